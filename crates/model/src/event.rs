@@ -101,9 +101,7 @@ impl Protocol {
     /// Old senders say `mqtt-tcp`, which names no version: `None`.
     #[must_use]
     pub fn from_monitor_name(name: &str) -> Option<Self> {
-        let (base, websocket) = name
-            .strip_suffix("-ws")
-            .map_or((name, false), |base| (base, true));
+        let (base, websocket) = name.strip_suffix("-ws").map_or((name, false), |base| (base, true));
         let version = match base {
             "mqtt3" => MqttVersion::V31,
             "mqtt4" => MqttVersion::V311,
@@ -156,9 +154,7 @@ impl Peer {
 }
 
 /// Traffic of one session, as far as the broker counted it.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Counters {
     /// Messages and bytes from the client to the server.
     pub read_msg: Option<u64>,
@@ -189,8 +185,7 @@ impl End {
     /// The id was taken over by another connection, so the client itself is still connected.
     #[must_use]
     pub fn is_takeover(&self) -> bool {
-        self.close_code == Some(crate::reason::CLOSE_TAKEN_OVER)
-            || self.mqtt_reason_code == Some(0x8E)
+        self.close_code == Some(crate::reason::CLOSE_TAKEN_OVER) || self.mqtt_reason_code == Some(0x8E)
     }
 }
 
@@ -212,14 +207,8 @@ pub enum ActivityEvent {
 }
 
 impl ActivityEvent {
-    pub const ALL: [Self; 6] = [
-        Self::Connect,
-        Self::Ping,
-        Self::Subscribe,
-        Self::Unsubscribe,
-        Self::Publish,
-        Self::Disconnect,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Connect, Self::Ping, Self::Subscribe, Self::Unsubscribe, Self::Publish, Self::Disconnect];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -239,26 +228,13 @@ impl ActivityEvent {
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum EventKind {
     /// A session was opened. Its time is the start in its key.
-    Connect {
-        session: SessionKey,
-        certainty: Certainty,
-    },
+    Connect { session: SessionKey, certainty: Certainty },
     /// A session ended. Without a key the end belongs to the session that was open at the end's time.
-    Disconnect {
-        session: Option<SessionKey>,
-        end: End,
-    },
+    Disconnect { session: Option<SessionKey>, end: End },
     /// An attempt to connect under this id failed. Never a status.
-    FailedConnect {
-        mqtt_reason_code: Option<u8>,
-        close_code: Option<u16>,
-        reason: Option<String>,
-    },
+    FailedConnect { mqtt_reason_code: Option<u8>, close_code: Option<u16>, reason: Option<String> },
     /// The client did something, which also shows that the session was open.
-    Activity {
-        session: Option<SessionKey>,
-        event: ActivityEvent,
-    },
+    Activity { session: Option<SessionKey>, event: ActivityEvent },
     /// The source lost at least one event of this client at about this time: what is known of it is stale until
     /// something later is heard.
     Missed,

@@ -5,9 +5,7 @@
 //! the state is a maximum over the events (of sessions by their key, of ends by their sureness, of times), and a
 //! maximum does not care about order.
 
-use crate::event::{
-    ActivityEvent, Certainty, ConnectionEvent, End, EventKind, Initiator, Peer, SessionKey,
-};
+use crate::event::{ActivityEvent, Certainty, ConnectionEvent, End, EventKind, Initiator, Peer, SessionKey};
 use crate::state::{ClientState, RECENT_CONNECTS_MAX, RECENT_CONNECTS_MS, Session};
 use crate::time::Timestamp;
 
@@ -36,12 +34,9 @@ pub fn fold(state: &mut ClientState, event: &ConnectionEvent) {
         }
         // A stranger with a wrong password must not make a live client look gone, nor a stale one fresh.
         EventKind::FailedConnect { .. } => {
-            state.last_refused = state.last_refused.max(Some(event.time))
+            state.last_refused = state.last_refused.max(Some(event.time));
         }
-        EventKind::Activity {
-            session,
-            event: activity,
-        } => {
+        EventKind::Activity { session, event: activity } => {
             hear(state, event.time);
             if let Some(key) = session {
                 see_session(state, *key, Certainty::Inferred, &event.peer);
@@ -68,32 +63,16 @@ fn see_session(state: &mut ClientState, key: SessionKey, certainty: Certainty, p
         known.peer.merge(peer);
         return;
     }
-    let seen = Session {
-        key,
-        certainty,
-        peer: peer.clone(),
-        end: None,
-    };
-    if state
-        .current
-        .as_ref()
-        .is_none_or(|current| current.key < key)
-    {
+    let seen = Session { key, certainty, peer: peer.clone(), end: None };
+    if state.current.as_ref().is_none_or(|current| current.key < key) {
         state.previous = state.current.replace(seen);
-    } else if state
-        .previous
-        .as_ref()
-        .is_none_or(|previous| previous.key < key)
-    {
+    } else if state.previous.as_ref().is_none_or(|previous| previous.key < key) {
         state.previous = Some(seen);
     }
 }
 
 fn session_mut(state: &mut ClientState, key: SessionKey) -> Option<&mut Session> {
-    [&mut state.current, &mut state.previous]
-        .into_iter()
-        .flatten()
-        .find(|session| session.key == key)
+    [&mut state.current, &mut state.previous].into_iter().flatten().find(|session| session.key == key)
 }
 
 fn end_session(state: &mut ClientState, key: SessionKey, end: &End) {
@@ -111,13 +90,8 @@ fn keep_greater(kept: &mut Option<End>, end: &End) {
 fn see_start(starts: &mut Vec<Timestamp>, start: Timestamp) {
     if let Err(at) = starts.binary_search(&start) {
         starts.insert(at, start);
-        let since = starts
-            .last()
-            .map(|newest| newest.plus_ms(-RECENT_CONNECTS_MS));
-        let expired = starts
-            .iter()
-            .take_while(|time| Some(**time) <= since)
-            .count();
+        let since = starts.last().map(|newest| newest.plus_ms(-RECENT_CONNECTS_MS));
+        let expired = starts.iter().take_while(|time| Some(**time) <= since).count();
         let surplus = starts.len().saturating_sub(RECENT_CONNECTS_MAX);
         starts.drain(..expired.max(surplus));
     }

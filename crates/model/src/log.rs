@@ -72,26 +72,14 @@ impl LogEntry {
             EventKind::Connect { session, certainty } => Self {
                 connect_time: Some(session.start),
                 certainty: Some(*certainty),
-                ..Self::new(
-                    event,
-                    LogEvent::Connect,
-                    format!("Token auth succeeded: {}", who()),
-                )
+                ..Self::new(event, LogEvent::Connect, format!("Token auth succeeded: {}", who()))
             },
-            EventKind::FailedConnect {
-                mqtt_reason_code,
-                close_code,
-                reason,
-            } => {
-                let reason = reason.clone().or_else(|| {
-                    close_code
-                        .and_then(reason::close_code_text)
-                        .map(str::to_owned)
-                });
-                let shown = reason
-                    .as_deref()
-                    .unwrap_or("The operation is not authorized.")
-                    .trim_end_matches('.');
+            EventKind::FailedConnect { mqtt_reason_code, close_code, reason } => {
+                let reason = reason
+                    .clone()
+                    .or_else(|| close_code.and_then(reason::close_code_text).map(str::to_owned));
+                let shown =
+                    reason.as_deref().unwrap_or("The operation is not authorized.").trim_end_matches('.');
                 Self {
                     mqtt_reason_code: *mqtt_reason_code,
                     close_code: *close_code,
@@ -106,12 +94,7 @@ impl LogEntry {
             }
             EventKind::Disconnect { session, end } => {
                 let reason = end.reason_text();
-                let from = event
-                    .peer
-                    .addr
-                    .as_deref()
-                    .map(|addr| format!(" from {addr}"))
-                    .unwrap_or_default();
+                let from = event.peer.addr.as_deref().map(|addr| format!(" from {addr}")).unwrap_or_default();
                 let shown = reason.as_deref().unwrap_or("The connection was closed.");
                 Self {
                     disconnect_initiator: end.initiator,
@@ -119,11 +102,7 @@ impl LogEntry {
                     close_code: end.close_code,
                     connect_time: session.map(|session| session.start),
                     certainty: Some(end.certainty),
-                    ..Self::new(
-                        event,
-                        LogEvent::Disconnect,
-                        format!("Closed connection{from}. {shown}"),
-                    )
+                    ..Self::new(event, LogEvent::Disconnect, format!("Closed connection{from}. {shown}"))
                 }
                 .with_reason(reason)
                 .with_counters(end.counters)
@@ -144,10 +123,7 @@ impl LogEntry {
             reason: None,
             client_addr: event.peer.addr.clone(),
             client_port: event.peer.port,
-            protocol: event
-                .peer
-                .protocol
-                .map(|protocol| protocol.monitor_name().to_owned()),
+            protocol: event.peer.protocol.map(|protocol| protocol.monitor_name().to_owned()),
             secure: event.peer.secure,
             connect_time: None,
             read_msg: None,
@@ -173,10 +149,7 @@ impl LogEntry {
 
 fn who(client_id: &str, peer: &Peer) -> String {
     // An unknown address is left empty: the programs that read this line expect the label.
-    format!(
-        "ClientID='{client_id}', ClientIP={}",
-        peer.addr.as_deref().unwrap_or_default()
-    )
+    format!("ClientID='{client_id}', ClientIP={}", peer.addr.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -185,23 +158,10 @@ mod tests {
     use crate::event::{End, SessionKey};
 
     fn check(kind: EventKind, expect: &str) {
-        let peer = Peer {
-            addr: Some("169.50.112.179".to_owned()),
-            ..Peer::default()
-        };
+        let peer = Peer { addr: Some("169.50.112.179".to_owned()), ..Peer::default() };
         let time = Timestamp::from_millis(0);
-        let event = ConnectionEvent {
-            client_id: "d:o:t:1".to_owned(),
-            time,
-            peer,
-            kind,
-        };
-        assert_eq!(
-            LogEntry::from_event(&event)
-                .map(|entry| entry.message)
-                .as_deref(),
-            Some(expect)
-        );
+        let event = ConnectionEvent { client_id: "d:o:t:1".to_owned(), time, peer, kind };
+        assert_eq!(LogEntry::from_event(&event).map(|entry| entry.message).as_deref(), Some(expect));
     }
 
     fn closed(initiator: Initiator, code: u8) -> EventKind {
@@ -221,15 +181,9 @@ mod tests {
 
     #[test]
     fn the_messages_keep_watsons_wording() {
-        let session = SessionKey {
-            start: Timestamp::from_millis(0),
-            connection: 0,
-        };
+        let session = SessionKey { start: Timestamp::from_millis(0), connection: 0 };
         check(
-            EventKind::Connect {
-                session,
-                certainty: Certainty::Reported,
-            },
+            EventKind::Connect { session, certainty: Certainty::Reported },
             "Token auth succeeded: ClientID='d:o:t:1', ClientIP=169.50.112.179",
         );
         check(

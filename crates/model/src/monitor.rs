@@ -86,19 +86,13 @@ impl MonitorMessage {
                 message.connect_time = session.map(|session| session.start);
                 message.tell_end(end);
             }
-            EventKind::FailedConnect {
-                mqtt_reason_code,
-                close_code,
-                reason,
-            } => {
+            EventKind::FailedConnect { mqtt_reason_code, close_code, reason } => {
                 message.action = Action::FailedConnect;
                 message.close_code = *close_code;
                 message.reason_code = *mqtt_reason_code;
-                message.reason = reason.clone().or_else(|| {
-                    close_code
-                        .and_then(reason::close_code_text)
-                        .map(str::to_owned)
-                });
+                message.reason = reason
+                    .clone()
+                    .or_else(|| close_code.and_then(reason::close_code_text).map(str::to_owned));
             }
             EventKind::Activity { session, event } => {
                 message.action = Action::Activity;
@@ -138,9 +132,7 @@ impl MonitorMessage {
             client_id: client_id.to_owned(),
             port: peer.server_port,
             secure: peer.secure,
-            protocol: peer
-                .protocol
-                .map(|protocol| protocol.monitor_name().to_owned()),
+            protocol: peer.protocol.map(|protocol| protocol.monitor_name().to_owned()),
             // Watson leaves out the user that says nothing.
             user: peer.user.clone().filter(|user| user != "use-token-auth"),
             connect_time: None,
@@ -178,49 +170,31 @@ impl MonitorMessage {
         let session = self
             .connect_time
             .filter(|_| self.certainty.is_some() || self.action == Action::Activity)
-            .map(|start| SessionKey {
-                start,
-                connection: 0,
-            });
+            .map(|start| SessionKey { start, connection: 0 });
         let kind = match self.action {
             Action::Connect => EventKind::Connect {
-                session: session.unwrap_or(SessionKey {
-                    start: self.time,
-                    connection: 0,
-                }),
+                session: session.unwrap_or(SessionKey { start: self.time, connection: 0 }),
                 certainty: self.certainty.unwrap_or(Certainty::Reported),
             },
-            Action::Disconnect => EventKind::Disconnect {
-                session,
-                end: self.end(),
-            },
+            Action::Disconnect => EventKind::Disconnect { session, end: self.end() },
             Action::FailedConnect => EventKind::FailedConnect {
                 mqtt_reason_code: self.reason_code,
                 close_code: self.close_code,
                 reason: self.reason.clone(),
             },
-            Action::Activity => EventKind::Activity {
-                session,
-                event: self.event.unwrap_or(ActivityEvent::Ping),
-            },
+            Action::Activity => {
+                EventKind::Activity { session, event: self.event.unwrap_or(ActivityEvent::Ping) }
+            }
         };
         let peer = Peer {
             addr: self.client_addr.clone(),
             port: None,
             server_port: self.port,
-            protocol: self
-                .protocol
-                .as_deref()
-                .and_then(Protocol::from_monitor_name),
+            protocol: self.protocol.as_deref().and_then(Protocol::from_monitor_name),
             secure: self.secure,
             user: self.user.clone(),
         };
-        ConnectionEvent {
-            client_id: self.client_id.clone(),
-            time: self.time,
-            peer,
-            kind,
-        }
+        ConnectionEvent { client_id: self.client_id.clone(), time: self.time, peer, kind }
     }
 
     fn end(&self) -> End {
@@ -307,18 +281,9 @@ mod tests {
     #[test]
     fn watsons_own_messages_move_the_status() {
         assert_eq!(status_after(&[CONNECT]), ConnectionStatus::Connected);
-        assert_eq!(
-            status_after(&[CONNECT, CLOSED]),
-            ConnectionStatus::Disconnected
-        );
-        assert_eq!(
-            status_after(&[CLOSED, CONNECT]),
-            ConnectionStatus::Disconnected
-        );
-        assert_eq!(
-            status_after(&[CONNECT, STOLEN]),
-            ConnectionStatus::Connected
-        );
+        assert_eq!(status_after(&[CONNECT, CLOSED]), ConnectionStatus::Disconnected);
+        assert_eq!(status_after(&[CLOSED, CONNECT]), ConnectionStatus::Disconnected);
+        assert_eq!(status_after(&[CONNECT, STOLEN]), ConnectionStatus::Connected);
         let old: MonitorMessage = serde_json::from_str(OLD).unwrap();
         assert_eq!(old.to_event().peer.protocol, None);
     }
@@ -329,12 +294,7 @@ mod tests {
         let event = closed.to_event();
         let again = MonitorMessage::from_event(&event).unwrap();
         let text = serde_json::to_string(&again).unwrap();
-        assert_eq!(
-            serde_json::from_str::<MonitorMessage>(&text)
-                .unwrap()
-                .to_event(),
-            event
-        );
+        assert_eq!(serde_json::from_str::<MonitorMessage>(&text).unwrap().to_event(), event);
     }
 
     #[test]
@@ -342,10 +302,7 @@ mod tests {
         let mut state = ClientState::new("a:acme01:console".to_owned());
         let connect: MonitorMessage = serde_json::from_str(CONNECT).unwrap();
         fold(&mut state, &connect.to_event());
-        assert_eq!(
-            MonitorMessage::retained(&state).map(|m| m.action),
-            Some(Action::Connect)
-        );
+        assert_eq!(MonitorMessage::retained(&state).map(|m| m.action), Some(Action::Connect));
         let closed: MonitorMessage = serde_json::from_str(CLOSED).unwrap();
         fold(&mut state, &closed.to_event());
         assert_eq!(MonitorMessage::retained(&state), None);

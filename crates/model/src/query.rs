@@ -118,23 +118,18 @@ impl Field {
     /// The field's value in the form in which it is sorted.
     #[must_use]
     pub fn key(self, doc: &StateDoc) -> SortValue<'_> {
-        let time = |time: Option<Timestamp>| {
-            time.map_or(SortValue::Absent, |time| SortValue::Number(time.millis()))
-        };
+        let time =
+            |time: Option<Timestamp>| time.map_or(SortValue::Absent, |time| SortValue::Number(time.millis()));
         match self {
             Self::Id => SortValue::Text(&doc.id),
             Self::ClientType => SortValue::Text(doc.client_type.as_str()),
             Self::ConnectionStatus => SortValue::Text(doc.connection_status.as_str()),
             Self::LastConnectTime => time(doc.last_connect_time),
             Self::LastDisconnectTime => time(doc.last_disconnect_time),
-            Self::LastActivityEvent => {
-                SortValue::text(doc.last_activity_event.map(ActivityEvent::as_str))
-            }
+            Self::LastActivityEvent => SortValue::text(doc.last_activity_event.map(ActivityEvent::as_str)),
             Self::LastActivityTime => time(doc.last_activity_time),
             Self::MqttConnectProtocol => SortValue::text(doc.mqtt_connect_protocol.as_deref()),
-            Self::DisconnectInitiator => {
-                SortValue::text(doc.disconnect_initiator.map(Initiator::as_str))
-            }
+            Self::DisconnectInitiator => SortValue::text(doc.disconnect_initiator.map(Initiator::as_str)),
             Self::MqttReasonCode => SortValue::number(doc.mqtt_reason_code),
             Self::CloseCode => SortValue::number(doc.close_code),
             Self::Reason => SortValue::text(doc.reason.as_deref()),
@@ -209,11 +204,7 @@ pub fn compare(a: &StateDoc, b: &StateDoc, sort: &[SortKey]) -> Ordering {
             (SortValue::Number(_), SortValue::Text(_)) => Ordering::Less,
             (SortValue::Text(_), SortValue::Number(_)) => Ordering::Greater,
         };
-        let order = if key.descending {
-            order.reverse()
-        } else {
-            order
-        };
+        let order = if key.descending { order.reverse() } else { order };
         if order != Ordering::Equal {
             return order;
         }
@@ -255,10 +246,7 @@ impl Term {
         let found = match (&self.test, value) {
             (Test::Present(wanted), value) => (value != SortValue::Absent) == *wanted,
             (_, SortValue::Absent) => false,
-            (Test::AnyOf(values), _) => self
-                .field
-                .text(doc)
-                .is_some_and(|text| values.contains(&text)),
+            (Test::AnyOf(values), _) => self.field.text(doc).is_some_and(|text| values.contains(&text)),
             (Test::After(times), SortValue::Number(ms)) => {
                 times.iter().any(|t| ms >= t.resolve(now).millis())
             }
@@ -267,9 +255,7 @@ impl Term {
             }
             (Test::Contains(needles), SortValue::Text(text)) => {
                 let text = text.to_lowercase();
-                needles
-                    .iter()
-                    .any(|needle| text.contains(&needle.to_lowercase()))
+                needles.iter().any(|needle| text.contains(&needle.to_lowercase()))
             }
             (Test::AtLeast(least), SortValue::Number(number)) => number >= i64::from(*least),
             _ => false,
@@ -284,11 +270,7 @@ impl Term {
             .iter()
             .find(|p| p.field == self.field && p.kind == Kind::of(&self.test))
             .map_or(self.field.name(), |p| p.name);
-        if self.negated {
-            format!("{name}!")
-        } else {
-            name.to_owned()
-        }
+        if self.negated { format!("{name}!") } else { name.to_owned() }
     }
 
     /// The parameter's values on the wire, one per repetition.
@@ -296,9 +278,7 @@ impl Term {
     pub fn values(&self) -> Vec<String> {
         match &self.test {
             Test::AnyOf(values) | Test::Contains(values) => values.clone(),
-            Test::After(times) | Test::Before(times) => {
-                times.iter().map(TimeExpr::to_string).collect()
-            }
+            Test::After(times) | Test::Before(times) => times.iter().map(TimeExpr::to_string).collect(),
             Test::AtLeast(least) => vec![least.to_string()],
             Test::Present(present) => vec![present.to_string()],
         }
@@ -421,11 +401,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("lastConnectedAfter", Field::LastConnectTime, Kind::After),
     parameter("connectedBefore", Field::LastConnectTime, Kind::Before),
     parameter("disconnectedAfter", Field::LastDisconnectTime, Kind::After),
-    parameter(
-        "disconnectedBefore",
-        Field::LastDisconnectTime,
-        Kind::Before,
-    ),
+    parameter("disconnectedBefore", Field::LastDisconnectTime, Kind::Before),
     parameter("activeAfter", Field::LastActivityTime, Kind::After),
     parameter("activeBefore", Field::LastActivityTime, Kind::Before),
     parameter("refusedAfter", Field::LastRefusedTime, Kind::After),
@@ -438,18 +414,14 @@ impl Query {
     ///
     /// # Errors
     /// One [`Violation`] for each parameter that is unknown or has a value that it cannot have.
-    pub fn parse<'a>(
-        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, Vec<Violation>> {
+    pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<Violation>> {
         let mut query = Self::default();
         let mut violations = Vec::new();
         let mut values_seen = 0_usize;
         for (name, value) in pairs {
             values_seen += 1;
             let result = if values_seen > MAX_VALUES {
-                Err(format!(
-                    "a request may have at most {MAX_VALUES} parameters"
-                ))
+                Err(format!("a request may have at most {MAX_VALUES} parameters"))
             } else if value.len() > MAX_VALUE_BYTES {
                 Err(format!("a value may have at most {MAX_VALUE_BYTES} bytes"))
             } else if name.starts_with('_') {
@@ -459,11 +431,7 @@ impl Query {
             };
             if let Err(problem) = result {
                 let value = value.chars().take(200).collect();
-                violations.push(Violation {
-                    parameter: name.chars().take(200).collect(),
-                    value,
-                    problem,
-                });
+                violations.push(Violation { parameter: name.chars().take(200).collect(), value, problem });
                 if values_seen > MAX_VALUES {
                     break;
                 }
@@ -476,11 +444,7 @@ impl Query {
                 problem: "_skip and _bookmark cannot be combined".to_owned(),
             });
         }
-        if violations.is_empty() {
-            Ok(query)
-        } else {
-            Err(violations)
-        }
+        if violations.is_empty() { Ok(query) } else { Err(violations) }
     }
 
     fn read_control(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -493,12 +457,10 @@ impl Query {
                     .ok_or_else(|| format!("a whole number from 1 to {MAX_LIMIT} is needed"))?;
             }
             "_skip" => {
-                self.skip = value
-                    .parse()
-                    .map_err(|_| "a whole number from 0 is needed".to_owned())?
+                self.skip = value.parse().map_err(|_| "a whole number from 0 is needed".to_owned())?;
             }
             "_bookmark" => {
-                self.bookmark = Some(value.to_owned()).filter(|bookmark| !bookmark.is_empty())
+                self.bookmark = Some(value.to_owned()).filter(|bookmark| !bookmark.is_empty());
             }
             "_sort" => self.sort = parse_sort(value)?,
             "_facets" => {
@@ -515,26 +477,18 @@ impl Query {
     }
 
     fn read_filter(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let (base, negated) = name
-            .strip_suffix('!')
-            .map_or((name, false), |base| (base, true));
+        let (base, negated) = name.strip_suffix('!').map_or((name, false), |base| (base, true));
         let parameter = PARAMETERS
             .iter()
             .find(|p| p.name == base)
             .ok_or_else(|| "this parameter is not known".to_owned())?;
         let test = parse_test(parameter, value)?;
         let same = |term: &&mut Term| {
-            term.field == parameter.field
-                && term.negated == negated
-                && Kind::of(&term.test) == parameter.kind
+            term.field == parameter.field && term.negated == negated && Kind::of(&term.test) == parameter.kind
         };
         match self.filter.terms.iter_mut().find(same) {
             Some(term) => add_alternatives(&mut term.test, test),
-            None => self.filter.terms.push(Term {
-                field: parameter.field,
-                test,
-                negated,
-            }),
+            None => self.filter.terms.push(Term { field: parameter.field, test, negated }),
         }
         Ok(())
     }
@@ -561,14 +515,7 @@ impl Query {
             control("_bookmark", bookmark.clone());
         }
         if !self.facets.is_empty() {
-            control(
-                "_facets",
-                self.facets
-                    .iter()
-                    .map(|field| field.name())
-                    .collect::<Vec<_>>()
-                    .join(","),
-            );
+            control("_facets", self.facets.iter().map(|field| field.name()).collect::<Vec<_>>().join(","));
         }
         pairs
     }
@@ -576,10 +523,7 @@ impl Query {
 
 fn unknown_field(name: &str) -> String {
     let known = Field::ALL.map(Field::name).join(", ");
-    format!(
-        "“{}” is not a field; the fields are {known}",
-        name.chars().take(60).collect::<String>()
-    )
+    format!("“{}” is not a field; the fields are {known}", name.chars().take(60).collect::<String>())
 }
 
 /// Reads a sort: a comma list of fields, `-` before one for descending.
@@ -588,14 +532,8 @@ fn unknown_field(name: &str) -> String {
 /// A sentence that names the field that is not known or stands twice.
 pub fn parse_sort(value: &str) -> Result<Vec<SortKey>, String> {
     let mut sort: Vec<SortKey> = Vec::new();
-    for part in value
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
-        let (name, descending) = part
-            .strip_prefix('-')
-            .map_or((part, false), |name| (name, true));
+    for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, descending) = part.strip_prefix('-').map_or((part, false), |name| (name, true));
         let field = Field::from_name(name).ok_or_else(|| unknown_field(name))?;
         if sort.iter().any(|key| key.field == field) {
             return Err(format!("{field} stands twice"));
@@ -608,33 +546,21 @@ pub fn parse_sort(value: &str) -> Result<Vec<SortKey>, String> {
 /// Writes what [`parse_sort`] reads.
 #[must_use]
 pub fn format_sort(sort: &[SortKey]) -> String {
-    let keys = sort
-        .iter()
-        .map(|key| format!("{}{}", if key.descending { "-" } else { "" }, key.field));
+    let keys = sort.iter().map(|key| format!("{}{}", if key.descending { "-" } else { "" }, key.field));
     keys.collect::<Vec<_>>().join(",")
 }
 
 fn parse_test(parameter: &Parameter, value: &str) -> Result<Test, String> {
-    let time = || {
-        TimeExpr::parse(value)
-            .map(|time| vec![time])
-            .map_err(|error| error.to_string())
-    };
+    let time = || TimeExpr::parse(value).map(|time| vec![time]).map_err(|error| error.to_string());
     Ok(match parameter.kind {
         Kind::Set => Test::AnyOf(parse_set(parameter.field, value)?),
         Kind::After => Test::After(time()?),
         Kind::Before => Test::Before(time()?),
         Kind::Contains => Test::Contains(vec![value.to_owned()]),
-        Kind::AtLeast => Test::AtLeast(
-            value
-                .parse()
-                .map_err(|_| "a whole number from 0 is needed".to_owned())?,
-        ),
-        Kind::Present => Test::Present(
-            value
-                .parse()
-                .map_err(|_| "true or false is needed".to_owned())?,
-        ),
+        Kind::AtLeast => {
+            Test::AtLeast(value.parse().map_err(|_| "a whole number from 0 is needed".to_owned())?)
+        }
+        Kind::Present => Test::Present(value.parse().map_err(|_| "true or false is needed".to_owned())?),
     })
 }
 
@@ -658,20 +584,12 @@ fn parse_codes(value: &str, max: u32) -> Result<Vec<String>, String> {
     let parse = |code: &str| {
         let code = code.trim();
         let hex = code.strip_prefix("0x").or_else(|| code.strip_prefix("0X"));
-        let number = hex.map_or_else(
-            || code.parse().ok(),
-            |hex| u32::from_str_radix(hex, 16).ok(),
-        );
-        number
-            .filter(|number| *number <= max)
-            .map(|number| number.to_string())
+        let number = hex.map_or_else(|| code.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
+        number.filter(|number| *number <= max).map(|number| number.to_string())
     };
     value
         .split(',')
-        .map(|code| {
-            parse(code)
-                .ok_or_else(|| format!("codes from 0 to {max} are needed, as in 141 or 0x8D"))
-        })
+        .map(|code| parse(code).ok_or_else(|| format!("codes from 0 to {max} are needed, as in 141 or 0x8D")))
         .collect()
 }
 
@@ -687,7 +605,7 @@ fn add_alternatives(test: &mut Test, more: Test) {
         }
         (Test::Contains(values), Test::Contains(more)) => values.extend(more),
         (Test::After(times), Test::After(more)) | (Test::Before(times), Test::Before(more)) => {
-            times.extend(more)
+            times.extend(more);
         }
         (Test::AtLeast(least), Test::AtLeast(more)) => *least = more.min(*least),
         (test, more) => *test = more,

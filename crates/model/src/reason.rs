@@ -28,10 +28,7 @@ pub const CLOSE_CODES: &[(u16, &str)] = &[
     (90, "The connection has completed normally."),
     (91, "The connection was closed by the client or network."),
     (92, "The connection was closed by the server."),
-    (
-        93,
-        "The connection was closed because the server was shutdown.",
-    ),
+    (93, "The connection was closed because the server was shutdown."),
     (94, "The connection was closed by an administrator."),
     (95, "The connection was closed during a send operation."),
     (96, "The client failed to acknowledge a message."),
@@ -40,10 +37,7 @@ pub const CLOSE_CODES: &[(u16, &str)] = &[
     (150, "Unable to connect."),
     (152, "The connection is not open."),
     (153, "A networking error occurred."),
-    (
-        154,
-        "Too many producers or consumers in a single connection.",
-    ),
+    (154, "Too many producers or consumers in a single connection."),
     (159, "The connection is not authorized."),
     (160, "The connection timed out."),
     (161, "Failed to ping the client."),
@@ -59,14 +53,8 @@ pub const CLOSE_CODES: &[(u16, &str)] = &[
     (171, "The HTTP handshake failed."),
     (173, "Too many connections for an organization."),
     (174, "The client set is not valid."),
-    (
-        175,
-        "The HTTP Authorization header cannot be changed in a connection.",
-    ),
-    (
-        176,
-        "The authorization request is in delay, or there are too many authentication requests.",
-    ),
+    (175, "The HTTP Authorization header cannot be changed in a connection."),
+    (176, "The authorization request is in delay, or there are too many authentication requests."),
     (177, "Failed to create the device."),
     (178, "The quota for buffered data was exceeded."),
     (180, "The operation is not authorized."),
@@ -108,10 +96,7 @@ pub const CLOSE_CODES: &[(u16, &str)] = &[
 /// The text of a close code, with its full stop.
 #[must_use]
 pub fn close_code_text(code: u16) -> Option<&'static str> {
-    CLOSE_CODES
-        .binary_search_by_key(&code, |(c, _)| *c)
-        .ok()
-        .map(|at| CLOSE_CODES[at].1)
+    CLOSE_CODES.binary_search_by_key(&code, |(c, _)| *c).ok().map(|at| CLOSE_CODES[at].1)
 }
 
 /// The MQTT 5 reason codes of CONNACK and DISCONNECT and their names; source: MQTT 5, section 2.4.
@@ -156,10 +141,7 @@ pub const MQTT_REASON_CODES: &[(u8, &str)] = &[
 /// The standard's name of an MQTT 5 reason code.
 #[must_use]
 pub fn mqtt_reason_name(code: u8) -> Option<&'static str> {
-    MQTT_REASON_CODES
-        .binary_search_by_key(&code, |(c, _)| *c)
-        .ok()
-        .map(|at| MQTT_REASON_CODES[at].1)
+    MQTT_REASON_CODES.binary_search_by_key(&code, |(c, _)| *c).ok().map(|at| MQTT_REASON_CODES[at].1)
 }
 
 /// The close code that names the same thing as an initiator and an MQTT reason code.

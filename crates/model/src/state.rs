@@ -7,9 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client_id::{ClientId, ClientType};
-use crate::event::{
-    ActivityEvent, Certainty, End, Initiator, MqttVersion, Peer, Protocol, SessionKey,
-};
+use crate::event::{ActivityEvent, Certainty, End, Initiator, MqttVersion, Peer, Protocol, SessionKey};
 use crate::reason;
 use crate::time::Timestamp;
 
@@ -90,11 +88,7 @@ impl ClientState {
         let Some(current) = &self.current else {
             return self.loose_end.as_ref();
         };
-        current.end.as_ref().or_else(|| {
-            self.loose_end
-                .as_ref()
-                .filter(|end| end.time >= current.key.start)
-        })
+        current.end.as_ref().or_else(|| self.loose_end.as_ref().filter(|end| end.time >= current.key.start))
     }
 
     /// Whether the client is connected, and how sure that is.
@@ -105,9 +99,7 @@ impl ClientState {
         match (&self.current, self.current_end()) {
             (None, None) => (ConnectionStatus::Disconnected, Certainty::Unknown),
             (Some(session), None) => (ConnectionStatus::Connected, session.certainty),
-            (_, Some(end)) if end.is_takeover() => {
-                (ConnectionStatus::Connected, Certainty::Inferred)
-            }
+            (_, Some(end)) if end.is_takeover() => (ConnectionStatus::Connected, Certainty::Inferred),
             (_, Some(end)) => (ConnectionStatus::Disconnected, end.certainty),
         }
     }
@@ -126,15 +118,12 @@ impl ClientState {
         let current = self.current.as_ref()?;
         let before = |end: &&End| end.time < current.key.start;
         let loose = self.loose_end.as_ref().filter(before).map(|end| end.time);
-        let previous = self
-            .previous
-            .as_ref()
-            .map(|session| match (&session.end, loose) {
-                (Some(end), _) => end.time,
-                (None, Some(time)) if time >= session.key.start => time,
-                // A connect of a connected client ends its old session.
-                (None, _) => current.key.start,
-            });
+        let previous = self.previous.as_ref().map(|session| match (&session.end, loose) {
+            (Some(end), _) => end.time,
+            (None, Some(time)) if time >= session.key.start => time,
+            // A connect of a connected client ends its old session.
+            (None, _) => current.key.start,
+        });
         previous.max(loose)
     }
 
@@ -153,12 +142,7 @@ impl ClientState {
     #[must_use]
     pub fn recent_connect_count(&self, now: Timestamp) -> u32 {
         let since = now.plus_ms(-RECENT_CONNECTS_MS);
-        let count = self
-            .recent_connects
-            .iter()
-            .rev()
-            .take_while(|time| **time > since)
-            .count();
+        let count = self.recent_connects.iter().rev().take_while(|time| **time > since).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
@@ -167,9 +151,7 @@ impl ClientState {
     pub fn doc(&self, now: Timestamp, feed_lost: Option<Timestamp>) -> StateDoc {
         let parsed = ClientId::parse(&self.id);
         let (connection_status, certainty) = self.status();
-        let end = self
-            .current_end()
-            .filter(|_| connection_status == ConnectionStatus::Disconnected);
+        let end = self.current_end().filter(|_| connection_status == ConnectionStatus::Disconnected);
         let peer = self.current.as_ref().map(|session| &session.peer);
         StateDoc {
             client_type: parsed.client_type,
@@ -204,16 +186,8 @@ impl End {
     pub fn reason_text(&self) -> Option<String> {
         self.reason
             .clone()
-            .or_else(|| {
-                self.close_code
-                    .and_then(reason::close_code_text)
-                    .map(str::to_owned)
-            })
-            .or_else(|| {
-                self.mqtt_reason_code
-                    .and_then(reason::mqtt_reason_name)
-                    .map(str::to_owned)
-            })
+            .or_else(|| self.close_code.and_then(reason::close_code_text).map(str::to_owned))
+            .or_else(|| self.mqtt_reason_code.and_then(reason::mqtt_reason_name).map(str::to_owned))
     }
 }
 
@@ -285,15 +259,8 @@ impl StateDoc {
         };
         if let Some(start) = self.last_connect_time {
             state.current = Some(Session {
-                key: SessionKey {
-                    start,
-                    connection: 0,
-                },
-                certainty: if connected {
-                    self.certainty
-                } else {
-                    Certainty::Reported
-                },
+                key: SessionKey { start, connection: 0 },
+                certainty: if connected { self.certainty } else { Certainty::Reported },
                 peer: Peer {
                     addr: self.client_addr.clone(),
                     protocol: self.protocol(),
@@ -307,10 +274,7 @@ impl StateDoc {
             state.recent_connects = (0..number).rev().map(|back| start.plus_ms(-back)).collect();
             if let Some(time) = self.last_disconnect_time.filter(|_| connected) {
                 state.previous = Some(Session {
-                    key: SessionKey {
-                        start: time.min(start.plus_ms(-1)),
-                        connection: 0,
-                    },
+                    key: SessionKey { start: time.min(start.plus_ms(-1)), connection: 0 },
                     certainty: Certainty::Inferred,
                     peer: Peer::default(),
                     end: Some(end(time)),
@@ -321,14 +285,10 @@ impl StateDoc {
         }
         state.last_activity = self.last_activity_time.zip(self.last_activity_event);
         state.last_refused = self.last_refused_time;
-        state.heard = [
-            self.last_connect_time,
-            self.last_disconnect_time,
-            self.last_activity_time,
-        ]
-        .into_iter()
-        .flatten()
-        .max();
+        state.heard = [self.last_connect_time, self.last_disconnect_time, self.last_activity_time]
+            .into_iter()
+            .flatten()
+            .max();
         if let Some(since) = self.stale_since {
             state.missed = Some(since);
             state.heard = state.heard.map(|heard| heard.min(since));
@@ -338,12 +298,7 @@ impl StateDoc {
 
     fn protocol(&self) -> Option<Protocol> {
         let name = self.mqtt_connect_protocol.as_deref()?;
-        let version = MqttVersion::ALL
-            .into_iter()
-            .find(|version| version.as_str() == name)?;
-        Some(Protocol {
-            version,
-            websocket: false,
-        })
+        let version = MqttVersion::ALL.into_iter().find(|version| version.as_str() == name)?;
+        Some(Protocol { version, websocket: false })
     }
 }

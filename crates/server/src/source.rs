@@ -21,13 +21,7 @@ const MISSED_CLIENTS_MAX: usize = 100_000;
 pub fn queue(capacity: usize) -> (EventSink, EventStream) {
     let (tx, rx) = mpsc::channel(capacity);
     let missed = Arc::new(Missed::default());
-    (
-        EventSink {
-            tx,
-            missed: Arc::clone(&missed),
-        },
-        EventStream { rx, missed },
-    )
+    (EventSink { tx, missed: Arc::clone(&missed) }, EventStream { rx, missed })
 }
 
 /// What did not fit into the queue.
@@ -52,11 +46,7 @@ impl EventSink {
     pub fn offer(&self, event: ConnectionEvent) {
         if let Err(mpsc::error::TrySendError::Full(event)) = self.tx.try_send(event) {
             self.missed.total.fetch_add(1, Ordering::Relaxed);
-            let mut clients = self
-                .missed
-                .clients
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut clients = self.missed.clients.lock().unwrap_or_else(PoisonError::into_inner);
             if clients.len() < MISSED_CLIENTS_MAX {
                 clients.insert(event.client_id);
             } else if !clients.contains(&event.client_id) {
@@ -95,13 +85,7 @@ impl EventStream {
         if self.rx.recv_many(&mut events, max).await == 0 {
             return None;
         }
-        let missed = std::mem::take(
-            &mut *self
-                .missed
-                .clients
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let missed = std::mem::take(&mut *self.missed.clients.lock().unwrap_or_else(PoisonError::into_inner));
         let time = now();
         events.extend(missed.into_iter().map(|client_id| ConnectionEvent {
             client_id,
@@ -109,10 +93,7 @@ impl EventStream {
             peer: Peer::default(),
             kind: EventKind::Missed,
         }));
-        Some(Batch {
-            events,
-            feed_interrupted: self.missed.overflowed.swap(false, Ordering::Relaxed),
-        })
+        Some(Batch { events, feed_interrupted: self.missed.overflowed.swap(false, Ordering::Relaxed) })
     }
 }
 
@@ -121,11 +102,7 @@ mod tests {
     use super::*;
 
     fn event(client_id: &str) -> ConnectionEvent {
-        let kind = EventKind::FailedConnect {
-            mqtt_reason_code: None,
-            close_code: None,
-            reason: None,
-        };
+        let kind = EventKind::FailedConnect { mqtt_reason_code: None, close_code: None, reason: None };
         ConnectionEvent {
             client_id: client_id.to_owned(),
             time: Timestamp::from_millis(1),
@@ -141,10 +118,7 @@ mod tests {
             sink.offer(event(id));
         }
         assert_eq!(sink.lost(), 2);
-        let batch = stream
-            .next_batch(10, || Timestamp::from_millis(5))
-            .await
-            .unwrap();
+        let batch = stream.next_batch(10, || Timestamp::from_millis(5)).await.unwrap();
         let seen: Vec<_> = batch
             .events
             .iter()

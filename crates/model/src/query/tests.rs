@@ -30,14 +30,10 @@ fn matches(query: &str, doc: &StateDoc) -> bool {
 
 #[test]
 fn a_repeated_parameter_and_a_comma_list_are_alternatives() {
-    let query = parse("connectionStatus=connected,disconnected&deviceType=a&deviceType=b&typeId=c")
-        .unwrap();
+    let query = parse("connectionStatus=connected,disconnected&deviceType=a&deviceType=b&typeId=c").unwrap();
     assert_eq!(query.filter.terms.len(), 2);
     assert_eq!(query.filter.terms[1].values(), ["a", "b", "c"]);
-    assert!(matches(
-        "deviceType=thermo&deviceType=pump",
-        &doc("d:o:pump:1", None)
-    ));
+    assert!(matches("deviceType=thermo&deviceType=pump", &doc("d:o:pump:1", None)));
     assert!(!matches("deviceType=thermo,pump", &doc("d:o:pump:1", None)));
 }
 
@@ -68,12 +64,11 @@ fn a_search_ignores_case_and_finds_any_substring() {
 
 #[test]
 fn bad_parameters_are_all_named_with_their_values() {
-    let violations =
-        parse("connectionStatus=gone&_limit=5000&_sort=colour&connectedAfter=soon&colour=red&mqttReasonCode=999").unwrap_err();
-    let named: Vec<_> = violations
-        .iter()
-        .map(|v| (v.parameter.as_str(), v.value.as_str()))
-        .collect();
+    let violations = parse(
+        "connectionStatus=gone&_limit=5000&_sort=colour&connectedAfter=soon&colour=red&mqttReasonCode=999",
+    )
+    .unwrap_err();
+    let named: Vec<_> = violations.iter().map(|v| (v.parameter.as_str(), v.value.as_str())).collect();
     assert_eq!(
         named,
         [
@@ -91,38 +86,24 @@ fn bad_parameters_are_all_named_with_their_values() {
 fn absent_values_are_last_in_either_direction() {
     let (never, old) = (doc("a", None), doc("b", Some("2026-11-17T00:00:00Z")));
     for sort in ["lastConnectTime", "-lastConnectTime"] {
-        assert_eq!(
-            compare(&never, &old, &parse_sort(sort).unwrap()),
-            Ordering::Greater,
-            "{sort}"
-        );
+        assert_eq!(compare(&never, &old, &parse_sort(sort).unwrap()), Ordering::Greater, "{sort}");
     }
 }
 
 fn any_query() -> impl Strategy<Value = Query> {
     let time = prop_oneof![
         (0..4_000_000_000_000_i64).prop_map(|ms| TimeExpr::At(Timestamp::from_millis(ms))),
-        (1..500_u32).prop_map(|amount| TimeExpr::Ago {
-            amount,
-            unit: crate::time::TimeUnit::Hour
-        }),
+        (1..500_u32).prop_map(|amount| TimeExpr::Ago { amount, unit: crate::time::TimeUnit::Hour }),
     ];
     let times = prop::collection::vec(time, 1..3);
     let term = prop_oneof![
         prop::sample::subsequence(vec!["device", "gateway", "application", "other"], 1..=4)
-            .prop_map(|v| (
-                Field::ClientType,
-                Test::AnyOf(v.into_iter().map(str::to_owned).collect())
-            )),
+            .prop_map(|v| (Field::ClientType, Test::AnyOf(v.into_iter().map(str::to_owned).collect()))),
         prop::collection::hash_set("\\PC{0,8}", 1..3)
             .prop_map(|v| (Field::DeviceType, Test::AnyOf(v.into_iter().collect()))),
-        prop::collection::hash_set(0..=255_u8, 1..3).prop_map(|v| (
-            Field::MqttReasonCode,
-            Test::AnyOf(v.iter().map(u8::to_string).collect())
-        )),
-        times
-            .clone()
-            .prop_map(|v| (Field::LastActivityTime, Test::After(v))),
+        prop::collection::hash_set(0..=255_u8, 1..3)
+            .prop_map(|v| (Field::MqttReasonCode, Test::AnyOf(v.iter().map(u8::to_string).collect()))),
+        times.clone().prop_map(|v| (Field::LastActivityTime, Test::After(v))),
         times.prop_map(|v| (Field::LastDisconnectTime, Test::Before(v))),
         any::<bool>().prop_map(|v| (Field::StaleSince, Test::Present(v))),
         any::<u32>().prop_map(|v| (Field::RecentConnects, Test::AtLeast(v))),
@@ -131,16 +112,8 @@ fn any_query() -> impl Strategy<Value = Query> {
     let terms = prop::collection::vec((term, any::<bool>()), 0..5).prop_map(|terms| {
         let mut filter = Filter::default();
         for ((field, test), negated) in terms {
-            let term = Term {
-                field,
-                test,
-                negated,
-            };
-            if filter
-                .terms
-                .iter()
-                .all(|t| t.parameter() != term.parameter())
-            {
+            let term = Term { field, test, negated };
+            if filter.terms.iter().all(|t| t.parameter() != term.parameter()) {
                 filter.terms.push(term);
             }
         }
@@ -149,23 +122,18 @@ fn any_query() -> impl Strategy<Value = Query> {
     let sort = prop::sample::subsequence(Field::ALL.to_vec(), 0..4).prop_map(|fields| {
         fields
             .into_iter()
-            .map(|field| SortKey {
-                field,
-                descending: field as u8 % 2 == 0,
-            })
+            .map(|field| SortKey { field, descending: (field as u8).is_multiple_of(2) })
             .collect()
     });
     let facets = prop::sample::subsequence(Field::ALL.to_vec(), 0..4);
-    (terms, sort, 1..=MAX_LIMIT, 0..9_u64, facets).prop_map(
-        |(filter, sort, limit, skip, facets)| Query {
-            filter,
-            sort,
-            limit,
-            skip,
-            bookmark: None,
-            facets,
-        },
-    )
+    (terms, sort, 1..=MAX_LIMIT, 0..9_u64, facets).prop_map(|(filter, sort, limit, skip, facets)| Query {
+        filter,
+        sort,
+        limit,
+        skip,
+        bookmark: None,
+        facets,
+    })
 }
 
 proptest! {
