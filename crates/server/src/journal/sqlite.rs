@@ -72,6 +72,13 @@ impl SqliteJournal {
         Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 
+    /// Makes the disk full, as far as SQLite can tell.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) {
+        let set = self.writer().pragma_update(None, "max_page_count", pages);
+        assert!(set.is_ok() || pages == 1, "{set:?}");
+    }
+
     fn writer(&self) -> MutexGuard<'_, Connection> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
