@@ -8,7 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 use axum::routing::get;
 use rollcall_model::{Certainty, ConnectionEvent};
 use tokio::net::TcpListener;
@@ -81,7 +84,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let (sink, stream) = source::queue(QUEUE_CAPACITY);
     let broker = Arc::new(
         EmbeddedBroker::start(
-            EmbeddedConfig { mqtt: config.mqtt },
+            EmbeddedConfig { mqtt: config.mqtt, ..EmbeddedConfig::default() },
             sink.clone(),
             Arc::new(monitor::FleetRetained(Arc::clone(&fleet))),
             Arc::<ObserverRegistry>::clone(&observers),
@@ -112,8 +115,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         () = interrupted() => {}
     }
     say("Stopping …");
-    // First the recorder: what the stop itself does to the connections is told as the stop, not as a thousand
-    // dropped sockets.
+    broker.shutdown().await;
     recording.stop().await;
     end_sessions(&fleet, journal.as_ref())?;
     if let Some(demo) = demo {
@@ -161,7 +163,7 @@ impl Recording {
     }
 }
 
-/// Notes that the server ended the sessions that are still open.
+/// Notes that the server ended the sessions that did not end in time.
 fn end_sessions(fleet: &Fleet, journal: &dyn Journal) -> Result<(), JournalError> {
     let now = clock::now();
     let ended: Vec<ConnectionEvent> = fleet
@@ -181,17 +183,30 @@ fn app(state: ApiState, bridge: mqtt_ws::Bridge) -> Router {
     let header = |name, value| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
-    let mqtt = Router::new().route("/mqtt", get(mqtt_ws::upgrade)).with_state(bridge);
+    let root = Router::new().route("/", get(root)).with_state(bridge.clone());
     Router::new()
-        .route("/", get(web::index))
         .route("/{*path}", get(web::asset))
+        .merge(root)
         .merge(api)
-        .merge(mqtt)
+        .merge(mqtt_ws::router(bridge))
         .layer(header("content-security-policy", web::CONTENT_SECURITY_POLICY))
         .layer(header("x-content-type-options", "nosniff"))
         .layer(header("referrer-policy", "no-referrer"))
         .layer(header("cross-origin-opener-policy", "same-origin"))
         .layer(header("cross-origin-resource-policy", "same-origin"))
+}
+
+/// The page or, for MQTT clients that know no path, the same as `/mqtt`.
+async fn root(
+    State(bridge): State<mqtt_ws::Bridge>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    upgrade: Option<WebSocketUpgrade>,
+    headers: HeaderMap,
+) -> Response {
+    match upgrade {
+        Some(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade),
+        None => web::index(headers).await,
+    }
 }
 
 /// Makes the data folder if need be and takes it for this process.

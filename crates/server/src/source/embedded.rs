@@ -212,7 +212,7 @@ impl EmbeddedBroker {
 
     /// Ends every connection with "server shutting down" and waits, not for long, until the recorder has been
     /// told of each.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         for task in &self.tasks {
             task.abort();
         }
