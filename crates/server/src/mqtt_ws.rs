@@ -49,6 +49,12 @@ impl Bridge {
         Self { broker, announced, http_port }
     }
 
+    /// The broker's internal listener. It refuses whoever does not come through a bridge.
+    #[must_use]
+    pub const fn broker_addr(&self) -> SocketAddr {
+        self.broker
+    }
+
     /// Connects to the broker in the name of the client.
     async fn connect(&self, client: SocketAddr) -> std::io::Result<TcpStream> {
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());

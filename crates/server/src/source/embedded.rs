@@ -10,6 +10,7 @@ mod end;
 mod hooks;
 mod limits;
 mod retained;
+mod sessions;
 mod topics;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -131,6 +132,7 @@ impl EmbeddedBroker {
         let retained = retained::Retained::new(retained, server_id(&context));
         *context.extends.retain_mut().await = Box::new(retained);
         *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits);
+        *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions);
         let announced = Arc::new(Announced::default());
         let hooks = Arc::new(Hooks::new(sink, observers, credentials, Arc::clone(&announced), mqtt.port()));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
