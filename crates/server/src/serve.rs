@@ -224,15 +224,18 @@ fn lock_data(path: &Path) -> Result<std::fs::File, ServeError> {
 fn start_demo(
     config: &Config,
     broker: SocketAddr,
-    credentials: &Arc<Credentials>,
+    credentials: &Credentials,
 ) -> Option<demo::DemoHandle> {
     if config.demo_clients == 0 {
         return None;
     }
-    let demo =
-        DemoConfig { clients: config.demo_clients, broker, org: config.org.clone(), seed: DEMO_SEED };
-    let credentials = Arc::clone(credentials);
-    Some(demo::spawn(demo, move |client_id, token| credentials.add_ephemeral(client_id, token)))
+    let demo = DemoConfig { clients: config.demo_clients, broker, org: config.org.clone(), seed: DEMO_SEED };
+    let fleet = demo::spawn(&demo, |client_id, token| {
+        if let Err(error) = credentials.add_ephemeral(client_id, token) {
+            tracing::warn!(%error, client_id, "a demo client has no token");
+        }
+    });
+    Some(fleet)
 }
 
 /// The demo fleet has the same clients at every start.
