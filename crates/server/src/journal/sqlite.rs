@@ -10,13 +10,16 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rollcall_model::log::LogEntry;
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, Timestamp};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
 
+/// Even with a write-ahead log a connection can find the file locked for a moment, as while another opens it.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The layout of the file; a file of a later layout is refused.
 const SCHEMA_VERSION: i64 = 1;
 
@@ -88,10 +91,12 @@ impl SqliteJournal {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => Connection::open_with_flags(
-                &self.path,
-                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )?,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.path, flags)?;
+                connection.busy_timeout(BUSY_TIMEOUT)?;
+                connection
+            }
         };
         let result = read(&connection);
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -100,10 +105,10 @@ impl SqliteJournal {
 }
 
 fn prepare(writer: &mut Connection) -> Result<(), rusqlite::Error> {
+    writer.busy_timeout(BUSY_TIMEOUT)?;
     writer.pragma_update(None, "journal_mode", "WAL")?;
     writer.pragma_update(None, "synchronous", "FULL")?;
-    writer.busy_timeout(std::time::Duration::from_secs(5))?;
-    let transaction = writer.transaction()?;
+    let transaction = begin(writer)?;
     let known: Option<String> = transaction
         .query_row("SELECT name FROM sqlite_master WHERE name = 'meta'", [], |row| row.get(0))
         .optional()?;
@@ -112,6 +117,11 @@ fn prepare(writer: &mut Connection) -> Result<(), rusqlite::Error> {
         set_meta(&transaction, "schema", SCHEMA_VERSION)?;
     }
     transaction.commit()
+}
+
+/// A transaction that will write takes the lock at once: one that read first could not wait for it.
+fn begin(writer: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {
+    writer.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 fn set_meta(transaction: &Transaction<'_>, key: &str, value: i64) -> Result<(), rusqlite::Error> {
@@ -141,7 +151,7 @@ fn client_no(transaction: &Transaction<'_>, id: &str) -> Result<i64, rusqlite::E
 impl Journal for SqliteJournal {
     fn append(&self, events: &[ConnectionEvent]) -> Result<(), JournalError> {
         let mut writer = self.writer();
-        let transaction = writer.transaction()?;
+        let transaction = begin(&mut writer)?;
         for event in events.iter().filter(|event| is_logged(event)) {
             let client = client_no(&transaction, &event.client_id)?;
             row::insert(&transaction, client, event)?;
@@ -152,7 +162,7 @@ impl Journal for SqliteJournal {
 
     fn checkpoint(&self, states: &[ClientState], alive: Timestamp) -> Result<(), JournalError> {
         let mut writer = self.writer();
-        let transaction = writer.transaction()?;
+        let transaction = begin(&mut writer)?;
         {
             let mut keep = transaction.prepare_cached(
                 "INSERT INTO client (id, state) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = ?2",
