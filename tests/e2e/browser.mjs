@@ -122,7 +122,8 @@ export class Dashboard {
     return Number(text.match(/\d[\d.,\s\u00a0\u202f]*/)?.[0].replace(/\D/g, ''));
   }
 
-  untilNumber = (name, value) => until(`${name} shows ${value}`, async () => (await this.number(name)) === value);
+  untilNumber = (name, value) =>
+    until(`${name} shows ${value}`, async () => (await this.number(name)) === value);
 
   async search(text) {
     await this.get('search').fill(text);
@@ -163,7 +164,10 @@ export class Dashboard {
       for (const element of document.querySelectorAll('body *')) {
         const style = getComputedStyle(element);
         const scrolls = /auto|scroll/.test(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
-        if (scrolls) found.push(`${element.tagName}.${element.className}: ${element.scrollWidth} px of ${element.clientWidth}`);
+        if (scrolls)
+          found.push(
+            `${element.tagName}.${element.className}: ${element.scrollWidth} px of ${element.clientWidth}`,
+          );
       }
       return found;
     });

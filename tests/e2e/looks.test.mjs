@@ -5,7 +5,16 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
-import { addDevice, attempt, cleanUp, connect, connectRaw, startServer, until, untilStatus } from './harness.mjs';
+import {
+  addDevice,
+  attempt,
+  cleanUp,
+  connect,
+  connectRaw,
+  startServer,
+  until,
+  untilStatus,
+} from './harness.mjs';
 
 let server;
 let browser;
@@ -73,7 +82,10 @@ test('light and dark follow the system, and each is what it says', async () => {
           return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
         };
         const row = document.querySelector('[data-testid="row"]');
-        return { paper: light(getComputedStyle(document.body).backgroundColor), ink: light(getComputedStyle(row).color) };
+        return {
+          paper: light(getComputedStyle(document.body).backgroundColor),
+          ink: light(getComputedStyle(row).color),
+        };
       });
     }).then(() => result);
   };

@@ -36,7 +36,10 @@ test('after kill -9, clients that were connected are shown as disconnected by th
   assert.equal(state.disconnectInitiator, 'server');
   assert.equal(state.certainty, 'inferred');
   assert.ok(Date.parse(state.lastDisconnectTime) >= Date.parse(state.lastConnectTime));
-  assert.ok(Date.parse(state.lastDisconnectTime) <= killedAt + 2_000, `${state.lastDisconnectTime} is after the end`);
+  assert.ok(
+    Date.parse(state.lastDisconnectTime) <= killedAt + 2_000,
+    `${state.lastDisconnectTime} is after the end`,
+  );
   assert.deepEqual(await second.state(gone), stateOfGone, 'what was known stays as it was');
   const events = async (id) => (await second.log(id)).map((entry) => entry.event);
   assert.deepEqual(await events(gone), ['disconnect', 'connect']);
@@ -118,8 +121,12 @@ test('the first run shows how to connect a client, with the real address', async
   await withPage(browser, server.url, {}, async (dashboard) => {
     await dashboard.untilLive();
     const { page } = dashboard;
-    await until('the page names the address', async () => (await page.innerText('body')).includes(String(server.mqttPort)));
-    const command = (await page.locator('code, pre').allInnerTexts()).find((text) => text.includes('mosquitto_pub'));
+    await until('the page names the address', async () =>
+      (await page.innerText('body')).includes(String(server.mqttPort)),
+    );
+    const command = (await page.locator('code, pre').allInnerTexts()).find((text) =>
+      text.includes('mosquitto_pub'),
+    );
     assert.ok(command, 'there is a command to copy');
     assert.ok(command.includes(String(server.mqttPort)), command);
     await screenshot(page, 'first-run-light');
