@@ -461,7 +461,7 @@ describe('command line', () => {
       const configured = await startServer(options);
       await until(`three demo clients of acme77 (${how})`, async () => {
         const { body } = await configured.api('/clientconnectionstates?search=acme77:demo');
-        return body.meta.total_rows >= 2;
+        return body.meta.total_rows === 3;
       });
       await configured.stop();
     }
