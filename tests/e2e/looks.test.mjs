@@ -12,7 +12,6 @@ import {
   connect,
   connectRaw,
   startServer,
-  until,
   untilStatus,
 } from './harness.mjs';
 
