@@ -5,15 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
-import {
-  addDevice,
-  attempt,
-  cleanUp,
-  connect,
-  connectRaw,
-  startServer,
-  untilStatus,
-} from './harness.mjs';
+import { addDevice, attempt, cleanUp, connect, connectRaw, startServer, untilStatus } from './harness.mjs';
 
 let server;
 let browser;
