@@ -20,8 +20,14 @@ const server = await startServer();
 const browser = await launchBrowser();
 try {
   const results = await measure();
-  report('seen in the document', results.map(({ seen }) => seen));
-  report('next frame', results.map(({ painted }) => painted));
+  report(
+    'seen in the document',
+    results.map(({ seen }) => seen),
+  );
+  report(
+    'next frame',
+    results.map(({ painted }) => painted),
+  );
 } finally {
   await browser.close();
   await server.stop();
@@ -37,7 +43,8 @@ async function measure() {
     const { page } = dashboard;
     await page.evaluate(watchRows);
     const skew = await clockSkew(page);
-    for (let round = 0; round < ROUNDS; round++) results.push(await connectOnce(dashboard, idOf(round), skew));
+    for (let round = 0; round < ROUNDS; round++)
+      results.push(await connectOnce(dashboard, idOf(round), skew));
   });
   return results;
 }
@@ -77,7 +84,9 @@ async function clockSkew(page) {
 function watchRows() {
   const clock = () => performance.timeOrigin + performance.now();
   const connected = (id) =>
-    [...document.querySelectorAll('[data-testid="row"][data-status="connected"]')].some((row) => row.dataset.clientId === id);
+    [...document.querySelectorAll('[data-testid="row"][data-status="connected"]')].some(
+      (row) => row.dataset.clientId === id,
+    );
   globalThis.rowConnected = (id) =>
     new Promise((resolve) => {
       const check = () => {
@@ -98,7 +107,11 @@ function report(name, values) {
   const columns = { min: values[0], median: at(0.5), p95: at(0.95), p99: at(0.99), max: values.at(-1) };
   if (name === 'seen in the document') {
     console.log(`TCP connect to changed row, ms, ${values.length} connects`);
-    console.log(`${''.padEnd(22)}${Object.keys(columns).map((column) => column.padStart(9)).join('')}`);
+    console.log(
+      `${''.padEnd(22)}${Object.keys(columns)
+        .map((column) => column.padStart(9))
+        .join('')}`,
+    );
   }
   const cells = Object.values(columns).map((value) => value.toFixed(1).padStart(9));
   console.log(`${name.padEnd(22)}${cells.join('')}`);

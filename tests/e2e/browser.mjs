@@ -13,7 +13,8 @@ const SCREENSHOTS = process.env.ROLLCALL_SCREENSHOTS;
 export const DESKTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 /** What a browser itself says when its server is away. */
-export const SERVER_AWAY = /ERR_CONNECTION_|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
+export const SERVER_AWAY =
+  /ERR_CONNECTION_|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
 
 /** One browser per test file. */
 export const launchBrowser = () =>
@@ -122,7 +123,8 @@ export class Dashboard {
     return Number(text.match(/\d[\d.,\s\u00a0\u202f]*/)?.[0].replace(/\D/g, ''));
   }
 
-  untilNumber = (name, value) => until(`${name} shows ${value}`, async () => (await this.number(name)) === value);
+  untilNumber = (name, value) =>
+    until(`${name} shows ${value}`, async () => (await this.number(name)) === value);
 
   async search(text) {
     await this.get('search').fill(text);
@@ -163,7 +165,10 @@ export class Dashboard {
       for (const element of document.querySelectorAll('body *')) {
         const style = getComputedStyle(element);
         const scrolls = /auto|scroll/.test(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
-        if (scrolls) found.push(`${element.tagName}.${element.className}: ${element.scrollWidth} px of ${element.clientWidth}`);
+        if (scrolls)
+          found.push(
+            `${element.tagName}.${element.className}: ${element.scrollWidth} px of ${element.clientWidth}`,
+          );
       }
       return found;
     });

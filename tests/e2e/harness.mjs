@@ -12,7 +12,8 @@ import path from 'node:path';
 /** How long a condition may take on a busy machine, in milliseconds. */
 export const LIMIT_MS = 20_000;
 
-export const BIN = process.env.ROLLCALL_BIN ?? path.resolve(import.meta.dirname, '../../target/debug/rollcall');
+export const BIN =
+  process.env.ROLLCALL_BIN ?? path.resolve(import.meta.dirname, '../../target/debug/rollcall');
 
 const children = new Set();
 const folders = new Set();
@@ -117,7 +118,9 @@ export async function startServer({ data = temporaryFolder(), http = 0, mqtt = 0
     },
     /** The newest log entries of one client. */
     log: async (id) => {
-      const answer = await request(`${url}api/v0002/logs/connection?limit=100&clientId=${encodeURIComponent(id)}`);
+      const answer = await request(
+        `${url}api/v0002/logs/connection?limit=100&clientId=${encodeURIComponent(id)}`,
+      );
       return answer.status === 200 ? answer.body : [];
     },
   };
@@ -165,7 +168,11 @@ const credentials = ({ user, password }) => [
  * A client that stays connected, without a subscription: Debian's `mosquitto_pub`, which publishes the lines it
  * is given. `.say(text)` publishes, `.goodbye()` disconnects, `.lose()` kills it with all its buffers.
  */
-export async function connect(server, id, { version = '311', topic = 'iot-2/evt/status/fmt/json', ...rest } = {}) {
+export async function connect(
+  server,
+  id,
+  { version = '311', topic = 'iot-2/evt/status/fmt/json', ...rest } = {},
+) {
   const child = start('mosquitto_pub', [
     ...['-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', version],
     ...['-i', id, '-t', topic, '-l', ...credentials(rest)],
@@ -197,9 +204,14 @@ export async function attempt(server, id, options = {}) {
 }
 
 /** A subscriber: Debian's `mosquitto_sub`. `.messages` is what came: topic, retained, payload, text. */
-export async function subscribe(server, filter, { id = `watcher-${process.hrtime.bigint()}`, version = '311' } = {}) {
-  const child = start('mosquitto_sub', [
-    ...['-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', version],
+export async function subscribe(
+  server,
+  filter,
+  { id = `watcher-${process.hrtime.bigint()}`, version = '311' } = {},
+) {
+  // Line by line: into a pipe, it would keep its answers to itself until it ends.
+  const child = start('stdbuf', [
+    ...['-oL', 'mosquitto_sub', '-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', version],
     ...['-i', id, '-t', filter, '-F', '%r %t %p', '-d'],
   ]);
   await until(`${filter} is answered`, () => /Subscribed \(mid|refused|error/i.test(child.out + child.err));
@@ -212,7 +224,9 @@ export async function subscribe(server, filter, { id = `watcher-${process.hrtime
         const match = line.match(/^([01]) (\S+) ?(.*)$/);
         if (!match) return [];
         const text = match[3];
-        return [{ retained: match[1] === '1', topic: match[2], text, payload: text ? JSON.parse(text) : undefined }];
+        return [
+          { retained: match[1] === '1', topic: match[2], text, payload: text ? JSON.parse(text) : undefined },
+        ];
       });
     },
   };
@@ -235,7 +249,7 @@ export function connectPacket(id, { version = 4, keepAlive = 60, user, password 
     password === undefined ? Buffer.alloc(0) : text(password),
   ]);
   const length = [];
-  for (let left = rest.length; ; ) {
+  for (let left = rest.length; ;) {
     const digit = left % 128;
     left = Math.floor(left / 128);
     length.push(left > 0 ? digit | 0x80 : digit);

@@ -20,15 +20,15 @@ after(async () => {
 });
 
 const HOSTILE = {
-  'markup': 'hostile <img src=x onerror="globalThis.broken=1"><script>globalThis.broken=1</script>',
-  'quotes': `hostile "double" 'single' \`back\` \\ &amp; &lt;`,
+  markup: 'hostile <img src=x onerror="globalThis.broken=1"><script>globalThis.broken=1</script>',
+  quotes: `hostile "double" 'single' \`back\` \\ &amp; &lt;`,
   'a path and a query': 'hostile/../../admin?x=1&y=2#z %2F %00 %',
   'topic wildcards': 'hostile/+/#/$SYS',
   'a bidi override': 'hostile \u202Egnp.exe\u202C end',
   'combining marks and emoji': 'hostile Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L 👩‍👩‍👧‍👧 👍🏽',
   'spaces at both ends': ' hostile  with   spaces ',
   'a device id with a slash': 'd:acme01:hostile:a/b',
-  'javascript': 'javascript:globalThis.broken=1//hostile',
+  javascript: 'javascript:globalThis.broken=1//hostile',
   '40 KiB': `hostile-long-${'0123456789abcdef'.repeat(2_560)}`,
 };
 
@@ -60,14 +60,18 @@ for (const [name, id] of Object.entries(HOSTILE)) {
 }
 
 test('hostile ids turn to disconnected live, like every other', async () => {
-  const ids = Object.values(HOSTILE).filter((id) => id.length < 1_000).map((id) => `${id} leaves`);
+  const ids = Object.values(HOSTILE)
+    .filter((id) => id.length < 1_000)
+    .map((id) => `${id} leaves`);
   const sockets = await Promise.all(ids.map((id) => connectRaw(server, id)));
   await withPage(browser, server.url, { query: '?search=leaves' }, async (dashboard) => {
     await dashboard.untilLive();
     await dashboard.untilIds(ids);
     for (const socket of sockets) socket.destroy();
     await until('all rows are disconnected', async () => {
-      const statuses = await dashboard.get('row').evaluateAll((rows) => rows.map((row) => row.dataset.status));
+      const statuses = await dashboard
+        .get('row')
+        .evaluateAll((rows) => rows.map((row) => row.dataset.status));
       return statuses.length === ids.length && statuses.every((status) => status === 'disconnected');
     });
     await screenshot(dashboard.page, 'hostile-light');

@@ -5,7 +5,16 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { launchBrowser, screenshot, withPage } from './browser.mjs';
-import { addDevice, attempt, cleanUp, connect, connectRaw, startServer, until, untilStatus } from './harness.mjs';
+import {
+  addDevice,
+  attempt,
+  cleanUp,
+  connect,
+  connectRaw,
+  startServer,
+  until,
+  untilStatus,
+} from './harness.mjs';
 
 let server;
 let browser;
@@ -52,12 +61,18 @@ test('a client is killed and its row says network', () =>
     await client.lose();
     await dashboard.untilRow(id, { status: 'disconnected', initiator: 'network' });
     const state = await server.state(id);
-    assert.deepEqual([state.disconnectInitiator, state.mqttReasonCode, state.closeCode], ['network', 0x80, 91]);
+    assert.deepEqual(
+      [state.disconnectInitiator, state.mqttReasonCode, state.closeCode],
+      ['network', 0x80, 91],
+    );
   }));
 
 test('a client says goodbye and its row says client', () =>
   journey('leaves', async (dashboard) => {
-    for (const [version, id] of [['311', device('leaves-4')], ['mqttv5', device('leaves-5')]]) {
+    for (const [version, id] of [
+      ['311', device('leaves-4')],
+      ['mqttv5', device('leaves-5')],
+    ]) {
       const client = await connect(server, id, { version });
       await dashboard.untilRow(id, { status: 'connected' });
       await client.goodbye();
@@ -75,7 +90,10 @@ test('the keep-alive of a client runs out and its row says server with 0x8D', ()
     const row = await dashboard.untilRow(id, { status: 'disconnected', initiator: 'server' });
     await until('the row names the code', async () => /0x8D/i.test(await row.innerText()));
     const state = await server.state(id);
-    assert.deepEqual([state.disconnectInitiator, state.mqttReasonCode, state.closeCode], ['server', 0x8d, 160]);
+    assert.deepEqual(
+      [state.disconnectInitiator, state.mqttReasonCode, state.closeCode],
+      ['server', 0x8d, 160],
+    );
   }));
 
 test('a double takes the id of a client and the row stays connected', () =>
@@ -100,7 +118,10 @@ test('a double takes the id of a client and the row stays connected', () =>
     await dashboard.entries('disconnect').first().waitFor();
     await dashboard.untilRow(id, { status: 'connected' });
     const statuses = await dashboard.page.evaluate(() => globalThis.statuses);
-    assert.ok(statuses.every((status) => status === 'connected'), `the row went through ${statuses}`);
+    assert.ok(
+      statuses.every((status) => status === 'connected'),
+      `the row went through ${statuses}`,
+    );
     assert.equal((await server.state(id)).connectionStatus, 'connected');
   }));
 
@@ -118,7 +139,10 @@ test('a wrong password is in the log and changes no status', () =>
     await dashboard.entries('failedConnect').first().waitFor();
     await dashboard.untilRow(clientId, { status: 'connected' });
     const [entry] = (await server.log(clientId)).filter(({ event }) => event === 'failedConnect');
-    assert.match(entry.message, /^Token auth failed \(.+\): ClientID='d:acme01:thermo:guarded', ClientIP=127\.0\.0\.1/);
+    assert.match(
+      entry.message,
+      /^Token auth failed \(.+\): ClientID='d:acme01:thermo:guarded', ClientIP=127\.0\.0\.1/,
+    );
     assert.equal((await server.state(clientId)).connectionStatus, 'connected');
     await screenshot(dashboard.page, 'wrong-password-light');
   }));
@@ -129,7 +153,10 @@ test('a client that was only ever refused is never shown as connected', () =>
     await attempt(server, clientId, { user: 'use-token-auth', password: 'guessed' });
     await until('the log has the attempt', async () => (await server.log(clientId)).length === 1);
     assert.notEqual((await server.state(clientId))?.connectionStatus, 'connected');
-    assert.equal(await dashboard.row(clientId).and(dashboard.page.locator('[data-status="connected"]')).count(), 0);
+    assert.equal(
+      await dashboard.row(clientId).and(dashboard.page.locator('[data-status="connected"]')).count(),
+      0,
+    );
   }));
 
 test('the dashboard itself is no client of the fleet', () =>
@@ -147,12 +174,17 @@ test('the dashboard itself is no client of the fleet', () =>
 
 /** Five clients with a story: ids in the order in which they connected, and how each ended. */
 async function smallFleet(prefix) {
-  const ids = ['delta', 'alpha', 'echo', 'bravo', 'charlie'].map((name) => device(`${prefix}-${name}`, `${prefix}-type`));
+  const ids = ['delta', 'alpha', 'echo', 'bravo', 'charlie'].map((name) =>
+    device(`${prefix}-${name}`, `${prefix}-type`),
+  );
   const clients = [];
   for (const id of ids) clients.push(await connect(server, id));
   await clients[0].goodbye();
   await clients[1].lose();
-  await Promise.all([untilStatus(server, ids[0], 'disconnected'), untilStatus(server, ids[1], 'disconnected')]);
+  await Promise.all([
+    untilStatus(server, ids[0], 'disconnected'),
+    untilStatus(server, ids[1], 'disconnected'),
+  ]);
   return ids;
 }
 
@@ -183,7 +215,10 @@ test('every column that can be sorted sorts, and turns around', async () => {
   const ids = await smallFleet('sorted');
   await journey('sorted-', async (dashboard) => {
     await dashboard.untilIds(ids);
-    for (const [field, ascending] of [['id', [...ids].sort()], ['lastConnectTime', ids]]) {
+    for (const [field, ascending] of [
+      ['id', [...ids].sort()],
+      ['lastConnectTime', ids],
+    ]) {
       const seen = new Set();
       for (let click = 0; click < 2; click++) {
         await dashboard.sort(field);
@@ -219,10 +254,15 @@ test('a time-range picker narrows the table, and the address keeps the range rel
     await screenshot(dashboard.page, 'range-light');
   });
   const boundary = (await server.state(ids[2])).lastConnectTime;
-  await withPage(browser, server.url, { query: `?search=timed-&connectedAfter=${boundary}` }, async (dashboard) => {
-    await dashboard.untilIds(ids.slice(2));
-    assert.equal(dashboard.parameters().get('connectedAfter'), boundary);
-  });
+  await withPage(
+    browser,
+    server.url,
+    { query: `?search=timed-&connectedAfter=${boundary}` },
+    async (dashboard) => {
+      await dashboard.untilIds(ids.slice(2));
+      assert.equal(dashboard.parameters().get('connectedAfter'), boundary);
+    },
+  );
 });
 
 test('the log of a client is in the side panel, with its own time range', async () => {

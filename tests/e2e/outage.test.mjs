@@ -4,7 +4,16 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { launchBrowser, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
-import { attempt, cleanUp, connect, connectRaw, startServer, until, untilStatus } from './harness.mjs';
+import {
+  attempt,
+  cleanUp,
+  connect,
+  connectRaw,
+  startServer,
+  temporaryFolder,
+  until,
+  untilStatus,
+} from './harness.mjs';
 
 let browser;
 
@@ -36,7 +45,10 @@ test('after kill -9, clients that were connected are shown as disconnected by th
   assert.equal(state.disconnectInitiator, 'server');
   assert.equal(state.certainty, 'inferred');
   assert.ok(Date.parse(state.lastDisconnectTime) >= Date.parse(state.lastConnectTime));
-  assert.ok(Date.parse(state.lastDisconnectTime) <= killedAt + 2_000, `${state.lastDisconnectTime} is after the end`);
+  assert.ok(
+    Date.parse(state.lastDisconnectTime) <= killedAt + 2_000,
+    `${state.lastDisconnectTime} is after the end`,
+  );
   assert.deepEqual(await second.state(gone), stateOfGone, 'what was known stays as it was');
   const events = async (id) => (await second.log(id)).map((entry) => entry.event);
   assert.deepEqual(await events(gone), ['disconnect', 'connect']);
@@ -97,20 +109,42 @@ test('the server stops while the page is open: the page says so, keeps what it k
 
 test('what happened while the page could not hear it is there when it can again', async () => {
   const first = await startServer();
-  const id = device('missed');
-  await connect(first, id);
+  const [lost, late] = [device('lost'), device('came-meanwhile')];
+  await connectRaw(first, lost);
   await withPage(browser, first.url, { allowed: SERVER_AWAY }, async (dashboard) => {
     await dashboard.untilLive();
-    await dashboard.untilRow(id, { status: 'connected' });
+    await dashboard.untilRow(lost, { status: 'connected' });
+    await dashboard.page.context().setOffline(true);
     await first.kill();
     const second = await startServer({ data: first.data, http: first.httpPort, mqtt: first.mqttPort });
-    await dashboard.untilRow(id, { status: 'connected' }).catch(() => {});
-    const late = device('came-meanwhile');
     await attempt(second, late);
+    await untilStatus(second, late, 'disconnected');
+    await dashboard.page.context().setOffline(false);
     await dashboard.untilLive();
-    await dashboard.untilRow(late, { status: 'disconnected' });
+    await dashboard.untilRow(late, { status: 'disconnected', initiator: 'client' });
+    await dashboard.untilRow(lost, { status: 'disconnected', initiator: 'server' });
     await second.stop();
   });
+});
+
+test('demo clients vanish from the default view when the demo is off, and can be asked for', async () => {
+  const [data, real] = [temporaryFolder(), device('real')];
+  const args = ['--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--data', data, '--demo', '8'];
+  const first = await startServer({ args });
+  await attempt(first, real);
+  await withPage(browser, first.url, {}, async (dashboard) => {
+    await dashboard.untilNumber('total', 9);
+    await dashboard.untilLive();
+    await screenshot(dashboard.page, 'demo-light');
+  });
+  await first.stop();
+
+  const second = await startServer({ data });
+  await withPage(browser, second.url, {}, (dashboard) => dashboard.untilIds([real]));
+  await withPage(browser, second.url, { query: '?deviceType=demo' }, (dashboard) =>
+    dashboard.untilNumber('total', 8),
+  );
+  await second.stop();
 });
 
 test('the first run shows how to connect a client, with the real address', async () => {
@@ -118,8 +152,12 @@ test('the first run shows how to connect a client, with the real address', async
   await withPage(browser, server.url, {}, async (dashboard) => {
     await dashboard.untilLive();
     const { page } = dashboard;
-    await until('the page names the address', async () => (await page.innerText('body')).includes(String(server.mqttPort)));
-    const command = (await page.locator('code, pre').allInnerTexts()).find((text) => text.includes('mosquitto_pub'));
+    await until('the page names the address', async () =>
+      (await page.innerText('body')).includes(String(server.mqttPort)),
+    );
+    const command = (await page.locator('code, pre').allInnerTexts()).find((text) =>
+      text.includes('mosquitto_pub'),
+    );
     assert.ok(command, 'there is a command to copy');
     assert.ok(command.includes(String(server.mqttPort)), command);
     await screenshot(page, 'first-run-light');

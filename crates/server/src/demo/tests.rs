@@ -44,8 +44,14 @@ impl Mosquitto {
             passwords.display()
         );
         std::fs::write(&config, text).unwrap();
-        let mut broker =
-            Command::new("mosquitto").arg("-c").arg(&config).stderr(Stdio::piped()).spawn().unwrap();
+        let mut broker = Command::new("mosquitto")
+            // Debian keeps it where only root's PATH looks.
+            .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()))
+            .arg("-c")
+            .arg(&config)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (lines_in, lines) = channel();
         forward(broker.stderr.take().unwrap(), lines_in.clone());
         let started = Instant::now();
