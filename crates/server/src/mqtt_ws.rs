@@ -55,15 +55,28 @@ impl Bridge {
         self.broker
     }
 
-    /// Connects to the broker in the name of the client.
-    async fn connect(&self, client: SocketAddr) -> std::io::Result<TcpStream> {
+    /// Connects to the broker in the name of the client. The announcement lasts as long as its guard.
+    async fn connect(&self, client: SocketAddr) -> std::io::Result<(TcpStream, Announcement)> {
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());
         let mut broker = TcpStream::connect(self.broker).await?;
         broker.set_nodelay(true)?;
         self.announced.announce(client, self.http_port);
+        let announcement = Announcement { announced: Arc::clone(&self.announced), client };
         // The broker's accept loop waits for the header, so it is written at once and whole.
         broker.write_all(&proxy_header(client, self.broker)).await?;
-        Ok(broker)
+        Ok((broker, announcement))
+    }
+}
+
+/// Takes back what was announced for a client that never sent a CONNECT.
+struct Announcement {
+    announced: Arc<Announced>,
+    client: SocketAddr,
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        self.announced.take(self.client);
     }
 }
 
@@ -139,8 +152,8 @@ enum Stopped {
 
 async fn carry(bridge: Bridge, client: SocketAddr, socket: WebSocket) {
     let (mut to_client, mut from_client) = socket.split();
-    let broker = match bridge.connect(client).await {
-        Ok(broker) => broker,
+    let (broker, announcement) = match bridge.connect(client).await {
+        Ok(connected) => connected,
         Err(error) => {
             tracing::warn!(%error, "the embedded broker does not take WebSocket clients");
             close(&mut to_client, close_code::ERROR).await;
@@ -152,9 +165,9 @@ async fn carry(bridge: Bridge, client: SocketAddr, socket: WebSocket) {
         stopped = upwards(&mut from_client, to_broker) => stopped,
         stopped = downwards(from_broker, &mut to_client) => stopped,
     };
-    // Both halves of the broker's connection are closed by now, so that it learns of the end at once.
-    // Whoever never sent a CONNECT has left its announcement behind.
-    bridge.announced.take(SocketAddr::new(client.ip().to_canonical(), client.port()));
+    // Both halves of the broker's connection are closed by now, so that it learns of the end at once. The
+    // client's port is still its own, so that no other client's announcement is taken back.
+    drop(announcement);
     let code = match stopped {
         Stopped::ByClient | Stopped::ByBroker => close_code::NORMAL,
         Stopped::Text => close_code::UNSUPPORTED,
