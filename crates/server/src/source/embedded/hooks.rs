@@ -181,7 +181,7 @@ impl Hooks {
         let id = connect.id();
         let is_internal = id.lid() == INTERNAL;
         // Only the bridge knows which addresses it announced; whoever else finds the internal port is refused.
-        let announced = id.remote_addr.and_then(|addr| self.announced.take(addr)).filter(|_| is_internal);
+        let announced = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
         let attempt = Attempt {
             since: Instant::now(),
             time: now(),

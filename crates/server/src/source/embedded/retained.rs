@@ -130,17 +130,15 @@ impl RetainStorage for Retained {
         true
     }
 
-    async fn set(
-        &self,
-        topic: &TopicName,
-        retain: Retain,
-        expiry_interval: Option<Duration>,
-    ) -> rmqtt::Result<()> {
+    async fn set(&self, topic: &TopicName, retain: Retain, _: Option<Duration>) -> rmqtt::Result<()> {
         if topics::is_reserved(topic) || topics::has_wildcards(topic) {
             return Ok(());
         }
-        // The listener's interval is 0: by default a retained message does not expire.
-        let expiry = expiry_interval.filter(|interval| !interval.is_zero());
+        // Only the sender's interval counts; the listener's would let every retained message expire.
+        let properties = retain.publish.properties.as_ref();
+        let expiry = properties
+            .and_then(|properties| properties.message_expiry_interval)
+            .map(|seconds| Duration::from_secs(u64::from(seconds.get())));
         let parsed = Topic::from_str(topic)?;
         if !self.others.write().await.replace(&parsed, retain, expiry) {
             tracing::warn!(%topic, "no room for more retained messages: this one is delivered but not retained");
