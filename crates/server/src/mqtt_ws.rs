@@ -31,8 +31,12 @@ const COALESCED_MAX: usize = 64 * 1024;
 const FIRST_READ: usize = 4 * 1024;
 /// One WebSocket message from a client may carry a packet of the greatest size and its header.
 const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX as usize + 16;
-/// A client that says nothing at all for so long after the upgrade is none.
+/// A client that has not begun a CONNECT by then is none; from there on the broker has a time limit of its own.
 const FIRST_BYTES_MAX: Duration = Duration::from_secs(20);
+/// No CONNECT is shorter, in bytes.
+const CONNECT_BYTES_MIN: usize = 12;
+/// How long a client may take to make room for a message. A sleeping laptop may keep its socket for hours.
+const SEND_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take to answer a close.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 
@@ -55,15 +59,28 @@ impl Bridge {
         self.broker
     }
 
-    /// Connects to the broker in the name of the client.
-    async fn connect(&self, client: SocketAddr) -> std::io::Result<TcpStream> {
+    /// Connects to the broker in the name of the client. The announcement lasts as long as its guard.
+    async fn connect(&self, client: SocketAddr) -> std::io::Result<(TcpStream, Announcement)> {
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());
         let mut broker = TcpStream::connect(self.broker).await?;
         broker.set_nodelay(true)?;
         self.announced.announce(client, self.http_port);
+        let announcement = Announcement { announced: Arc::clone(&self.announced), client };
         // The broker's accept loop waits for the header, so it is written at once and whole.
         broker.write_all(&proxy_header(client, self.broker)).await?;
-        Ok(broker)
+        Ok((broker, announcement))
+    }
+}
+
+/// Takes back what was announced for a client that never sent a CONNECT.
+struct Announcement {
+    announced: Arc<Announced>,
+    client: SocketAddr,
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        self.announced.take(self.client);
     }
 }
 
@@ -139,8 +156,8 @@ enum Stopped {
 
 async fn carry(bridge: Bridge, client: SocketAddr, socket: WebSocket) {
     let (mut to_client, mut from_client) = socket.split();
-    let broker = match bridge.connect(client).await {
-        Ok(broker) => broker,
+    let (broker, announcement) = match bridge.connect(client).await {
+        Ok(connected) => connected,
         Err(error) => {
             tracing::warn!(%error, "the embedded broker does not take WebSocket clients");
             close(&mut to_client, close_code::ERROR).await;
@@ -152,9 +169,9 @@ async fn carry(bridge: Bridge, client: SocketAddr, socket: WebSocket) {
         stopped = upwards(&mut from_client, to_broker) => stopped,
         stopped = downwards(from_broker, &mut to_client) => stopped,
     };
-    // Both halves of the broker's connection are closed by now, so that it learns of the end at once.
-    // Whoever never sent a CONNECT has left its announcement behind.
-    bridge.announced.take(SocketAddr::new(client.ip().to_canonical(), client.port()));
+    // Both halves of the broker's connection are closed by now, so that it learns of the end at once. The
+    // client's port is still its own, so that no other client's announcement is taken back.
+    drop(announcement);
     let code = match stopped {
         Stopped::ByClient | Stopped::ByBroker => close_code::NORMAL,
         Stopped::Text => close_code::UNSUPPORTED,
@@ -175,30 +192,36 @@ async fn close(to_client: &mut SplitSink<WebSocket, Message>, code: u16) {
 }
 
 async fn upwards(from_client: &mut SplitStream<WebSocket>, mut broker: OwnedWriteHalf) -> Stopped {
-    let mut is_silent = true;
-    loop {
-        let next = from_client.next();
-        let message = if is_silent {
-            match tokio::time::timeout(FIRST_BYTES_MAX, next).await {
-                Ok(message) => message,
-                Err(_) => return Stopped::Silent,
-            }
-        } else {
-            next.await
-        };
-        match message {
+    let begin = tokio::time::timeout(FIRST_BYTES_MAX, pass(from_client, &mut broker, CONNECT_BYTES_MIN));
+    match begin.await {
+        Ok(None) => pass(from_client, &mut broker, usize::MAX).await.unwrap_or(Stopped::ByClient),
+        Ok(Some(stopped)) => stopped,
+        Err(_) => Stopped::Silent,
+    }
+}
+
+/// Passes messages on until there were so many bytes (`None`) or one end has stopped.
+async fn pass(
+    from_client: &mut SplitStream<WebSocket>,
+    broker: &mut OwnedWriteHalf,
+    bytes_max: usize,
+) -> Option<Stopped> {
+    let mut passed: usize = 0;
+    while passed < bytes_max {
+        match from_client.next().await {
             Some(Ok(Message::Binary(bytes))) => {
-                is_silent = false;
                 if broker.write_all(&bytes).await.is_err() {
-                    return Stopped::ByBroker;
+                    return Some(Stopped::ByBroker);
                 }
+                passed = passed.saturating_add(bytes.len());
             }
-            Some(Ok(Message::Text(_))) => return Stopped::Text,
+            Some(Ok(Message::Text(_))) => return Some(Stopped::Text),
             // Axum answers a ping by itself.
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Stopped::ByClient,
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Some(Stopped::ByClient),
         }
     }
+    None
 }
 
 async fn downwards(mut broker: OwnedReadHalf, to_client: &mut SplitSink<WebSocket, Message>) -> Stopped {
@@ -219,7 +242,8 @@ async fn downwards(mut broker: OwnedReadHalf, to_client: &mut SplitSink<WebSocke
                 };
             }
         }
-        if to_client.send(Message::Binary(Bytes::from(bytes))).await.is_err() {
+        let message = Message::Binary(Bytes::from(bytes));
+        if !matches!(tokio::time::timeout(SEND_MAX, to_client.send(message)).await, Ok(Ok(()))) {
             return Stopped::ByClient;
         }
     }

@@ -40,6 +40,7 @@ pub const PACKET_BYTES_MAX: u32 = 1024 * 1024;
 const SESSION_EXPIRY_MAX: Duration = Duration::from_secs(3_600);
 /// How long sessions may take to say goodbye when the server stops.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+const PROXY_HEADER_MAX: Duration = Duration::from_secs(2);
 const CARE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a connection may take from its announcement to its CONNACK.
 const YOUNG_MAX: Duration = Duration::from_secs(15);
@@ -251,6 +252,8 @@ fn listen(name: &str, addr: SocketAddr, is_internal: bool) -> Result<(Listener, 
         .nodelay(true)
         .reuseaddr(Some(true))
         .proxy_protocol(is_internal)
+        // The bridge writes the header at once; whoever does not holds up the accept loop for so long.
+        .proxy_protocol_timeout(PROXY_HEADER_MAX)
         // Every connection is to be authenticated by the hook, also one without a user name.
         .allow_anonymous(false)
         .max_packet_size(PACKET_BYTES_MAX)
@@ -299,13 +302,17 @@ async fn care(context: ServerContext, hooks: Arc<Hooks>) {
             }
             let mut entry = context.extends.shared().await.entry(young.id.clone());
             let is_own = entry.id_same() == Some(true);
-            if is_own && entry.tx().is_some_and(|sender| sender.is_closed()) {
+            let is_dead = is_own && entry.tx().is_some_and(|sender| sender.is_closed());
+            let is_old = young.since.elapsed() > YOUNG_MAX;
+            // Replaced by a newer one, it would have been told to end, and would have by now.
+            if is_dead || (is_old && !is_own) {
                 let certainty = Certainty::Inferred;
                 hooks.ended(&young.id, &young.open, now(), Cause::NETWORK, certainty);
-                if let Err(error) = entry.remove_with(&young.id).await {
-                    tracing::debug!(%error, "a dead session could not be removed");
-                }
-            } else if young.since.elapsed() < YOUNG_MAX {
+            }
+            if is_dead && let Err(error) = entry.remove_with(&young.id).await {
+                tracing::debug!(%error, "a dead session could not be removed");
+            }
+            if !is_dead && !is_old {
                 still_young.push(young);
             }
         }

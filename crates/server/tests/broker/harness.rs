@@ -55,10 +55,14 @@ pub struct Running {
 }
 
 pub async fn start() -> Running {
+    start_with(EmbeddedConfig::default().max_sessions).await
+}
+
+pub async fn start_with(max_sessions: usize) -> Running {
     let (sink, events) = queue(100_000);
     let fixture = Arc::new(Fixture::default());
     let credentials = Arc::new(Credentials::in_memory().unwrap());
-    let config = EmbeddedConfig { mqtt: "127.0.0.1:0".parse().unwrap(), ..EmbeddedConfig::default() };
+    let config = EmbeddedConfig { mqtt: "127.0.0.1:0".parse().unwrap(), max_sessions };
     let broker = EmbeddedBroker::start(config, sink, fixture.clone(), fixture.clone(), credentials.clone())
         .await
         .unwrap();

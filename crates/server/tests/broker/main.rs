@@ -233,6 +233,21 @@ async fn a_will_is_delivered_and_is_no_activity_of_its_client() {
 }
 
 #[tokio::test]
+async fn a_client_may_ask_for_its_will_when_it_disconnects() {
+    let mut running = start().await;
+    let mut watcher = Raw::connect(&running.broker, &Connect::new("watcher")).await;
+    watcher.send(&subscribe(4, "wills/+", 0)).await;
+    assert_eq!(watcher.suback().await, 0);
+    for (id, code) in [("content", 0x00), ("wistful", 0x04)] {
+        let connect = Connect::new(id).version(5).will("wills/5", id.as_bytes());
+        let mut client = Raw::connect(&running.broker, &connect).await;
+        client.send(&packet(0xE0, &[code, 0])).await;
+        check_end(&mut running, id, (Initiator::Client, code, 0)).await;
+    }
+    assert!(watcher.packet().await.1.ends_with(b"wistful"));
+}
+
+#[tokio::test]
 async fn any_text_is_a_client_id() {
     let mut running = start().await;
     let longest = "i".repeat(usize::from(u16::MAX));

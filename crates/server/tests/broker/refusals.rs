@@ -2,7 +2,7 @@
 
 use rollcall_model::{ActivityEvent, EventKind};
 
-use crate::harness::{Connect, Raw, packet, publish, start, subscribe};
+use crate::harness::{Connect, Raw, packet, publish, start, start_with, subscribe};
 
 #[tokio::test]
 async fn a_registered_device_needs_its_token_and_every_refusal_is_reported() {
@@ -133,4 +133,15 @@ async fn a_topic_name_with_wildcards_is_refused() {
     assert_eq!((first, &body[..3]), (0x40, &[0, 2, 0x90][..]));
     client.send(&packet(0xC0, &[])).await;
     assert_eq!(client.packet().await.0, 0xD0);
+}
+
+#[tokio::test]
+async fn a_client_for_whom_there_is_no_room_is_reported() {
+    let mut running = start_with(1).await;
+    let _first = Raw::connect(&running.broker, &Connect::new("first")).await;
+    let mut second = Raw::open(running.broker.mqtt_addr()).await;
+    second.send(&Connect::new("second").version(5).bytes()).await;
+    assert_eq!(second.connack().await, 0x88);
+    let (code, close_code, _) = running.refusal_of("second").await;
+    assert_eq!((code, close_code), (0x88, 167));
 }

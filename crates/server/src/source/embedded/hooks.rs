@@ -26,13 +26,17 @@ use tokio::time::Instant;
 
 use super::end::{Cause, cause};
 use super::{Announced, INTERNAL, Observers, topics};
-use crate::identity::{Credentials, Verdict};
+use crate::identity::{Credentials, Refusal, Verdict};
 use crate::source::EventSink;
 
 /// Where a session keeps its [`Open`].
 const OPEN: &str = "rollcall";
 /// A handshake that has come to no end after this time was given up by the library, which tells no hook.
-pub const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
+const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
+/// Between the first hook and authentication the library only looks whether there is room for the session.
+const ADMISSION_MAX: Duration = Duration::from_secs(5);
+/// The characters of a user name that are reported; it may have 65,535 bytes and comes with every event.
+const USER_CHARS_MAX: usize = 256;
 
 /// What is kept of a connection while it is open.
 pub struct Open {
@@ -55,6 +59,8 @@ struct Attempt {
     /// Came through the WebSocket bridge, so that its address can be believed, or to the public listener.
     is_genuine: bool,
     is_observer: bool,
+    /// Whether the library has asked for the client's authentication.
+    is_admitted: bool,
 }
 
 /// A connection that was announced and whose session may not have come to life.
@@ -142,16 +148,19 @@ impl Hooks {
     pub fn report_abandoned_attempts(&self) {
         let mut abandoned = Vec::new();
         self.attempts.retain(|id, attempt| {
-            let is_over = attempt.since.elapsed() > HANDSHAKE_MAX;
-            if is_over {
-                abandoned.push((id.clone(), attempt.time, attempt.peer.clone(), attempt.is_genuine));
+            let age = attempt.since.elapsed();
+            let text = if attempt.is_admitted {
+                (age > HANDSHAKE_MAX).then_some("The server did not complete the handshake.")
+            } else {
+                (age > ADMISSION_MAX).then_some("The server has no room for another session.")
+            };
+            if let Some(text) = text.filter(|_| attempt.is_genuine && !attempt.is_observer) {
+                abandoned.push((id.clone(), attempt.time, attempt.peer.clone(), text));
             }
-            !is_over
+            text.is_none()
         });
-        for (id, time, peer, is_genuine) in abandoned {
-            if is_genuine {
-                self.refused(&id, time, peer, 0x88, "The server did not complete the handshake.");
-            }
+        for (id, time, peer, text) in abandoned {
+            self.refused(&id, time, peer, 0x88, text);
         }
     }
 
@@ -172,13 +181,14 @@ impl Hooks {
         let id = connect.id();
         let is_internal = id.lid() == INTERNAL;
         // Only the bridge knows which addresses it announced; whoever else finds the internal port is refused.
-        let announced = id.remote_addr.and_then(|addr| self.announced.take(addr)).filter(|_| is_internal);
+        let announced = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
         let attempt = Attempt {
             since: Instant::now(),
             time: now(),
             peer: self.peer(connect, announced),
             is_genuine: !is_internal || announced.is_some(),
             is_observer: announced.is_some() && self.observers.is_observer(&id.client_id),
+            is_admitted: false,
         };
         if connect.auth_method().is_some() && attempt.is_genuine {
             let text = "Enhanced authentication is not supported.";
@@ -201,15 +211,16 @@ impl Hooks {
             server_port: Some(websocket_port.unwrap_or(self.public_port)),
             protocol: Some(Protocol { version, websocket: id.lid() == INTERNAL }),
             secure: Some(false),
-            user: id.username.as_ref().map(ToString::to_string),
+            user: id.username.as_ref().map(|user| user.chars().take(USER_CHARS_MAX).collect()),
         }
     }
 
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         let id = connect.id();
-        let Some((time, peer, is_genuine, is_observer)) =
-            self.attempts.get(id).map(|a| (a.time, a.peer.clone(), a.is_genuine, a.is_observer))
-        else {
+        let Some((time, peer, is_genuine, is_observer)) = self.attempts.get_mut(id).map(|mut attempt| {
+            attempt.is_admitted = true;
+            (attempt.time, attempt.peer.clone(), attempt.is_genuine, attempt.is_observer)
+        }) else {
             return AuthResult::NotAuthorized;
         };
         if !is_genuine {
@@ -234,7 +245,10 @@ impl Hooks {
             Verdict::Refused(refusal) => {
                 self.attempts.remove(id);
                 self.refused(id, time, peer, refusal.mqtt_reason_code(), &refusal.to_string());
-                AuthResult::BadUsernameOrPassword
+                match refusal {
+                    Refusal::Token => AuthResult::BadUsernameOrPassword,
+                    Refusal::Store => AuthResult::NotAuthorized,
+                }
             }
         }
     }
@@ -301,6 +315,7 @@ impl Hooks {
         self.offer(&id.client_id, time, open.peer.clone(), kind);
     }
 
+    /// The peer is left out: the session is known by its key, and this is the most frequent event.
     async fn active(&self, session: &Session, event: ActivityEvent) {
         let Some(open) = open(session).await.filter(|open| !open.is_observer) else {
             return;
@@ -312,7 +327,7 @@ impl Hooks {
             return;
         }
         let kind = EventKind::Activity { session: Some(open.key), event };
-        self.offer(&session.id.client_id, time, open.peer.clone(), kind);
+        self.offer(&session.id.client_id, time, Peer::default(), kind);
     }
 
     /// A client publishes. Called for neither wills nor what the server publishes.

@@ -11,7 +11,7 @@ use rmqtt::retain::{RetainStorage, RetainTree};
 use rmqtt::topic::Topic;
 use rmqtt::types::{CodecPublish, From, Id, Publish, QoS, Retain, TimedValue, TopicFilter, TopicName};
 use rmqtt::utils::timestamp_millis;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
 
 use super::RetainedMonitor;
@@ -20,18 +20,26 @@ use super::topics;
 /// Bounds of what clients may leave behind. Beyond them the newest message is not retained.
 const COUNT_MAX: usize = 100_000;
 const BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Answers of the size of a fleet that are gathered at the same time.
+const SCANS_AT_A_TIME: usize = 2;
 /// Expired messages are looked for at most this often, when there is no room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
 pub struct Retained {
     monitor: Arc<dyn RetainedMonitor>,
     others: RwLock<Store>,
+    scans: Semaphore,
     server: From,
 }
 
 impl Retained {
     pub fn new(monitor: Arc<dyn RetainedMonitor>, server: Id) -> Self {
-        Self { monitor, others: RwLock::new(Store::default()), server: From::from_system(server) }
+        Self {
+            monitor,
+            others: RwLock::new(Store::default()),
+            scans: Semaphore::new(SCANS_AT_A_TIME),
+            server: From::from_system(server),
+        }
     }
 
     fn monitor_message(&self, topic: String, payload: Vec<u8>) -> (TopicName, Retain) {
@@ -122,17 +130,15 @@ impl RetainStorage for Retained {
         true
     }
 
-    async fn set(
-        &self,
-        topic: &TopicName,
-        retain: Retain,
-        expiry_interval: Option<Duration>,
-    ) -> rmqtt::Result<()> {
+    async fn set(&self, topic: &TopicName, retain: Retain, _: Option<Duration>) -> rmqtt::Result<()> {
         if topics::is_reserved(topic) || topics::has_wildcards(topic) {
             return Ok(());
         }
-        // The listener's interval is 0: by default a retained message does not expire.
-        let expiry = expiry_interval.filter(|interval| !interval.is_zero());
+        // Only the sender's interval counts; the listener's would let every retained message expire.
+        let properties = retain.publish.properties.as_ref();
+        let expiry = properties
+            .and_then(|properties| properties.message_expiry_interval)
+            .map(|seconds| Duration::from_secs(u64::from(seconds.get())));
         let parsed = Topic::from_str(topic)?;
         if !self.others.write().await.replace(&parsed, retain, expiry) {
             tracing::warn!(%topic, "no room for more retained messages: this one is delivered but not retained");
@@ -151,6 +157,7 @@ impl RetainStorage for Retained {
         if topics::may_match_reserved(filter) {
             let monitor = Arc::clone(&self.monitor);
             let wanted = filter.to_string();
+            let _permit = self.scans.acquire().await?;
             // A filter may ask for the whole fleet, which takes a scan.
             let messages = tokio::task::spawn_blocking(move || monitor.matching(&wanted)).await?;
             found.extend(messages.into_iter().map(|(topic, payload)| self.monitor_message(topic, payload)));

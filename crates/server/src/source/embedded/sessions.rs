@@ -3,18 +3,20 @@
 //! After DISCONNECT the broker's library waits for the client to close the socket; until then, with keep-alive 0
 //! for ever, nobody would hear that the client has gone. The server must close it (MQTT 5, section 3.14.4). The
 //! session is told of the DISCONNECT first of all, and an error from there makes the library close at once.
-//! Everything else is the library's own session.
+//! The library also forgets that a client may ask for its will message with its DISCONNECT. Everything else is
+//! the library's own session.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rmqtt::Result;
+use rmqtt::codec::v5::DisconnectReasonCode;
 use rmqtt::context::ServerContext;
-use rmqtt::session::{DefaultSessionManager, SessionLike, SessionManager};
+use rmqtt::session::{DefaultSessionManager, SessionLike, SessionManager, SessionState};
 use rmqtt::types::{
-    ConnectInfo, ConnectInfoType, Disconnect, DisconnectInfo, FitterType, Id, IsPing, ListenerConfig,
-    MessageQueueType, OutInflightType, Password, Reason, SessionSubs, SubscriptionOptions, Subscriptions,
-    TimestampMillis, TopicFilter, UserName,
+    ConnectInfo, ConnectInfoType, Disconnect, DisconnectInfo, FitterType, From, Id, IsPing, ListenerConfig,
+    MessageQueueType, OutInflightType, Password, Publish, Reason, SessionSubs, SubscriptionOptions,
+    Subscriptions, TimestampMillis, TopicFilter, UserName,
 };
 
 pub struct PromptSessions;
@@ -69,15 +71,31 @@ impl SessionManager for PromptSessions {
 
 struct PromptSession(Arc<dyn SessionLike>);
 
+impl PromptSession {
+    /// MQTT 5, section 3.14.2.1, reason code 0x04. A will delay is not observed: the client is not lost, it asks.
+    async fn publish_will(&self) -> Result<()> {
+        let connect = self.0.connect_info().await?;
+        if let Some(will) = connect.last_will() {
+            let message = Publish::try_from(will)?;
+            let from = From::from_lastwill(self.0.id().clone());
+            SessionState::forwards(self.0.context(), from, message, false, None).await?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl SessionLike for PromptSession {
     async fn disconnected_set(&self, disconnect: Option<Disconnect>, reason: Option<Reason>) -> Result<()> {
-        let is_from_client = disconnect.is_some();
-        self.0.disconnected_set(disconnect, reason).await?;
-        if is_from_client {
-            return Err(Disconnected.into());
+        let Some(disconnect) = disconnect else {
+            return self.0.disconnected_set(None, reason).await;
+        };
+        let wants_will = disconnect.reason_code() == Some(DisconnectReasonCode::DisconnectWithWillMessage);
+        self.0.disconnected_set(Some(disconnect), reason).await?;
+        if wants_will {
+            self.publish_will().await?;
         }
-        Ok(())
+        Err(Disconnected.into())
     }
 
     fn id(&self) -> &Id {
