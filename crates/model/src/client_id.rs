@@ -71,9 +71,7 @@ impl<'a> ClientId<'a> {
         let (org, rest) = rest.split_once(':')?;
         let valid = |part: &str| {
             !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         };
         if !valid(org) {
             return None;
@@ -82,11 +80,7 @@ impl<'a> ClientId<'a> {
             "d" | "g" => {
                 let (device_type, device_id) = rest.split_once(':')?;
                 (valid(device_type) && valid(device_id)).then_some(Self {
-                    client_type: if kind == "d" {
-                        ClientType::Device
-                    } else {
-                        ClientType::Gateway
-                    },
+                    client_type: if kind == "d" { ClientType::Device } else { ClientType::Gateway },
                     org: Some(org),
                     device_type: Some(device_type),
                     device_id: Some(device_id),
@@ -98,9 +92,7 @@ impl<'a> ClientId<'a> {
                 parts.all(valid).then_some(Self {
                     client_type: ClientType::Application,
                     org: Some(org),
-                    device_type: rest
-                        .starts_with(DEMO_APP_PREFIX)
-                        .then_some(DEMO_DEVICE_TYPE),
+                    device_type: rest.starts_with(DEMO_APP_PREFIX).then_some(DEMO_DEVICE_TYPE),
                     device_id: None,
                     app_id: Some(rest),
                 })
@@ -112,12 +104,7 @@ impl<'a> ClientId<'a> {
     /// The monitor topic of the client whose id this is; `id` is the whole id.
     #[must_use]
     pub fn monitor_topic(&self, id: &str) -> String {
-        match (
-            self.client_type,
-            self.device_type,
-            self.device_id,
-            self.app_id,
-        ) {
+        match (self.client_type, self.device_type, self.device_id, self.app_id) {
             (ClientType::Application, _, _, Some(app)) => {
                 format!("iot-2/app/{}/mon", encode_topic_level(app))
             }
@@ -162,10 +149,7 @@ pub fn encode_topic_level(text: &str) -> String {
 /// Undoes [`encode_topic_level`]. `None` when the bytes are not UTF-8.
 #[must_use]
 pub fn decode_topic_level(level: &str) -> Option<String> {
-    percent_decode_str(level)
-        .decode_utf8()
-        .ok()
-        .map(std::borrow::Cow::into_owned)
+    percent_decode_str(level).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 /// Percent-encodes an id as one segment of a URL path.
@@ -204,69 +188,15 @@ mod tests {
     #[test]
     fn ids_are_taken_apart_by_watsons_grammar_and_everything_else_is_opaque() {
         use ClientType::{Application, Device, Gateway, Other};
-        check(
-            "d:acme01:thermo:t-17",
-            Device,
-            Some("thermo"),
-            Some("t-17"),
-            "iot-2/type/thermo/id/t-17/mon",
-        );
-        check(
-            "g:acme01:gw:north",
-            Gateway,
-            Some("gw"),
-            Some("north"),
-            "iot-2/type/gw/id/north/mon",
-        );
-        check(
-            "a:acme01:console",
-            Application,
-            None,
-            None,
-            "iot-2/app/console/mon",
-        );
-        check(
-            "A:acme01:console:1",
-            Application,
-            None,
-            None,
-            "iot-2/app/console:1/mon",
-        );
-        check(
-            "a:acme01:demo-console",
-            Application,
-            Some("demo"),
-            None,
-            "iot-2/app/demo-console/mon",
-        );
-        check(
-            "mqttjs_1",
-            Other,
-            Some("mqtt"),
-            None,
-            "iot-2/type/mqtt/id/mqttjs_1/mon",
-        );
-        check(
-            "d:acme01:thermo",
-            Other,
-            Some("mqtt"),
-            None,
-            "iot-2/type/mqtt/id/d:acme01:thermo/mon",
-        );
-        check(
-            "d:acme01:a/b:c",
-            Other,
-            Some("mqtt"),
-            None,
-            "iot-2/type/mqtt/id/d:acme01:a%2Fb:c/mon",
-        );
-        check(
-            "a+b#c%",
-            Other,
-            Some("mqtt"),
-            None,
-            "iot-2/type/mqtt/id/a%2Bb%23c%25/mon",
-        );
+        check("d:acme01:thermo:t-17", Device, Some("thermo"), Some("t-17"), "iot-2/type/thermo/id/t-17/mon");
+        check("g:acme01:gw:north", Gateway, Some("gw"), Some("north"), "iot-2/type/gw/id/north/mon");
+        check("a:acme01:console", Application, None, None, "iot-2/app/console/mon");
+        check("A:acme01:console:1", Application, None, None, "iot-2/app/console:1/mon");
+        check("a:acme01:demo-console", Application, Some("demo"), None, "iot-2/app/demo-console/mon");
+        check("mqttjs_1", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/mqttjs_1/mon");
+        check("d:acme01:thermo", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/d:acme01:thermo/mon");
+        check("d:acme01:a/b:c", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/d:acme01:a%2Fb:c/mon");
+        check("a+b#c%", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/a%2Bb%23c%25/mon");
     }
 
     proptest! {

@@ -5,4 +5,20 @@
 //! time is always an argument.
 
 pub mod client_id;
+pub mod event;
+pub mod fold;
+pub mod log;
+pub mod monitor;
+pub mod query;
+pub mod reason;
+pub mod state;
 pub mod time;
+
+pub use client_id::{ClientId, ClientType};
+pub use event::{
+    ActivityEvent, Certainty, ConnectionEvent, Counters, End, EventKind, Initiator, Peer, Protocol,
+    SessionKey,
+};
+pub use fold::fold;
+pub use state::{ClientState, ConnectionStatus, Session, StateDoc};
+pub use time::Timestamp;

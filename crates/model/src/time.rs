@@ -62,12 +62,7 @@ impl Timestamp {
             }
         }
         let naive = trimmed.strip_suffix(['Z', 'z']).unwrap_or(trimmed);
-        for format in [
-            "%Y-%m-%dT%H:%M:%S%.f",
-            "%Y-%m-%d %H:%M:%S%.f",
-            "%Y-%m-%dT%H:%M",
-            "%Y-%m-%d %H:%M",
-        ] {
+        for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
             if let Ok(time) = NaiveDateTime::parse_from_str(naive, format) {
                 return Self::checked(time.and_utc().timestamp_millis()).ok_or_else(error);
             }
@@ -157,13 +152,8 @@ impl TimeExpr {
     /// When the text is none of these.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let trimmed = text.trim();
-        let inner = trimmed
-            .strip_prefix('{')
-            .and_then(|t| t.strip_suffix('}'))
-            .unwrap_or(trimmed);
-        let relative = inner
-            .strip_prefix("now")
-            .or_else(|| inner.strip_prefix("currentTime"));
+        let inner = trimmed.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(trimmed);
+        let relative = inner.strip_prefix("now").or_else(|| inner.strip_prefix("currentTime"));
         let Some(rest) = relative else {
             return Timestamp::parse(trimmed).map(Self::At);
         };
@@ -172,10 +162,7 @@ impl TimeExpr {
 
     fn parse_offset(rest: &str) -> Option<Self> {
         if rest.is_empty() {
-            return Some(Self::Ago {
-                amount: 0,
-                unit: TimeUnit::Second,
-            });
+            return Some(Self::Ago { amount: 0, unit: TimeUnit::Second });
         }
         let rest = rest.strip_prefix('-')?;
         let unit_at = rest.find(|c: char| !c.is_ascii_digit())?;
@@ -188,10 +175,7 @@ impl TimeExpr {
             "w" | "W" => TimeUnit::Week,
             _ => return None,
         };
-        Some(Self::Ago {
-            amount: digits.parse().ok()?,
-            unit,
-        })
+        Some(Self::Ago { amount: digits.parse().ok()?, unit })
     }
 
     #[must_use]
@@ -225,11 +209,7 @@ mod tests {
     use super::*;
 
     fn check(input: &str, expect: &str) {
-        assert_eq!(
-            Timestamp::parse(input).unwrap().to_string(),
-            expect,
-            "{input}"
-        );
+        assert_eq!(Timestamp::parse(input).unwrap().to_string(), expect, "{input}");
     }
 
     #[test]
@@ -272,10 +252,7 @@ mod tests {
             ("now-2d", "2026-11-18T12:00:00.000Z"),
             ("{currentTime-2D}", "2026-11-18T12:00:00.000Z"),
         ] {
-            assert_eq!(
-                TimeExpr::parse(input).unwrap().resolve(now).to_string(),
-                expect
-            );
+            assert_eq!(TimeExpr::parse(input).unwrap().resolve(now).to_string(), expect);
         }
     }
 

@@ -1,1 +1,3 @@
+//! The binary `rollcall`.
+
 fn main() {}

@@ -1,0 +1,616 @@
+//! Questions about the fleet: the parameters of the State API as types.
+//!
+//! The server parses a request into a [`Query`] and the fleet answers it; the dashboard builds a [`Query`] from
+//! its view, writes it as parameters and uses the same [`Filter::matches`] to decide whether a changed row still
+//! belongs on the page. [`Filter::matches`] and [`compare`] say what a query means; the fleet must agree with
+//! them, only faster.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::client_id::ClientType;
+use crate::event::{ActivityEvent, Certainty, Initiator, MqttVersion};
+use crate::state::{ConnectionStatus, StateDoc};
+use crate::time::{TimeExpr, Timestamp};
+
+/// A field of [`StateDoc`], by its name on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    Id,
+    ClientType,
+    ConnectionStatus,
+    LastConnectTime,
+    LastDisconnectTime,
+    LastActivityEvent,
+    LastActivityTime,
+    MqttConnectProtocol,
+    DisconnectInitiator,
+    MqttReasonCode,
+    CloseCode,
+    Reason,
+    Certainty,
+    ClientAddr,
+    Secure,
+    DeviceType,
+    DeviceId,
+    StaleSince,
+    RecentConnects,
+    LastRefusedTime,
+}
+
+impl Field {
+    pub const ALL: [Self; 20] = [
+        Self::Id,
+        Self::ClientType,
+        Self::ConnectionStatus,
+        Self::LastConnectTime,
+        Self::LastDisconnectTime,
+        Self::LastActivityEvent,
+        Self::LastActivityTime,
+        Self::MqttConnectProtocol,
+        Self::DisconnectInitiator,
+        Self::MqttReasonCode,
+        Self::CloseCode,
+        Self::Reason,
+        Self::Certainty,
+        Self::ClientAddr,
+        Self::Secure,
+        Self::DeviceType,
+        Self::DeviceId,
+        Self::StaleSince,
+        Self::RecentConnects,
+        Self::LastRefusedTime,
+    ];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::ClientType => "clientType",
+            Self::ConnectionStatus => "connectionStatus",
+            Self::LastConnectTime => "lastConnectTime",
+            Self::LastDisconnectTime => "lastDisconnectTime",
+            Self::LastActivityEvent => "lastActivityEvent",
+            Self::LastActivityTime => "lastActivityTime",
+            Self::MqttConnectProtocol => "mqttConnectProtocol",
+            Self::DisconnectInitiator => "disconnectInitiator",
+            Self::MqttReasonCode => "mqttReasonCode",
+            Self::CloseCode => "closeCode",
+            Self::Reason => "reason",
+            Self::Certainty => "certainty",
+            Self::ClientAddr => "clientAddr",
+            Self::Secure => "secure",
+            Self::DeviceType => "deviceType",
+            Self::DeviceId => "deviceId",
+            Self::StaleSince => "staleSince",
+            Self::RecentConnects => "recentConnects",
+            Self::LastRefusedTime => "lastRefusedTime",
+        }
+    }
+
+    /// The field of that name; `typeId` is another name of `deviceType`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == "typeId" {
+            return Some(Self::DeviceType);
+        }
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
+    /// The field's value as text, for facets and set filters; times and numbers in their wire form.
+    #[must_use]
+    pub fn text(self, doc: &StateDoc) -> Option<String> {
+        match self.key(doc) {
+            SortValue::Absent => None,
+            SortValue::Number(number) => Some(match self {
+                Self::LastConnectTime
+                | Self::LastDisconnectTime
+                | Self::LastActivityTime
+                | Self::StaleSince
+                | Self::LastRefusedTime => Timestamp::from_millis(number).to_string(),
+                Self::Secure => (number != 0).to_string(),
+                _ => number.to_string(),
+            }),
+            SortValue::Text(text) => Some(text.to_owned()),
+        }
+    }
+
+    /// The field's value in the form in which it is sorted.
+    #[must_use]
+    pub fn key(self, doc: &StateDoc) -> SortValue<'_> {
+        let time =
+            |time: Option<Timestamp>| time.map_or(SortValue::Absent, |time| SortValue::Number(time.millis()));
+        match self {
+            Self::Id => SortValue::Text(&doc.id),
+            Self::ClientType => SortValue::Text(doc.client_type.as_str()),
+            Self::ConnectionStatus => SortValue::Text(doc.connection_status.as_str()),
+            Self::LastConnectTime => time(doc.last_connect_time),
+            Self::LastDisconnectTime => time(doc.last_disconnect_time),
+            Self::LastActivityEvent => SortValue::text(doc.last_activity_event.map(ActivityEvent::as_str)),
+            Self::LastActivityTime => time(doc.last_activity_time),
+            Self::MqttConnectProtocol => SortValue::text(doc.mqtt_connect_protocol.as_deref()),
+            Self::DisconnectInitiator => SortValue::text(doc.disconnect_initiator.map(Initiator::as_str)),
+            Self::MqttReasonCode => SortValue::number(doc.mqtt_reason_code),
+            Self::CloseCode => SortValue::number(doc.close_code),
+            Self::Reason => SortValue::text(doc.reason.as_deref()),
+            Self::Certainty => SortValue::Text(doc.certainty.as_str()),
+            Self::ClientAddr => SortValue::text(doc.client_addr.as_deref()),
+            Self::Secure => SortValue::number(doc.secure.map(u8::from)),
+            Self::DeviceType => SortValue::text(doc.device_type.as_deref()),
+            Self::DeviceId => SortValue::text(doc.device_id.as_deref()),
+            Self::StaleSince => time(doc.stale_since),
+            Self::RecentConnects => SortValue::Number(i64::from(doc.recent_connects)),
+            Self::LastRefusedTime => time(doc.last_refused_time),
+        }
+    }
+
+    /// The closed list of the field's values, where it has one.
+    #[must_use]
+    pub fn closed_list(self) -> Option<Vec<&'static str>> {
+        Some(match self {
+            Self::ClientType => ClientType::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::ConnectionStatus => ConnectionStatus::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::LastActivityEvent => ActivityEvent::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::MqttConnectProtocol => MqttVersion::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::DisconnectInitiator => Initiator::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::Certainty => Certainty::ALL.iter().map(|v| v.as_str()).collect(),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A value in sorting form. Texts compare by bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortValue<'a> {
+    Absent,
+    Number(i64),
+    Text(&'a str),
+}
+
+impl<'a> SortValue<'a> {
+    fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Absent, Self::Text)
+    }
+
+    fn number<N: Into<i64>>(number: Option<N>) -> Self {
+        number.map_or(Self::Absent, |number| Self::Number(number.into()))
+    }
+}
+
+/// One key of a sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SortKey {
+    pub field: Field,
+    pub descending: bool,
+}
+
+/// The order of two states under a sort: absent values last in either direction, ties by id ascending.
+#[must_use]
+pub fn compare(a: &StateDoc, b: &StateDoc, sort: &[SortKey]) -> Ordering {
+    for key in sort {
+        let order = match (key.field.key(a), key.field.key(b)) {
+            (SortValue::Absent, SortValue::Absent) => Ordering::Equal,
+            (SortValue::Absent, _) => return Ordering::Greater,
+            (_, SortValue::Absent) => return Ordering::Less,
+            (SortValue::Number(a), SortValue::Number(b)) => a.cmp(&b),
+            (SortValue::Text(a), SortValue::Text(b)) => a.cmp(b),
+            // One field has one kind of value.
+            (SortValue::Number(_), SortValue::Text(_)) => Ordering::Less,
+            (SortValue::Text(_), SortValue::Number(_)) => Ordering::Greater,
+        };
+        let order = if key.descending { order.reverse() } else { order };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    a.id.cmp(&b.id)
+}
+
+/// What one filter asks of one field. The values are alternatives: one is enough.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Test {
+    /// The field has one of these values, in their wire form. Never empty.
+    AnyOf(Vec<String>),
+    /// The time is at or after one of these.
+    After(Vec<TimeExpr>),
+    /// The time is before one of these. An absent time never is.
+    Before(Vec<TimeExpr>),
+    /// The text contains one of these, ignoring case.
+    Contains(Vec<String>),
+    /// The number is at least this.
+    AtLeast(u32),
+    /// The field is present (or absent).
+    Present(bool),
+}
+
+/// One filter of a query.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Term {
+    pub field: Field,
+    pub test: Test,
+    /// The filter excludes what the test finds.
+    pub negated: bool,
+}
+
+impl Term {
+    /// Whether the state passes this filter at `now`.
+    #[must_use]
+    pub fn matches(&self, doc: &StateDoc, now: Timestamp) -> bool {
+        let value = self.field.key(doc);
+        let found = match (&self.test, value) {
+            (Test::Present(wanted), value) => (value != SortValue::Absent) == *wanted,
+            (_, SortValue::Absent) => false,
+            (Test::AnyOf(values), _) => self.field.text(doc).is_some_and(|text| values.contains(&text)),
+            (Test::After(times), SortValue::Number(ms)) => {
+                times.iter().any(|t| ms >= t.resolve(now).millis())
+            }
+            (Test::Before(times), SortValue::Number(ms)) => {
+                times.iter().any(|t| ms < t.resolve(now).millis())
+            }
+            (Test::Contains(needles), SortValue::Text(text)) => {
+                let text = text.to_lowercase();
+                needles.iter().any(|needle| text.contains(&needle.to_lowercase()))
+            }
+            (Test::AtLeast(least), SortValue::Number(number)) => number >= i64::from(*least),
+            _ => false,
+        };
+        found != self.negated
+    }
+
+    /// The parameter's name on the wire, with `!` when negated.
+    #[must_use]
+    pub fn parameter(&self) -> String {
+        let name = PARAMETERS
+            .iter()
+            .find(|p| p.field == self.field && p.kind == Kind::of(&self.test))
+            .map_or(self.field.name(), |p| p.name);
+        if self.negated { format!("{name}!") } else { name.to_owned() }
+    }
+
+    /// The parameter's values on the wire, one per repetition.
+    #[must_use]
+    pub fn values(&self) -> Vec<String> {
+        match &self.test {
+            Test::AnyOf(values) | Test::Contains(values) => values.clone(),
+            Test::After(times) | Test::Before(times) => times.iter().map(TimeExpr::to_string).collect(),
+            Test::AtLeast(least) => vec![least.to_string()],
+            Test::Present(present) => vec![present.to_string()],
+        }
+    }
+}
+
+/// All filters of a query; a client must pass each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    pub terms: Vec<Term>,
+}
+
+impl Filter {
+    #[must_use]
+    pub fn matches(&self, doc: &StateDoc, now: Timestamp) -> bool {
+        self.terms.iter().all(|term| term.matches(doc, now))
+    }
+
+    /// Whether the answer can change by the mere passing of time.
+    #[must_use]
+    pub fn is_relative(&self) -> bool {
+        self.terms.iter().any(|term| match &term.test {
+            Test::After(times) | Test::Before(times) => times.iter().any(|time| time.is_relative()),
+            _ => term.field == Field::RecentConnects,
+        })
+    }
+}
+
+pub const DEFAULT_LIMIT: u32 = 25;
+pub const MAX_LIMIT: u32 = 1_000;
+/// Longer searches than a client id can be are refused.
+const MAX_VALUE_BYTES: usize = 65_535;
+/// More filter values than this in one request are refused.
+const MAX_VALUES: usize = 1_000;
+
+/// One question to the State API.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Query {
+    pub filter: Filter,
+    /// Ties are always broken by id.
+    pub sort: Vec<SortKey>,
+    /// 1 to [`MAX_LIMIT`].
+    pub limit: u32,
+    pub skip: u64,
+    pub bookmark: Option<String>,
+    pub facets: Vec<Field>,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self {
+            filter: Filter::default(),
+            sort: Vec::new(),
+            limit: DEFAULT_LIMIT,
+            skip: 0,
+            bookmark: None,
+            facets: Vec::new(),
+        }
+    }
+}
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{parameter}={value}: {problem}")]
+pub struct Violation {
+    pub parameter: String,
+    pub value: String,
+    /// What is wrong and what would be right, as a sentence.
+    pub problem: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Set,
+    After,
+    Before,
+    Contains,
+    AtLeast,
+    Present,
+}
+
+impl Kind {
+    const fn of(test: &Test) -> Self {
+        match test {
+            Test::AnyOf(_) => Self::Set,
+            Test::After(_) => Self::After,
+            Test::Before(_) => Self::Before,
+            Test::Contains(_) => Self::Contains,
+            Test::AtLeast(_) => Self::AtLeast,
+            Test::Present(_) => Self::Present,
+        }
+    }
+}
+
+struct Parameter {
+    name: &'static str,
+    field: Field,
+    kind: Kind,
+}
+
+const fn parameter(name: &'static str, field: Field, kind: Kind) -> Parameter {
+    Parameter { name, field, kind }
+}
+
+/// Every filter parameter. Of two names for one filter the first is the one that is written.
+const PARAMETERS: &[Parameter] = &[
+    parameter("connectionStatus", Field::ConnectionStatus, Kind::Set),
+    parameter("clientType", Field::ClientType, Kind::Set),
+    parameter("deviceType", Field::DeviceType, Kind::Set),
+    parameter("typeId", Field::DeviceType, Kind::Set),
+    parameter("deviceId", Field::DeviceId, Kind::Set),
+    parameter("disconnectInitiator", Field::DisconnectInitiator, Kind::Set),
+    parameter("mqttReasonCode", Field::MqttReasonCode, Kind::Set),
+    parameter("closeCode", Field::CloseCode, Kind::Set),
+    parameter("lastActivityEvent", Field::LastActivityEvent, Kind::Set),
+    parameter("mqttConnectProtocol", Field::MqttConnectProtocol, Kind::Set),
+    parameter("certainty", Field::Certainty, Kind::Set),
+    parameter("stale", Field::StaleSince, Kind::Present),
+    parameter("connectedAfter", Field::LastConnectTime, Kind::After),
+    parameter("lastConnectedAfter", Field::LastConnectTime, Kind::After),
+    parameter("connectedBefore", Field::LastConnectTime, Kind::Before),
+    parameter("disconnectedAfter", Field::LastDisconnectTime, Kind::After),
+    parameter("disconnectedBefore", Field::LastDisconnectTime, Kind::Before),
+    parameter("activeAfter", Field::LastActivityTime, Kind::After),
+    parameter("activeBefore", Field::LastActivityTime, Kind::Before),
+    parameter("refusedAfter", Field::LastRefusedTime, Kind::After),
+    parameter("minRecentConnects", Field::RecentConnects, Kind::AtLeast),
+    parameter("search", Field::Id, Kind::Contains),
+];
+
+impl Query {
+    /// Reads decoded `name`, `value` pairs of a query string.
+    ///
+    /// # Errors
+    /// One [`Violation`] for each parameter that is unknown or has a value that it cannot have.
+    pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<Violation>> {
+        let mut query = Self::default();
+        let mut violations = Vec::new();
+        let mut values_seen = 0_usize;
+        for (name, value) in pairs {
+            values_seen += 1;
+            let result = if values_seen > MAX_VALUES {
+                Err(format!("a request may have at most {MAX_VALUES} parameters"))
+            } else if value.len() > MAX_VALUE_BYTES {
+                Err(format!("a value may have at most {MAX_VALUE_BYTES} bytes"))
+            } else if name.starts_with('_') {
+                query.read_control(name, value)
+            } else {
+                query.read_filter(name, value)
+            };
+            if let Err(problem) = result {
+                let value = value.chars().take(200).collect();
+                violations.push(Violation { parameter: name.chars().take(200).collect(), value, problem });
+                if values_seen > MAX_VALUES {
+                    break;
+                }
+            }
+        }
+        if query.bookmark.is_some() && query.skip > 0 {
+            violations.push(Violation {
+                parameter: "_skip".to_owned(),
+                value: query.skip.to_string(),
+                problem: "_skip and _bookmark cannot be combined".to_owned(),
+            });
+        }
+        if violations.is_empty() { Ok(query) } else { Err(violations) }
+    }
+
+    fn read_control(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "_limit" => {
+                self.limit = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+                    .ok_or_else(|| format!("a whole number from 1 to {MAX_LIMIT} is needed"))?;
+            }
+            "_skip" => {
+                self.skip = value.parse().map_err(|_| "a whole number from 0 is needed".to_owned())?;
+            }
+            "_bookmark" => {
+                self.bookmark = Some(value.to_owned()).filter(|bookmark| !bookmark.is_empty());
+            }
+            "_sort" => self.sort = parse_sort(value)?,
+            "_facets" => {
+                for name in value.split(',').filter(|name| !name.is_empty()) {
+                    let field = Field::from_name(name.trim()).ok_or_else(|| unknown_field(name))?;
+                    if !self.facets.contains(&field) {
+                        self.facets.push(field);
+                    }
+                }
+            }
+            _ => return Err("this parameter is not known".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn read_filter(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let (base, negated) = name.strip_suffix('!').map_or((name, false), |base| (base, true));
+        let parameter = PARAMETERS
+            .iter()
+            .find(|p| p.name == base)
+            .ok_or_else(|| "this parameter is not known".to_owned())?;
+        let test = parse_test(parameter, value)?;
+        let same = |term: &&mut Term| {
+            term.field == parameter.field && term.negated == negated && Kind::of(&term.test) == parameter.kind
+        };
+        match self.filter.terms.iter_mut().find(same) {
+            Some(term) => add_alternatives(&mut term.test, test),
+            None => self.filter.terms.push(Term { field: parameter.field, test, negated }),
+        }
+        Ok(())
+    }
+
+    /// Writes the query as `name`, `value` pairs that [`Self::parse`] reads to the same query.
+    #[must_use]
+    pub fn to_pairs(&self) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        for term in &self.filter.terms {
+            let name = term.parameter();
+            pairs.extend(term.values().into_iter().map(|value| (name.clone(), value)));
+        }
+        let mut control = |name: &str, value: String| pairs.push((name.to_owned(), value));
+        if !self.sort.is_empty() {
+            control("_sort", format_sort(&self.sort));
+        }
+        if self.limit != DEFAULT_LIMIT {
+            control("_limit", self.limit.to_string());
+        }
+        if self.skip > 0 {
+            control("_skip", self.skip.to_string());
+        }
+        if let Some(bookmark) = &self.bookmark {
+            control("_bookmark", bookmark.clone());
+        }
+        if !self.facets.is_empty() {
+            control("_facets", self.facets.iter().map(|field| field.name()).collect::<Vec<_>>().join(","));
+        }
+        pairs
+    }
+}
+
+fn unknown_field(name: &str) -> String {
+    let known = Field::ALL.map(Field::name).join(", ");
+    format!("“{}” is not a field; the fields are {known}", name.chars().take(60).collect::<String>())
+}
+
+/// Reads a sort: a comma list of fields, `-` before one for descending.
+///
+/// # Errors
+/// A sentence that names the field that is not known or stands twice.
+pub fn parse_sort(value: &str) -> Result<Vec<SortKey>, String> {
+    let mut sort: Vec<SortKey> = Vec::new();
+    for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, descending) = part.strip_prefix('-').map_or((part, false), |name| (name, true));
+        let field = Field::from_name(name).ok_or_else(|| unknown_field(name))?;
+        if sort.iter().any(|key| key.field == field) {
+            return Err(format!("{field} stands twice"));
+        }
+        sort.push(SortKey { field, descending });
+    }
+    Ok(sort)
+}
+
+/// Writes what [`parse_sort`] reads.
+#[must_use]
+pub fn format_sort(sort: &[SortKey]) -> String {
+    let keys = sort.iter().map(|key| format!("{}{}", if key.descending { "-" } else { "" }, key.field));
+    keys.collect::<Vec<_>>().join(",")
+}
+
+fn parse_test(parameter: &Parameter, value: &str) -> Result<Test, String> {
+    let time = || TimeExpr::parse(value).map(|time| vec![time]).map_err(|error| error.to_string());
+    Ok(match parameter.kind {
+        Kind::Set => Test::AnyOf(parse_set(parameter.field, value)?),
+        Kind::After => Test::After(time()?),
+        Kind::Before => Test::Before(time()?),
+        Kind::Contains => Test::Contains(vec![value.to_owned()]),
+        Kind::AtLeast => {
+            Test::AtLeast(value.parse().map_err(|_| "a whole number from 0 is needed".to_owned())?)
+        }
+        Kind::Present => Test::Present(value.parse().map_err(|_| "true or false is needed".to_owned())?),
+    })
+}
+
+fn parse_set(field: Field, value: &str) -> Result<Vec<String>, String> {
+    if let Some(list) = field.closed_list() {
+        let values: Vec<_> = value.split(',').map(str::trim).collect();
+        return match values.iter().find(|value| !list.contains(value)) {
+            Some(_) => Err(format!("one or more of {} are needed", list.join(", "))),
+            None => Ok(values.into_iter().map(str::to_owned).collect()),
+        };
+    }
+    match field {
+        Field::MqttReasonCode => parse_codes(value, u32::from(u8::MAX)),
+        Field::CloseCode => parse_codes(value, u32::from(u16::MAX)),
+        _ => Ok(vec![value.to_owned()]),
+    }
+}
+
+/// Codes may be decimal or, as they stand in the MQTT standard, hexadecimal (`0x8D`).
+fn parse_codes(value: &str, max: u32) -> Result<Vec<String>, String> {
+    let parse = |code: &str| {
+        let code = code.trim();
+        let hex = code.strip_prefix("0x").or_else(|| code.strip_prefix("0X"));
+        let number = hex.map_or_else(|| code.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
+        number.filter(|number| *number <= max).map(|number| number.to_string())
+    };
+    value
+        .split(',')
+        .map(|code| parse(code).ok_or_else(|| format!("codes from 0 to {max} are needed, as in 141 or 0x8D")))
+        .collect()
+}
+
+/// A repeated parameter adds alternatives to its filter; of a lower bound the lowest counts.
+fn add_alternatives(test: &mut Test, more: Test) {
+    match (test, more) {
+        (Test::AnyOf(values), Test::AnyOf(more)) => {
+            for value in more {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+        }
+        (Test::Contains(values), Test::Contains(more)) => values.extend(more),
+        (Test::After(times), Test::After(more)) | (Test::Before(times), Test::Before(more)) => {
+            times.extend(more);
+        }
+        (Test::AtLeast(least), Test::AtLeast(more)) => *least = more.min(*least),
+        (test, more) => *test = more,
+    }
+}
+
+#[cfg(test)]
+mod tests;

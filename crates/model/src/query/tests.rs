@@ -1,0 +1,150 @@
+//! What a query means, and that what is written is read again.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::state::ClientState;
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-20T12:00:00Z").unwrap()
+}
+
+fn parse(query: &str) -> Result<Query, Vec<Violation>> {
+    Query::parse(
+        query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, ""))),
+    )
+}
+
+fn doc(id: &str, connected: Option<&str>) -> StateDoc {
+    let mut doc = ClientState::new(id.to_owned()).doc(now(), None);
+    doc.last_connect_time = connected.map(|time| Timestamp::parse(time).unwrap());
+    doc
+}
+
+fn matches(query: &str, doc: &StateDoc) -> bool {
+    parse(query).unwrap().filter.matches(doc, now())
+}
+
+#[test]
+fn a_repeated_parameter_and_a_comma_list_are_alternatives() {
+    let query = parse("connectionStatus=connected,disconnected&deviceType=a&deviceType=b&typeId=c").unwrap();
+    assert_eq!(query.filter.terms.len(), 2);
+    assert_eq!(query.filter.terms[1].values(), ["a", "b", "c"]);
+    assert!(matches("deviceType=thermo&deviceType=pump", &doc("d:o:pump:1", None)));
+    assert!(!matches("deviceType=thermo,pump", &doc("d:o:pump:1", None)));
+}
+
+#[test]
+fn an_exclamation_mark_excludes() {
+    assert!(matches("deviceType!=demo", &doc("d:o:pump:1", None)));
+    assert!(!matches("deviceType!=demo", &doc("d:o:demo:1", None)));
+    assert!(matches("deviceType!=demo", &doc("a:o:console", None)));
+}
+
+#[test]
+fn a_client_that_never_connected_matches_no_time_filter() {
+    let never = doc("d:o:pump:1", None);
+    assert!(!matches("connectedAfter=2000-01-01", &never));
+    assert!(!matches("connectedBefore=now", &never));
+    let old = doc("d:o:pump:1", Some("2026-11-17T00:00:00Z"));
+    assert!(matches("connectedBefore=now-2d", &old));
+    assert!(matches("lastConnectedAfter={currentTime-7D}", &old));
+    assert!(!matches("connectedAfter=now-2d", &old));
+}
+
+#[test]
+fn a_search_ignores_case_and_finds_any_substring() {
+    assert!(matches("search=PUMP", &doc("d:o:pump:1", None)));
+    assert!(matches("search=ÄPFEL", &doc("äpfel", None)));
+    assert!(!matches("search=thermo", &doc("d:o:pump:1", None)));
+}
+
+#[test]
+fn bad_parameters_are_all_named_with_their_values() {
+    let violations = parse(
+        "connectionStatus=gone&_limit=5000&_sort=colour&connectedAfter=soon&colour=red&mqttReasonCode=999",
+    )
+    .unwrap_err();
+    let named: Vec<_> = violations.iter().map(|v| (v.parameter.as_str(), v.value.as_str())).collect();
+    assert_eq!(
+        named,
+        [
+            ("connectionStatus", "gone"),
+            ("_limit", "5000"),
+            ("_sort", "colour"),
+            ("connectedAfter", "soon"),
+            ("colour", "red"),
+            ("mqttReasonCode", "999"),
+        ]
+    );
+}
+
+#[test]
+fn absent_values_are_last_in_either_direction() {
+    let (never, old) = (doc("a", None), doc("b", Some("2026-11-17T00:00:00Z")));
+    for sort in ["lastConnectTime", "-lastConnectTime"] {
+        assert_eq!(compare(&never, &old, &parse_sort(sort).unwrap()), Ordering::Greater, "{sort}");
+    }
+}
+
+fn any_query() -> impl Strategy<Value = Query> {
+    let time = prop_oneof![
+        (0..4_000_000_000_000_i64).prop_map(|ms| TimeExpr::At(Timestamp::from_millis(ms))),
+        (1..500_u32).prop_map(|amount| TimeExpr::Ago { amount, unit: crate::time::TimeUnit::Hour }),
+    ];
+    let times = prop::collection::vec(time, 1..3);
+    let term = prop_oneof![
+        prop::sample::subsequence(vec!["device", "gateway", "application", "other"], 1..=4)
+            .prop_map(|v| (Field::ClientType, Test::AnyOf(v.into_iter().map(str::to_owned).collect()))),
+        prop::collection::hash_set("\\PC{0,8}", 1..3)
+            .prop_map(|v| (Field::DeviceType, Test::AnyOf(v.into_iter().collect()))),
+        prop::collection::hash_set(0..=255_u8, 1..3)
+            .prop_map(|v| (Field::MqttReasonCode, Test::AnyOf(v.iter().map(u8::to_string).collect()))),
+        times.clone().prop_map(|v| (Field::LastActivityTime, Test::After(v))),
+        times.prop_map(|v| (Field::LastDisconnectTime, Test::Before(v))),
+        any::<bool>().prop_map(|v| (Field::StaleSince, Test::Present(v))),
+        any::<u32>().prop_map(|v| (Field::RecentConnects, Test::AtLeast(v))),
+        "\\PC{1,8}".prop_map(|v| (Field::Id, Test::Contains(vec![v]))),
+    ];
+    let terms = prop::collection::vec((term, any::<bool>()), 0..5).prop_map(|terms| {
+        let mut filter = Filter::default();
+        for ((field, test), negated) in terms {
+            let term = Term { field, test, negated };
+            if filter.terms.iter().all(|t| t.parameter() != term.parameter()) {
+                filter.terms.push(term);
+            }
+        }
+        filter
+    });
+    let sort = prop::sample::subsequence(Field::ALL.to_vec(), 0..4).prop_map(|fields| {
+        fields
+            .into_iter()
+            .map(|field| SortKey { field, descending: (field as u8).is_multiple_of(2) })
+            .collect()
+    });
+    let facets = prop::sample::subsequence(Field::ALL.to_vec(), 0..4);
+    (terms, sort, 1..=MAX_LIMIT, 0..9_u64, facets).prop_map(|(filter, sort, limit, skip, facets)| Query {
+        filter,
+        sort,
+        limit,
+        skip,
+        bookmark: None,
+        facets,
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(query in any_query()) {
+        let pairs = query.to_pairs();
+        prop_assert_eq!(Query::parse(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str()))), Ok(query));
+    }
+
+    #[test]
+    fn no_parameters_make_the_parser_panic(pairs in prop::collection::vec(("\\PC{0,20}", "\\PC{0,20}"), 0..8)) {
+        let _ = Query::parse(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+    }
+}

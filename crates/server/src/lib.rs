@@ -1,0 +1,7 @@
+//! The Rollcall server: sources, recorder, fleet, journal, monitor, APIs and the embedded dashboard.
+//!
+//! One stream, three views: a source sends connection events, the recorder folds them into the fleet, appends
+//! them to the journal and hands them to the monitor. `docs/ARCHITECTURE.md` has the picture.
+
+pub mod journal;
+pub mod source;
