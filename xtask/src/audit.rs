@@ -17,20 +17,13 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
         command
     };
     println!("==> licences, bans, sources");
-    let mut is_clean =
-        process::stream(&mut deny(&["check", "licenses", "bans", "sources"])).is_ok();
+    let mut is_clean = process::stream(&mut deny(&["check", "licenses", "bans", "sources"])).is_ok();
 
     println!("==> advisories");
     if process::answer(&mut deny(&["fetch", "db"])).is_none() {
-        println!(
-            "not checked: the advisory database (RustSec, on GitHub) cannot be fetched from here"
-        );
+        println!("not checked: the advisory database (RustSec, on GitHub) cannot be fetched from here");
     } else {
         is_clean &= process::stream(&mut deny(&["check", "--disable-fetch", "advisories"])).is_ok();
     }
-    Ok(if is_clean {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

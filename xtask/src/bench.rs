@@ -12,9 +12,7 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<()> {
     if !workspace.root.join(LATENCY).is_file() {
         bail!("there is no {LATENCY}, which measures the latencies");
     }
-    timing::step("Setting up the browser and the MQTT programs", || {
-        setup::for_browser_tests(workspace)
-    })?;
+    timing::step("Setting up the browser and the MQTT programs", || setup::for_browser_tests(workspace))?;
     let server = launch::build(workspace)?;
     timing::step("Measuring latencies", || {
         let mut node = process::command(workspace, "node");

@@ -26,10 +26,7 @@ pub struct Script {
 /// Inline styles and event handlers cannot be moved mechanically; a page that has one is refused, because the browser
 /// would ignore it without a word to the person who wrote it.
 pub fn externalize(html: &str, base: &str) -> anyhow::Result<Page> {
-    let mut page = Page {
-        html: String::with_capacity(html.len()),
-        scripts: Vec::new(),
-    };
+    let mut page = Page { html: String::with_capacity(html.len()), scripts: Vec::new() };
     let mut rest = html;
     while let Some(tag) = next_tag(rest) {
         refuse_inline(tag.text)?;
@@ -45,8 +42,7 @@ pub fn externalize(html: &str, base: &str) -> anyhow::Result<Page> {
         let content = format!("{}\n", content.trim());
         let name = format!("boot-{}.js", fingerprint::of(content.as_bytes()));
         let opening = tag.text.trim_end_matches('>');
-        page.html
-            .push_str(&format!("{opening} src=\"{base}{name}\"></script>"));
+        page.html.push_str(&format!("{opening} src=\"{base}{name}\"></script>"));
         page.scripts.push(Script { name, content });
         rest = after;
     }
@@ -74,28 +70,20 @@ fn next_tag(html: &str) -> Option<Tag<'_>> {
     let mut from = 0;
     loop {
         let start = from + html.get(from..)?.find('<')?;
-        let (end_mark, is_comment) = if html[start..].starts_with("<!--") {
-            ("-->", true)
-        } else {
-            (">", false)
-        };
+        let (end_mark, is_comment) =
+            if html[start..].starts_with("<!--") { ("-->", true) } else { (">", false) };
         let end = start + html[start..].find(end_mark)? + end_mark.len();
         if is_comment {
             from = end;
             continue;
         }
-        return Some(Tag {
-            before: &html[..start],
-            text: &html[start..end],
-            after: &html[end..],
-        });
+        return Some(Tag { before: &html[..start], text: &html[start..end], after: &html[end..] });
     }
 }
 
 fn refuse_inline(tag: &str) -> anyhow::Result<()> {
     let mut names = attribute_names(tag);
-    let inline = names.next() == Some("style")
-        || names.any(|name| name == "style" || name.starts_with("on"));
+    let inline = names.next() == Some("style") || names.any(|name| name == "style" || name.starts_with("on"));
     if inline {
         bail!(
             "the content security policy forbids inline styles and event handlers: take {tag} out of index.html"
@@ -146,11 +134,7 @@ dispatchEvent(new CustomEvent("TrunkApplicationStarted", {detail: {wasm}}));
         let [script] = &page.scripts[..] else {
             panic!("one script expected: {:?}", page.scripts);
         };
-        assert!(
-            script
-                .content
-                .starts_with("import init from '/rollcall-2e.js';\n")
-        );
+        assert!(script.content.starts_with("import init from '/rollcall-2e.js';\n"));
         assert!(script.content.ends_with("{detail: {wasm}}));\n"));
 
         let (before, rest) = TRUNK_PAGE.split_once("<script type=\"module\">").unwrap();

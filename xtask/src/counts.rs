@@ -38,10 +38,7 @@ impl Runner {
 
 fn cargo_line(line: &str) -> Counts {
     let mut counts = Counts::default();
-    let Some((_, result)) = line
-        .strip_prefix("test result: ")
-        .and_then(|rest| rest.split_once(". "))
-    else {
+    let Some((_, result)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
         return counts;
     };
     for part in result.split(';') {

@@ -31,10 +31,7 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
 
 fn trunk(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Result<()> {
     // Trunk runs offline, and so does the Cargo it starts, so the packages must be there before.
-    process::stream(&mut process::cargo(
-        workspace,
-        &["fetch", "--quiet", "--locked"],
-    ))?;
+    process::stream(&mut process::cargo(workspace, &["fetch", "--quiet", "--locked"]))?;
 
     let mut trunk = process::command(workspace, &tools.trunk);
     trunk.args(["build", "--release", "--public-url", PUBLIC_URL]);

@@ -17,9 +17,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let entries = fs::read_dir(directory).with_context(|| cannot_read(directory))?;
     for entry in entries {
         let entry = entry.with_context(|| cannot_read(directory))?;
-        let kind = entry
-            .file_type()
-            .with_context(|| cannot_read(&entry.path()))?;
+        let kind = entry.file_type().with_context(|| cannot_read(&entry.path()))?;
         if kind.is_dir() {
             collect(&entry.path(), files)?;
         } else if kind.is_file() {

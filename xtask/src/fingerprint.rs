@@ -11,15 +11,8 @@ use crate::files;
 use crate::workspace::Workspace;
 
 /// What lies in the root and does not go into the dashboard. Everything else counts, so a new input is never forgotten.
-const NOT_INPUT: [&str; 7] = [
-    "target",
-    "dist",
-    "tests",
-    "docs",
-    "rollcall-data",
-    "node_modules",
-    "README.md",
-];
+const NOT_INPUT: [&str; 7] =
+    ["target", "dist", "tests", "docs", "rollcall-data", "node_modules", "README.md"];
 
 /// The same inside `crates/`: the server embeds the dashboard, not the other way round.
 const NOT_INPUT_CRATES: [&str; 1] = ["server"];
@@ -76,11 +69,7 @@ fn stamp_for(workspace: &Workspace, page: &[u8]) -> anyhow::Result<String> {
 }
 
 fn files_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if path.is_dir() {
-        files::below(path)
-    } else {
-        Ok(vec![path.to_path_buf()])
-    }
+    if path.is_dir() { files::below(path) } else { Ok(vec![path.to_path_buf()]) }
 }
 
 /// What lies directly in a directory, sorted, without hidden files and without `except`.

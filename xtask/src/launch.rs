@@ -22,13 +22,7 @@ pub fn start(workspace: &Workspace, args: &[String]) -> anyhow::Result<()> {
 pub fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     dashboard::set_up_and_build(workspace)?;
     timing::step("Building the server", || {
-        let args = [
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            "rollcall-server",
-        ];
+        let args = ["build", "--release", "--locked", "--package", "rollcall-server"];
         process::stream(&mut process::cargo(workspace, &args))
     })?;
     let server = workspace.server("release");
@@ -39,10 +33,9 @@ pub fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 fn serve_arguments(user: &[String]) -> Vec<String> {
     let mut args = vec!["serve".to_owned()];
     for (flag, value) in DEFAULTS {
-        let is_given = user.iter().any(|arg| {
-            arg.strip_prefix(flag)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-        });
+        let is_given = user
+            .iter()
+            .any(|arg| arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')));
         if !is_given {
             args.extend([flag.to_owned(), value.to_owned()]);
         }
@@ -76,18 +69,12 @@ mod tests {
     #[test]
     fn a_demo_fleet_and_a_data_directory_are_the_default() {
         check(&[], "serve --demo 200 --data rollcall-data");
-        check(
-            &["--http", "127.0.0.1:9000"],
-            "serve --demo 200 --data rollcall-data --http 127.0.0.1:9000",
-        );
+        check(&["--http", "127.0.0.1:9000"], "serve --demo 200 --data rollcall-data --http 127.0.0.1:9000");
     }
 
     #[test]
     fn what_the_user_says_wins_in_either_spelling() {
         check(&["--demo", "0"], "serve --data rollcall-data --demo 0");
-        check(
-            &["--demo=0", "--data=/tmp/x"],
-            "serve --demo=0 --data=/tmp/x",
-        );
+        check(&["--demo=0", "--data=/tmp/x"], "serve --demo=0 --data=/tmp/x");
     }
 }

@@ -44,8 +44,7 @@ pub fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 
 /// Whether this is one of the files written here.
 pub fn is_compressed(file: &Path) -> bool {
-    file.extension()
-        .is_some_and(|extension| extension == "br" || extension == "gz")
+    file.extension().is_some_and(|extension| extension == "br" || extension == "gz")
 }
 
 fn size(file: &Path) -> anyhow::Result<u64> {
@@ -88,9 +87,7 @@ mod tests {
 
         let mut unpacked = Vec::new();
         let packed = gzip(&raw).unwrap();
-        flate2::read::GzDecoder::new(packed.as_slice())
-            .read_to_end(&mut unpacked)
-            .unwrap();
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).unwrap();
         assert_eq!(unpacked, raw);
     }
 }

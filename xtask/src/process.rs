@@ -28,9 +28,7 @@ pub fn command(workspace: &Workspace, program: impl AsRef<OsStr>) -> Command {
             command.env_remove(&name);
         }
     }
-    command
-        .current_dir(&workspace.root)
-        .env("CARGO_TARGET_DIR", &workspace.target);
+    command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
     command
 }
 
@@ -43,10 +41,7 @@ pub fn cargo(workspace: &Workspace, args: &[&str]) -> Command {
 /// Puts directories in front of the child's `PATH`.
 pub fn prepend_path(command: &mut Command, directories: &[&Path]) -> anyhow::Result<()> {
     let inherited = env::var_os("PATH").unwrap_or_default();
-    let all = directories
-        .iter()
-        .map(|directory| directory.to_path_buf())
-        .chain(env::split_paths(&inherited));
+    let all = directories.iter().map(|directory| directory.to_path_buf()).chain(env::split_paths(&inherited));
     let joined = env::join_paths(all).context("a directory's name cannot be part of PATH")?;
     command.env("PATH", joined);
     Ok(())
@@ -63,10 +58,7 @@ pub fn stream(command: &mut Command) -> anyhow::Result<()> {
 
 /// Runs a program without showing its output, except for the end of it when the program fails.
 pub fn quiet(command: &mut Command) -> anyhow::Result<()> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| cannot_start(command))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;
     if output.status.success() {
         return Ok(());
     }
@@ -82,10 +74,7 @@ pub fn quiet(command: &mut Command) -> anyhow::Result<()> {
 /// What a program prints, or `None` if it is absent or fails.
 pub fn answer(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Runs a test runner with its output on the terminal and adds up the counts it prints.
@@ -101,9 +90,7 @@ pub fn counted(command: &mut Command, runner: Runner) -> anyhow::Result<Counts> 
     let errors = thread::spawn(move || echo(stderr, &mut std::io::stderr(), runner));
     let mut counts = echo(stdout, &mut std::io::stdout(), runner);
     counts += errors.join().unwrap_or_default();
-    let status = child
-        .wait()
-        .with_context(|| format!("lost sight of `{}`", display(command)))?;
+    let status = child.wait().with_context(|| format!("lost sight of `{}`", display(command)))?;
 
     if !status.success() && counts.failed == 0 {
         eprintln!("`{}` failed ({status})", display(command));
@@ -122,10 +109,7 @@ fn echo(source: Option<impl Read>, to: &mut impl Write, runner: Runner) -> Count
     let Some(source) = source else { return counts };
     let mut reader = BufReader::new(source);
     let mut line = Vec::new();
-    while reader
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|read| read > 0)
-    {
+    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         // A terminal that has gone away must not stop the tests.
         let _ = to.write_all(&line).and_then(|()| to.flush());
         counts += runner.count(&String::from_utf8_lossy(&line));

@@ -30,10 +30,7 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<()> {
     dashboard::set_up_and_build(workspace)?;
     let dist = workspace.dist();
     let (mut all, mut first_paint) = (Sizes::default(), Sizes::default());
-    println!(
-        "\n{:<44} {:>10} {:>10} {:>10}",
-        "bytes", "raw", "gzip", "brotli"
-    );
+    println!("\n{:<44} {:>10} {:>10} {:>10}", "bytes", "raw", "gzip", "brotli");
     for file in files::below(&dist)? {
         if precompress::is_compressed(&file) {
             continue;
@@ -53,25 +50,15 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn row(name: &str, sizes: Sizes) {
-    println!(
-        "{name:<44} {:>10} {:>10} {:>10}",
-        sizes.raw, sizes.gzip, sizes.brotli
-    );
+    println!("{name:<44} {:>10} {:>10} {:>10}", sizes.raw, sizes.gzip, sizes.brotli);
 }
 
 /// A file without a compressed sibling travels as it lies.
 fn sizes(file: &Path) -> anyhow::Result<Sizes> {
-    let raw = fs::metadata(file)
-        .with_context(|| format!("cannot read {}", file.display()))?
-        .len();
-    let packed = |suffix| {
-        fs::metadata(precompress::with_suffix(file, suffix)).map_or(raw, |metadata| metadata.len())
-    };
-    Ok(Sizes {
-        raw,
-        gzip: packed(".gz"),
-        brotli: packed(".br"),
-    })
+    let raw = fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+    let packed =
+        |suffix| fs::metadata(precompress::with_suffix(file, suffix)).map_or(raw, |metadata| metadata.len());
+    Ok(Sizes { raw, gzip: packed(".gz"), brotli: packed(".br") })
 }
 
 /// The page, its style, its code and one language; the other languages and the custom element are not loaded.

@@ -43,27 +43,16 @@ pub fn run(workspace: &Workspace, only: &[Suite], screenshots: bool) -> anyhow::
         outcomes.push(run_step(name, work));
     };
 
-    step("set-up", &|| {
-        set_up(workspace, wants).map(|()| Counts::default())
-    });
+    step("set-up", &|| set_up(workspace, wants).map(|()| Counts::default()));
     if wants(Suite::Fmt) {
         step("fmt", &|| check(cargo(workspace, "fmt --all --check")));
     }
     if needs_dashboard(workspace, only) {
-        step("dashboard", &|| {
-            dashboard::set_up_and_build(workspace).map(|()| Counts::default())
-        });
+        step("dashboard", &|| dashboard::set_up_and_build(workspace).map(|()| Counts::default()));
     }
     if wants(Suite::Clippy) {
-        step("clippy", &|| {
-            check(cargo(
-                workspace,
-                "clippy --workspace --all-targets -- -D warnings",
-            ))
-        });
-        step("clippy for the browser", &|| {
-            check(cargo(workspace, CLIPPY_WASM))
-        });
+        step("clippy", &|| check(cargo(workspace, "clippy --workspace --all-targets -- -D warnings")));
+        step("clippy for the browser", &|| check(cargo(workspace, CLIPPY_WASM)));
     }
     if wants(Suite::Rust) {
         step("rust", &|| {
@@ -89,16 +78,9 @@ fn run_step(name: &'static str, work: &dyn Fn() -> anyhow::Result<Counts>) -> Ou
     let start = Instant::now();
     let counts = work().unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        Counts {
-            passed: 0,
-            failed: 1,
-        }
+        Counts { passed: 0, failed: 1 }
     });
-    Outcome {
-        name,
-        counts,
-        took: start.elapsed(),
-    }
+    Outcome { name, counts, took: start.elapsed() }
 }
 
 fn set_up(workspace: &Workspace, wants: impl Fn(Suite) -> bool) -> anyhow::Result<()> {
@@ -138,25 +120,17 @@ fn cargo(workspace: &Workspace, line: &str) -> Command {
 /// A command that either passes or fails as a whole.
 fn check(mut command: Command) -> anyhow::Result<Counts> {
     process::stream(&mut command)?;
-    Ok(Counts {
-        passed: 1,
-        failed: 0,
-    })
+    Ok(Counts { passed: 1, failed: 0 })
 }
 
 fn wasm(workspace: &Workspace) -> anyhow::Result<Counts> {
     let runner = setup::wasm_bindgen_dir(workspace)?.join("wasm-bindgen-test-runner");
     let driver = env::var_os("CHROMEDRIVER").unwrap_or_else(|| "/usr/bin/chromedriver".into());
     if !Path::new(&driver).is_file() {
-        bail!(
-            "there is no {}: set CHROMEDRIVER to the path of chromedriver",
-            Path::new(&driver).display()
-        );
+        bail!("there is no {}: set CHROMEDRIVER to the path of chromedriver", Path::new(&driver).display());
     }
-    let mut cargo = cargo(
-        workspace,
-        "test --package rollcall --target wasm32-unknown-unknown --no-fail-fast",
-    );
+    let mut cargo =
+        cargo(workspace, "test --package rollcall --target wasm32-unknown-unknown --no-fail-fast");
     cargo
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
         .env("CHROMEDRIVER", driver)
@@ -206,9 +180,5 @@ fn report(outcomes: &[Outcome]) -> ExitCode {
         println!("FAILED: {}", outcome.name);
     }
     println!("{} passed, {} failed", total.passed, total.failed);
-    if total.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

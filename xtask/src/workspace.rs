@@ -18,11 +18,7 @@ pub struct Workspace {
 
 impl Workspace {
     pub fn locate() -> anyhow::Result<Self> {
-        Ok(Self {
-            root: root()?,
-            target: target()?,
-            cache: cache()?,
-        })
+        Ok(Self { root: root()?, target: target()?, cache: cache()? })
     }
 
     /// The finished dashboard, which the server embeds.
@@ -46,14 +42,9 @@ pub fn executable(name: &str) -> String {
 fn root() -> anyhow::Result<PathBuf> {
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    let root = package
-        .parent()
-        .context("the xtask package has no parent directory")?;
+    let root = package.parent().context("the xtask package has no parent directory")?;
     if !root.join("Cargo.lock").is_file() {
-        bail!(
-            "{} is not a Rollcall checkout: run `cargo xtask` inside one",
-            root.display()
-        );
+        bail!("{} is not a Rollcall checkout: run `cargo xtask` inside one", root.display());
     }
     Ok(root.to_path_buf())
 }
@@ -62,8 +53,7 @@ fn root() -> anyhow::Result<PathBuf> {
 fn target() -> anyhow::Result<PathBuf> {
     let program = env::current_exe().context("cannot tell where this program lies")?;
     let target = program.parent().and_then(Path::parent);
-    let target =
-        target.with_context(|| format!("{} is in no target directory", program.display()))?;
+    let target = target.with_context(|| format!("{} is in no target directory", program.display()))?;
     Ok(target.to_path_buf())
 }
 

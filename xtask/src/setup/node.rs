@@ -19,18 +19,12 @@ pub fn require(workspace: &Workspace) -> anyhow::Result<()> {
     let Some(version) = version else {
         bail!("Node.js is needed and `node` is not found: install Node.js {OLDEST_MAJOR} or newer");
     };
-    let major = version
-        .trim_start_matches('v')
-        .split('.')
-        .next()
-        .and_then(|major| major.parse::<u32>().ok());
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < OLDEST_MAJOR) {
         bail!("Node.js {OLDEST_MAJOR} or newer is needed, but `node` is {version}");
     }
     if process::answer(process::command(workspace, NPM).arg("--version")).is_none() {
-        bail!(
-            "`npm` is needed and not found: it is part of Node.js, some systems package it separately"
-        );
+        bail!("`npm` is needed and not found: it is part of Node.js, some systems package it separately");
     }
     Ok(())
 }
@@ -42,9 +36,7 @@ const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 pub fn packages(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let tests = workspace.root.join("tests");
     let lock = files::read(&tests.join("package-lock.json"))?;
-    let place = workspace
-        .cache
-        .join(format!("node-{}", fingerprint::of(&lock)));
+    let place = workspace.cache.join(format!("node-{}", fingerprint::of(&lock)));
     // npm writes this file last.
     let is_complete = |root: &Path| root.join("node_modules/.package-lock.json").is_file();
     if !is_complete(&place) {
@@ -62,8 +54,7 @@ fn install(workspace: &Workspace, tests: &Path, root: &Path) -> anyhow::Result<(
         files::write(&root.join(name), files::read(&tests.join(name))?)?;
     }
     let mut npm = process::command(workspace, NPM);
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(root);
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(root);
     process::quiet(&mut npm)
 }
 

@@ -60,10 +60,7 @@ pub fn tool(workspace: &Workspace, tool: &Tool) -> anyhow::Result<PathBuf> {
     let place = tools.join(format!("{}-{}", tool.package, tool.version));
     let program_in = |root: &Path| root.join("bin").join(executable(tool.program));
     if !program_in(&place).is_file() {
-        println!(
-            "Installing {} {} (once, about {} minutes) …",
-            tool.title, tool.version, tool.minutes
-        );
+        println!("Installing {} {} (once, about {} minutes) …", tool.title, tool.version, tool.minutes);
         // Kept when the installation is interrupted, so that the next attempt goes on where this one stopped.
         let build = tools.join(format!(".build-{}-{}", tool.package, tool.version));
         install_directory(
@@ -72,10 +69,7 @@ pub fn tool(workspace: &Workspace, tool: &Tool) -> anyhow::Result<PathBuf> {
             |root| install(workspace, tool, root, &build),
         )
         .with_context(|| {
-            format!(
-                "cannot install {} {}; is crates.io reachable?",
-                tool.title, tool.version
-            )
+            format!("cannot install {} {}; is crates.io reachable?", tool.title, tool.version)
         })?;
         // Only a few hundred megabytes of leftovers: nothing depends on them being gone.
         let _ = fs::remove_dir_all(&build);
@@ -118,10 +112,7 @@ pub fn components(workspace: &Workspace) -> anyhow::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    println!(
-        "Installing {} (once, less than a minute) …",
-        missing.join(" and ")
-    );
+    println!("Installing {} (once, less than a minute) …", missing.join(" and "));
     rustup(workspace, &[&["component", "add"], &missing[..]].concat())
 }
 
