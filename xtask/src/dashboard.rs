@@ -30,7 +30,7 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
 }
 
 fn trunk(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Result<()> {
-    // Trunk runs offline, and so does the Cargo it starts, so the packages must be there before.
+    // Trunk runs offline, and so does the Cargo it starts, so all packages of the lock file must be there before.
     process::stream(&mut process::cargo(workspace, &["fetch", "--quiet", "--locked"]))?;
 
     let mut trunk = process::command(workspace, &tools.trunk);

@@ -6,10 +6,10 @@ mod apt;
 mod node;
 mod rust;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::workspace::Workspace;
 
@@ -62,28 +62,33 @@ pub fn cargo_deny(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     rust::tool(workspace, &rust::CARGO_DENY)
 }
 
-/// Fills a directory somewhere else and puts it in place when it is complete, so that an interrupted installation or a
-/// second one at the same time never leaves half of it behind.
+/// Fills a directory somewhere else and puts it in place when it is complete, so that an interrupted installation never
+/// leaves half of it behind. Of two installations at the same time the second waits and finds the work done.
 fn install_directory(
     place: &Path,
     is_complete: impl Fn(&Path) -> bool,
     fill: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
-        anyhow::bail!("{} is no place for an installation", place.display());
+        bail!("{} is no place for an installation", place.display());
     };
-    let name = name.to_string_lossy();
-    let unfinished = parent.join(format!(".{name}.{}", std::process::id()));
+    let beside = |suffix| parent.join(format!(".{}.{suffix}", name.to_string_lossy()));
     let cannot_write = || format!("cannot write to the cache directory {}", parent.display());
-    fs::create_dir_all(&unfinished).with_context(cannot_write)?;
-    let filled = fill(&unfinished);
-    if filled.is_err() || is_complete(place) {
-        // Failed, or somebody else was faster: either way this copy is not wanted, and losing it loses nothing.
-        let _ = fs::remove_dir_all(&unfinished);
-        return filled;
+
+    fs::create_dir_all(parent).with_context(cannot_write)?;
+    let lock = File::create(beside("lock")).with_context(cannot_write)?;
+    // Released when the file is closed, which the system sees to even if this program is killed.
+    lock.lock().with_context(cannot_write)?;
+    if is_complete(place) {
+        return Ok(());
     }
-    if place.exists() {
-        fs::remove_dir_all(place).with_context(cannot_write)?;
+    let unfinished = beside("unfinished");
+    for leftover in [place, &unfinished] {
+        if leftover.exists() {
+            fs::remove_dir_all(leftover).with_context(cannot_write)?;
+        }
     }
+    fs::create_dir(&unfinished).with_context(cannot_write)?;
+    fill(&unfinished)?;
     fs::rename(&unfinished, place).with_context(cannot_write)
 }

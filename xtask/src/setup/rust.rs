@@ -66,13 +66,16 @@ pub fn tool(workspace: &Workspace, tool: &Tool) -> anyhow::Result<PathBuf> {
         install_directory(
             &place,
             |root| program_in(root).is_file(),
-            |root| install(workspace, tool, root, &build),
+            |root| {
+                install(workspace, tool, root, &build)?;
+                // Only leftovers, a few hundred megabytes: nothing depends on them being gone.
+                let _ = fs::remove_dir_all(&build);
+                Ok(())
+            },
         )
         .with_context(|| {
             format!("cannot install {} {}; is crates.io reachable?", tool.title, tool.version)
         })?;
-        // Only a few hundred megabytes of leftovers: nothing depends on them being gone.
-        let _ = fs::remove_dir_all(&build);
     }
     Ok(program_in(&place))
 }
