@@ -32,14 +32,28 @@ impl Cause {
         Self { initiator: Initiator::Server, mqtt_reason_code: code, reason: None }
     }
 
-    fn because(mut self, text: &str) -> Self {
-        self.reason = (!text.is_empty()).then(|| text.to_owned());
+    /// Adds words of the client or of the library to the standard text, after a colon, as Watson does.
+    fn because(mut self, words: &str) -> Self {
+        let words = tidy(words);
+        let standard = reason::close_code_text(self.close_code()).unwrap_or("The connection was closed.");
+        self.reason =
+            (!words.is_empty()).then(|| format!("{}: {words}.", standard.trim_end_matches('.')));
         self
     }
 
     pub const fn close_code(&self) -> u16 {
         reason::close_code(self.initiator, self.mqtt_reason_code)
     }
+}
+
+/// A client may send 64 KiB of anything as its reason; a line of the log has room for this much.
+const WORDS_MAX: usize = 200;
+
+/// One short line: without the wrapping of the library's I/O errors, without control characters.
+fn tidy(words: &str) -> String {
+    let words = words.strip_prefix("io error, ").unwrap_or(words).trim_matches('"');
+    let words = words.split(" (os error ").next().unwrap_or(words).trim_end_matches('.');
+    words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
 }
 
 /// Reads the reason of an ended connection. Of a list the first counts: the library appends what follows from
@@ -195,6 +209,15 @@ mod tests {
             reason_code,
             ..DisconnectPacket::default()
         })))
+    }
+
+    #[test]
+    fn the_librarys_words_follow_the_standard_text() {
+        let reset = cause(&Reason::from("io error, \"Connection reset by peer (os error 104)\""));
+        let text = "The connection was closed by the client or network: Connection reset by peer.";
+        assert_eq!((reset.initiator, reset.reason.as_deref()), (Network, Some(text)));
+        let long = cause(&Reason::from("\u{202e}x\n".repeat(1_000).as_str()));
+        assert!(long.reason.is_some_and(|reason| reason.chars().count() < 300 && !reason.contains('\n')));
     }
 
     #[test]
