@@ -3,6 +3,7 @@
 //! One stream, three views: a source sends connection events, the recorder folds them into the fleet, appends
 //! them to the journal and hands them to the monitor. `docs/ARCHITECTURE.md` has the picture.
 
+pub mod api;
 pub mod fleet;
 pub mod journal;
 pub mod source;
