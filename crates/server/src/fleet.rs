@@ -25,6 +25,7 @@ mod view;
 mod window;
 
 pub use bookmark::BookmarkError;
+pub(crate) use bookmark::hash as text_hash;
 pub use facets::FACET_VALUES_MAX;
 
 use table::Table;

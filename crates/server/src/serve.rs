@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
@@ -27,7 +28,7 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
-use crate::source::{self, EventSink};
+use crate::source;
 use crate::{clock, monitor, mqtt_ws, web};
 use health::ServerHealth;
 
@@ -200,12 +201,13 @@ fn app(state: ApiState, bridge: mqtt_ws::Bridge) -> Router {
 async fn root(
     State(bridge): State<mqtt_ws::Bridge>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
-    upgrade: Option<WebSocketUpgrade>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: HeaderMap,
 ) -> Response {
     match upgrade {
-        Some(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade),
-        None => web::index(headers).await,
+        Ok(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade),
+        // Every browser that asks for the page: it does not ask for an upgrade.
+        Err(_) => web::index(headers).await,
     }
 }
 
