@@ -31,10 +31,10 @@ use crate::source::EventSink;
 
 /// Where a session keeps its [`Open`].
 const OPEN: &str = "rollcall";
-/// A handshake that has come to no end after this time was given up by the library, which tells no hook.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
-/// Between the first hook and authentication the library only looks whether there is room for the session.
+/// A stage of a handshake that lasts longer was given up by the library, which tells no hook.
 const ADMISSION_MAX: Duration = Duration::from_secs(5);
+const AUTHENTICATION_MAX: Duration = Duration::from_secs(600);
+const ACCEPTANCE_MAX: Duration = Duration::from_secs(20);
 /// The characters of a user name that are reported; it may have 65,535 bytes and comes with every event.
 const USER_CHARS_MAX: usize = 256;
 
@@ -53,14 +53,42 @@ pub struct Open {
 
 /// A handshake under way.
 struct Attempt {
+    /// When its stage began.
     since: Instant,
+    stage: Stage,
     time: Timestamp,
     peer: Peer,
     /// Came through the WebSocket bridge, so that its address can be believed, or to the public listener.
     is_genuine: bool,
     is_observer: bool,
-    /// Whether the library has asked for the client's authentication.
-    is_admitted: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// The library looks whether there is room for the session.
+    Arriving,
+    /// The token is being verified: when many clients come at once, each waits for its turn.
+    Authenticating,
+    /// The library ends the session before, if there is one, and opens the new one.
+    Accepted,
+}
+
+impl Attempt {
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.since = Instant::now();
+    }
+}
+
+impl Stage {
+    /// How long the stage may last, and what to report when it lasted longer.
+    const fn limit(self) -> (Duration, &'static str) {
+        match self {
+            Self::Arriving => (ADMISSION_MAX, "The server has no room for another session."),
+            Self::Authenticating => (AUTHENTICATION_MAX, "The server did not complete the authentication."),
+            Self::Accepted => (ACCEPTANCE_MAX, "The server did not complete the handshake."),
+        }
+    }
 }
 
 /// A connection that was announced and whose session may not have come to life.
@@ -148,16 +176,12 @@ impl Hooks {
     pub fn report_abandoned_attempts(&self) {
         let mut abandoned = Vec::new();
         self.attempts.retain(|id, attempt| {
-            let age = attempt.since.elapsed();
-            let text = if attempt.is_admitted {
-                (age > HANDSHAKE_MAX).then_some("The server did not complete the handshake.")
-            } else {
-                (age > ADMISSION_MAX).then_some("The server has no room for another session.")
-            };
-            if let Some(text) = text.filter(|_| attempt.is_genuine && !attempt.is_observer) {
+            let (limit, text) = attempt.stage.limit();
+            let is_abandoned = attempt.since.elapsed() > limit;
+            if is_abandoned && attempt.is_genuine && !attempt.is_observer {
                 abandoned.push((id.clone(), attempt.time, attempt.peer.clone(), text));
             }
-            text.is_none()
+            !is_abandoned
         });
         for (id, time, peer, text) in abandoned {
             self.refused(&id, time, peer, 0x88, text);
@@ -184,11 +208,11 @@ impl Hooks {
         let announced = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
         let attempt = Attempt {
             since: Instant::now(),
+            stage: Stage::Arriving,
             time: now(),
             peer: self.peer(connect, announced),
             is_genuine: !is_internal || announced.is_some(),
             is_observer: announced.is_some() && self.observers.is_observer(&id.client_id),
-            is_admitted: false,
         };
         if connect.auth_method().is_some() && attempt.is_genuine {
             let text = "Enhanced authentication is not supported.";
@@ -218,7 +242,7 @@ impl Hooks {
     async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
         let id = connect.id();
         let Some((time, peer, is_genuine, is_observer)) = self.attempts.get_mut(id).map(|mut attempt| {
-            attempt.is_admitted = true;
+            attempt.enter(Stage::Authenticating);
             (attempt.time, attempt.peer.clone(), attempt.is_genuine, attempt.is_observer)
         }) else {
             return AuthResult::NotAuthorized;
@@ -235,13 +259,13 @@ impl Hooks {
             return AuthResult::NotAuthorized;
         }
         if is_observer {
-            return AuthResult::Allow(false, None);
+            return self.accept(id);
         }
         let user = id.username.as_ref().map(ToString::to_string);
         let password = connect.password().map(|password| password.to_vec());
         let credentials = Arc::clone(&self.credentials);
         match credentials.authenticate(id.client_id.to_string(), user, password).await {
-            Verdict::Anonymous | Verdict::Authenticated => AuthResult::Allow(false, None),
+            Verdict::Anonymous | Verdict::Authenticated => self.accept(id),
             Verdict::Refused(refusal) => {
                 self.attempts.remove(id);
                 self.refused(id, time, peer, refusal.mqtt_reason_code(), &refusal.to_string());
@@ -251,6 +275,13 @@ impl Hooks {
                 }
             }
         }
+    }
+
+    fn accept(&self, id: &Id) -> AuthResult {
+        if let Some(mut attempt) = self.attempts.get_mut(id) {
+            attempt.enter(Stage::Accepted);
+        }
+        AuthResult::Allow(false, None)
     }
 
     async fn connected(&self, session: &Session) {
