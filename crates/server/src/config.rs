@@ -105,7 +105,11 @@ pub fn default_data() -> PathBuf {
 pub fn checked_org(org: Option<String>) -> Result<String, ConfigError> {
     let org = org.unwrap_or_else(|| DEFAULT_ORG.to_owned());
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if org.is_empty() || org.len() > 36 || !org.bytes().all(allowed) { Err(ConfigError::Org(org)) } else { Ok(org) }
+    if org.is_empty() || org.len() > 36 || !org.bytes().all(allowed) {
+        Err(ConfigError::Org(org))
+    } else {
+        Ok(org)
+    }
 }
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {

@@ -72,7 +72,10 @@ pub fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             let org = checked_org(org)?;
             let device = common.open()?.add_device(&device_type, &device_id, &org)?;
             if common.json {
-                println!("{}", json!({ "clientId": device.client_id, "user": TOKEN_USER, "token": device.token }));
+                println!(
+                    "{}",
+                    json!({ "clientId": device.client_id, "user": TOKEN_USER, "token": device.token })
+                );
             } else {
                 println!("Client id  {}", device.client_id);
                 println!("User       {TOKEN_USER}");
@@ -98,7 +101,10 @@ pub fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Remove { client_id, common } => {
             if !common.open()?.remove(&client_id)? {
-                return Err(format!("no device {client_id} is registered; `rollcall devices list` names them").into());
+                return Err(format!(
+                    "no device {client_id} is registered; `rollcall devices list` names them"
+                )
+                .into());
             }
             if common.json {
                 println!("{}", json!({ "clientId": client_id, "removed": true }));

@@ -30,7 +30,11 @@ struct Outgoing {
 }
 
 /// Publishes what the recorder sends until the recorder has gone.
-pub async fn run(fleet: Arc<Fleet>, broker: Arc<EmbeddedBroker>, mut events: mpsc::Receiver<Vec<ConnectionEvent>>) {
+pub async fn run(
+    fleet: Arc<Fleet>,
+    broker: Arc<EmbeddedBroker>,
+    mut events: mpsc::Receiver<Vec<ConnectionEvent>>,
+) {
     let mut activity: HashMap<String, ConnectionEvent> = HashMap::new();
     let mut interval = tokio::time::interval(ACTIVITY_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,7 +87,9 @@ fn outgoing(event: &ConnectionEvent) -> Option<Outgoing> {
 
 fn encode(message: &MonitorMessage) -> Option<Vec<u8>> {
     serde_json::to_vec(message)
-        .inspect_err(|error| tracing::error!(%error, client = message.client_id, "cannot write a monitor message"))
+        .inspect_err(
+            |error| tracing::error!(%error, client = message.client_id, "cannot write a monitor message"),
+        )
         .ok()
 }
 

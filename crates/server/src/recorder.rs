@@ -135,7 +135,10 @@ impl Recorder {
         if surplus > 0 {
             self.unwritten.drain(..surplus);
             self.given_up += surplus as u64;
-            tracing::error!(given_up = self.given_up, "log entries were given up: the journal cannot be written");
+            tracing::error!(
+                given_up = self.given_up,
+                "log entries were given up: the journal cannot be written"
+            );
         }
     }
 

@@ -27,8 +27,8 @@ use crate::identity::{Credentials, IdentityError};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
-use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
 use crate::source;
+use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
 use crate::{clock, monitor, mqtt_ws, web};
 use health::ServerHealth;
 
@@ -148,8 +148,13 @@ impl Recording {
                 reconciler.reconcile(client_ids).await;
             }
         });
-        let recorder =
-            Recorder::new(Arc::clone(fleet), Arc::clone(journal), monitor_tx, reconcile_tx, Arc::clone(health));
+        let recorder = Recorder::new(
+            Arc::clone(fleet),
+            Arc::clone(journal),
+            monitor_tx,
+            reconcile_tx,
+            Arc::clone(health),
+        );
         let (stop, stopped) = oneshot::channel();
         Self { stop, recorder: tokio::spawn(recorder.run(stream, stopped)) }
     }
@@ -223,11 +228,7 @@ fn lock_data(path: &Path) -> Result<std::fs::File, ServeError> {
     }
 }
 
-fn start_demo(
-    config: &Config,
-    broker: SocketAddr,
-    credentials: &Credentials,
-) -> Option<demo::DemoHandle> {
+fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) -> Option<demo::DemoHandle> {
     if config.demo_clients == 0 {
         return None;
     }
@@ -252,7 +253,9 @@ fn announce(config: &Config, http: SocketAddr, mqtt: SocketAddr) {
     }
     for address in [http, mqtt] {
         if !address.ip().is_loopback() {
-            say(&format!("Warning    {address} is open to the network, and nobody is asked for a password yet"));
+            say(&format!(
+                "Warning    {address} is open to the network, and nobody is asked for a password yet"
+            ));
         }
     }
     if !web::has_dashboard() {

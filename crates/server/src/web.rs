@@ -74,7 +74,8 @@ fn accepts(accepted: &str, encoding: &str) -> bool {
 /// Trunk puts a hash, as in `main-0123456789abcdef.css`, into every name but the page's: 64 bits in hexadecimal
 /// without leading zeros.
 fn is_hashed(path: &str) -> bool {
-    path.split(['-', '.', '_']).any(|part| (12..=16).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_hexdigit()))
+    path.split(['-', '.', '_'])
+        .any(|part| (12..=16).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

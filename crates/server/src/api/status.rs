@@ -53,18 +53,23 @@ pub struct StatusAnswer {
     status: Status,
     /// Grows with each change of the fleet.
     fleet_version: u64,
-    /// How many clients are connected.
-    connected: u64,
-    /// How many are not.
-    disconnected: u64,
-    /// Of all, how many have a state that is stale.
-    stale: u64,
+    /// How many clients of the fleet are in which state.
+    counts: StatusCounts,
     /// The server's clock.
     #[schema(value_type = String, format = DateTime)]
     now: Timestamp,
     /// A fresh client id for one MQTT connection of a dashboard. A connection under it is no client of the fleet.
     #[schema(example = "rollcall-dashboard-Xq3vN0aZ81LkPd5RtUwY7c")]
     monitor_client_id: String,
+}
+
+/// How many clients of the fleet are in which state.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusCounts {
+    connected: u64,
+    disconnected: u64,
+    /// Of all, how many have a state that is stale.
+    stale: u64,
 }
 
 /// How the server is, and a client id for a dashboard that wants to watch.
@@ -82,9 +87,11 @@ pub async fn get(State(shared): SharedState) -> Result<Json<StatusAnswer>, ApiEr
         StatusAnswer {
             status: api.status.status(),
             fleet_version: api.fleet.version(),
-            connected: counts.connected,
-            disconnected: counts.disconnected,
-            stale: counts.stale,
+            counts: StatusCounts {
+                connected: counts.connected,
+                disconnected: counts.disconnected,
+                stale: counts.stale,
+            },
             now,
             monitor_client_id: api.observers.issue(),
         }

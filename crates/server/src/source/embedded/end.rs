@@ -36,8 +36,7 @@ impl Cause {
     fn because(mut self, words: &str) -> Self {
         let words = tidy(words);
         let standard = reason::close_code_text(self.close_code()).unwrap_or("The connection was closed.");
-        self.reason =
-            (!words.is_empty()).then(|| format!("{}: {words}.", standard.trim_end_matches('.')));
+        self.reason = (!words.is_empty()).then(|| format!("{}: {words}.", standard.trim_end_matches('.')));
         self
     }
 
