@@ -1,0 +1,127 @@
+//! The top line: whose fleet, whether what is shown is live, and the reader's settings.
+
+use leptos::prelude::*;
+
+use super::ui::ui;
+use crate::browser::wall_ms;
+use crate::format;
+use crate::i18n::{LANGUAGES, t};
+use crate::monitor::FeedState;
+use crate::store::{ApiState, Theme, stores};
+use rollcall_model::Timestamp;
+
+#[component]
+pub fn Header() -> impl IntoView {
+    let stores = stores();
+    let org = move || stores.status.with(|status| status.org.clone()).unwrap_or_default();
+    let zone = move || t::zone_title(&format::time_zone());
+    view! {
+        <header class="top">
+            <strong class="brand">{t::page_title}</strong>
+            <span class="org">{org}</span>
+            <span class="grow"></span>
+            <ApiIndicator/>
+            <FeedIndicator/>
+            <span class="zone" title=zone>{format::time_zone}</span>
+            <Settings/>
+        </header>
+    }
+}
+
+#[component]
+fn ApiIndicator() -> impl IntoView {
+    let api = stores().table.api;
+    let state = move || match api.get() {
+        ApiState::Loading => "connecting",
+        ApiState::Fine => "live",
+        ApiState::Failed { .. } => "down",
+    };
+    let text = move || match api.get() {
+        ApiState::Loading => t::api_loading(),
+        ApiState::Fine => t::api_fine(),
+        ApiState::Failed { .. } => t::api_failed(),
+    };
+    view! {
+        <span class="indicator" data-testid="indicator-api" data-state=state title=t::api_title>
+            <i class="lamp" aria-hidden="true"></i>{text}
+        </span>
+    }
+}
+
+#[component]
+fn FeedIndicator() -> impl IntoView {
+    let stores = stores();
+    let feed = stores.feed;
+    let state = move || match feed.shown() {
+        (_, true) => "paused",
+        (FeedState::Live { .. }, _) => "live",
+        (FeedState::Off | FeedState::Connecting, _) => "connecting",
+        (FeedState::Down { .. }, _) => "down",
+    };
+    let text = move || match feed.shown() {
+        (_, true) => t::feed_paused(),
+        (FeedState::Off, _) => t::feed_off(),
+        (FeedState::Connecting, _) => t::feed_connecting(),
+        (FeedState::Live { round_trip_ms: None }, _) => t::feed_live(),
+        (FeedState::Live { round_trip_ms: Some(ms) }, _) => t::feed_live_latency(&format::latency(ms)),
+        (FeedState::Down { retry_at_ms, .. }, _) => {
+            stores.clock.tick();
+            let left_ms = (retry_at_ms - wall_ms()).max(0) + 999;
+            t::feed_retry_in(&format::duration(left_ms))
+        }
+    };
+    let since = move || match feed.shown() {
+        (FeedState::Down { since_ms, .. }, false) => {
+            t::feed_stale_since(&format::clock(Timestamp::from_millis(since_ms)))
+        }
+        _ => t::feed_title(),
+    };
+    let pause = move || if feed.is_paused.get() { t::resume() } else { t::pause() };
+    let sign = move || if feed.is_paused.get() { "▶" } else { "❚❚" };
+    view! {
+        <span class="indicator" data-testid="indicator-monitor" data-state=state title=since role="status">
+            <i class="lamp" aria-hidden="true"></i>{text}
+        </span>
+        <button class="icon" type="button" title=pause aria-label=pause on:click=move |_| feed.toggle_pause()>
+            <span aria-hidden="true">{sign}</span>
+        </button>
+    }
+}
+
+#[component]
+fn Settings() -> impl IntoView {
+    let (prefs, ui) = (stores().prefs, ui());
+    let theme = move || match prefs.theme.get() {
+        Theme::Auto => t::theme_auto(),
+        Theme::Light => t::theme_light(),
+        Theme::Dark => t::theme_dark(),
+    };
+    let sign = move || match prefs.theme.get() {
+        Theme::Auto => "◐",
+        Theme::Light => "○",
+        Theme::Dark => "●",
+    };
+    let languages = || {
+        let option = |(tag, name): &(&'static str, &'static str)| {
+            let (tag, name) = (*tag, *name);
+            view! { <option value=tag prop:selected=move || prefs.language.get() == tag>{name}</option> }
+        };
+        LANGUAGES.iter().map(option).collect_view()
+    };
+    view! {
+        {(LANGUAGES.len() > 1).then(|| view! {
+            <select class="language" aria-label=t::language
+                on:change=move |event| prefs.choose_language(&event_target_value(&event))>
+                {languages()}
+            </select>
+        })}
+        <button class="icon" type="button" title=theme aria-label=theme
+            on:click=move |_| prefs.choose_theme(prefs.theme.get().next())>
+            <span aria-hidden="true">{sign}</span>
+        </button>
+        <button class="icon" type="button" title=t::help_button aria-label=t::help_button
+            on:click=move |_| ui.has_help.set(true)>
+            <span aria-hidden="true">"?"</span>
+        </button>
+    }
+}
