@@ -86,7 +86,7 @@ pub trait Observers: Send + Sync {
 /// they came to. Any process on this machine can reach the internal listener and claim any address there; only
 /// an address that was announced is believed, once.
 #[derive(Debug, Default)]
-pub struct Announced(DashMap<SocketAddr, u16>);
+pub(crate) struct Announced(DashMap<SocketAddr, u16>);
 
 impl Announced {
     pub fn announce(&self, client: SocketAddr, server_port: u16) {
