@@ -22,7 +22,7 @@ mod ui;
 use leptos::prelude::*;
 
 use crate::i18n::t;
-use crate::store::{Stores, stores};
+use crate::store::{ApiState, Stores, stores};
 use ui::Ui;
 
 /// The whole dashboard.
@@ -32,13 +32,17 @@ pub fn App() -> impl IntoView {
     let ui = Ui::provide();
     keys::listen();
     let has_panel = move || stores().view.with(|view| view.client.is_some());
+    let (feed, table) = (stores().feed, stores().table);
+    let is_paused = move || feed.is_paused.get();
+    // Nobody tells what is true: everything on screen is as old as the last answer.
+    let is_blind = move || matches!(table.api.get(), ApiState::Failed { .. });
     view! {
         <a class="skip" href="#grid">{t::skip_to_table}</a>
         <header::Header/>
         <summary::Summary/>
         <filters::Filters/>
         <banner::Banner/>
-        <main class="main" class:has-panel=has_panel class:is-paused=move || stores().feed.is_paused.get()>
+        <main class="main" class:has-panel=has_panel class:is-paused=is_paused class:is-blind=is_blind>
             <div class="list">
                 <grid::Grid/>
                 <footer::Footer/>

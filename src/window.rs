@@ -248,5 +248,5 @@ impl std::ops::BitOrAssign for Touched {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

@@ -33,17 +33,21 @@ const FIELDS: [Field; 17] = [
 ];
 
 #[component]
-pub fn Details(doc: Arc<StateDoc>) -> impl IntoView {
-    let items = FIELDS.into_iter().filter_map(|field| {
-        let raw = field.text(&doc)?;
-        let value = shown(field, &doc, &raw);
+pub fn Details(#[prop(into)] doc: Signal<Option<Arc<StateDoc>>>) -> impl IntoView {
+    let item = |doc: &StateDoc, field: Field| {
+        let raw = field.text(doc)?;
+        let value = shown(field, doc, &raw);
         let link = can_filter(field).then(|| view! { <Same field=field value=raw/> });
         Some(view! { <div><dt>{move || words::field(field)}</dt><dd><bdi>{value}</bdi>{link}</dd></div> })
-    });
+    };
+    let items = move || {
+        let doc = doc.get()?;
+        Some(FIELDS.into_iter().filter_map(|field| item(&doc, field)).collect_view())
+    };
     view! {
         <section class="details">
             <h3>{t::details_title}</h3>
-            <dl>{items.collect_view()}</dl>
+            <dl>{items}</dl>
         </section>
     }
 }

@@ -54,7 +54,7 @@ fn Announcer() -> impl IntoView {
         let total = table.read(Window::total);
         let connected = table.counts.get_untracked().connected;
         if let (Some(total), Some(connected)) = (total, connected) {
-            let text = t::announce(total, &format::number(connected));
+            let text = untrack(|| t::announce(total, &format::number(connected)));
             if text != said.get_untracked() {
                 said.set(text);
             }

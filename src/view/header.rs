@@ -22,7 +22,7 @@ pub fn Header() -> impl IntoView {
             <span class="grow"></span>
             <ApiIndicator/>
             <FeedIndicator/>
-            <span class="zone" title=zone>{format::time_zone}</span>
+            <span class="zone" title=zone>{move || t::zone_label(&format::time_zone())}</span>
             <Settings/>
         </header>
     }

@@ -19,7 +19,8 @@ pub fn Help(ui: Ui) -> impl IntoView {
             dialog.close();
         }
     });
-    let keys: [(&str, fn() -> String); 8] = [
+    type Name = fn() -> String;
+    let keys: [(&str, Name); 8] = [
         ("/", t::help_search),
         ("j k ↑ ↓", t::help_move),
         ("PgUp PgDn", t::help_page),

@@ -61,7 +61,10 @@ fn Entry(entry: Arc<LogEntry>) -> impl IntoView {
     let clock = stores().clock;
     let time = entry.timestamp;
     let cause = Cause::of_entry(&entry);
-    let title = cause.as_ref().map(Cause::meaning);
+    let title = {
+        let cause = cause.clone();
+        move || cause.as_ref().map(Cause::meaning)
+    };
     let words = {
         let entry = Arc::clone(&entry);
         move || what_happened(&entry)

@@ -49,10 +49,10 @@ fn ClientPanel(id: Signal<String>) -> impl IntoView {
         Open::Unknown => view! { <p class="lead">{t::client_unknown}</p> }.into_any(),
         Open::Failed(problem) => view! { <p class="lead">{name_of(&problem)}</p> }.into_any(),
     };
-    let details = move || match stores.detail.open.get() {
-        Open::Known(doc) => Some(view! { <Details doc=doc/> }),
+    let doc = Signal::derive(move || match stores.detail.open.get() {
+        Open::Known(doc) => Some(doc),
         _ => None,
-    };
+    });
     view! {
         <aside class="panel" data-testid="panel" aria-label=move || t::panel_label(&shown())>
             <header>
@@ -66,7 +66,7 @@ fn ClientPanel(id: Signal<String>) -> impl IntoView {
             <div class="panel-body">
                 {body}
                 <Log/>
-                {details}
+                <Show when=move || doc.get().is_some()><Details doc=doc/></Show>
             </div>
         </aside>
     }

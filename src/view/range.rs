@@ -175,7 +175,7 @@ fn FromTo(
         }>
             <label>{t::from}<input type="datetime-local" node_ref=from autofocus value=value(now.after)/></label>
             <label>{t::to}<input type="datetime-local" node_ref=to value=value(now.before)/></label>
-            <p class="hint">{move || t::zone_title(&format::time_zone())}</p>
+            <p class="hint">{move || t::zone_label(&format::time_zone())}</p>
             <div class="buttons">
                 <button type="submit" class="primary">{t::apply}</button>
                 <button type="button" on:click=move |_| on_choose(None)>{t::cancel}</button>

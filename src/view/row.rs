@@ -46,9 +46,10 @@ pub fn RowView(
         format!("translateY({}px)", origin.get() + slot.with(|slot| slot.index) as f64 * row_px.get())
     };
     let row_index = move || (slot.with(|slot| slot.index) + 2).to_string();
+    let ui = ui();
     let activate = move |_| {
-        on_open(slot.with(|slot| slot.index));
-        ui().focus_grid();
+        on_open(slot.with_untracked(|slot| slot.index));
+        ui.focus_grid();
     };
     view! {
         <div id=id class="row" role="row" aria-rowindex=row_index

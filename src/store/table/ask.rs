@@ -92,7 +92,7 @@ impl Table {
     pub(super) fn fail(self, problem: Problem) {
         let Some((delay, last_good_ms)) = self.inner.try_update_value(|inner| {
             inner.is_wanted = true;
-            (inner.backoff.next(), inner.last_good_ms)
+            (inner.backoff.wait(), inner.last_good_ms)
         }) else {
             return;
         };
@@ -111,7 +111,7 @@ impl Table {
 /// The question whose answer fills the window around what is in view.
 fn question((filter, sort): &Asked, visible: &std::ops::Range<u64>) -> Query {
     let rows = Window::around(visible);
-    let asks_status = filter.terms.iter().any(|term| super::counts::is_counted(term));
+    let asks_status = filter.terms.iter().any(super::counts::is_counted);
     Query {
         filter: filter.clone(),
         sort: sort.clone(),
