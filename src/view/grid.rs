@@ -6,6 +6,7 @@
 mod heads;
 mod scroller;
 
+use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
 use wasm_bindgen::JsCast;
@@ -27,14 +28,14 @@ pub fn Grid() -> impl IntoView {
     paint_slots(scroller);
     ui.on_command(std::rc::Rc::new(move |command| obey(command, scroller, stores, ui)));
 
-    let row_count = move || (scroller.len.get() + 1).to_string();
-    let active_row = move || ui.active.get().map(|active| scroller.slot_id(active.index));
-    let height = move || format!("{}px", scroller.map.get().content_px());
-    let is_busy = move || stores.table.is_outdated.get().to_string();
+    let row_count = live(move || (scroller.len.get() + 1).to_string());
+    let active_row = maybe(move || ui.active.get().map(|active| scroller.slot_id(active.index)));
+    let height = live(move || format!("{}px", scroller.map.get().content_px()));
+    let is_busy = live(move || stores.table.is_outdated.get().to_string());
     view! {
-        <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=t::grid_label
+        <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=say(t::grid_label)
             aria-rowcount=row_count aria-activedescendant=active_row aria-busy=is_busy
-            class:is-outdated=move || stores.table.is_outdated.get()
+            class:is-outdated=flag(move || stores.table.is_outdated.get())
             on:scroll=move |_| scroller.on_scroll()
             on:pointerover=|event| explain(&event)>
             <heads::Heads/>
