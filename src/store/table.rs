@@ -124,6 +124,15 @@ impl Table {
             self.is_outdated.set(true);
             self.refresh();
         });
+        // When the server loses or regains its own feed, every state may have become stale or fresh.
+        let feed_lost = Memo::new(move |_| self.status.with(|status| status.feed_lost).flatten());
+        Effect::new(move |first: Option<()>| {
+            feed_lost.get();
+            if first.is_some() {
+                self.want_counts();
+                self.refresh();
+            }
+        });
         set_interval(move || self.ask_if_idle(), Duration::from_millis(1_000));
     }
 
