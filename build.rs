@@ -120,21 +120,34 @@ fn placeholders(message: &Value) -> BTreeSet<String> {
     names.map(|(name, _)| name.to_owned()).collect()
 }
 
+/// The placeholders that become arguments, in the order in which the sentence names them: that is the order in
+/// which a caller writes them.
+fn arguments(message: &Value) -> Vec<String> {
+    let text = message.as_str().or_else(|| message.get("other").and_then(Value::as_str)).unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
+        if name != "count" && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
 fn code(source: &Catalogue, catalogues: &BTreeMap<String, Catalogue>) -> Result<String, Problem> {
     let (mut functions, mut keys, mut texts) = (String::new(), String::new(), String::new());
     let mut slot = 0_usize;
     for (key, message) in source.iter().filter(|(key, _)| *key != NAME) {
-        let names: Vec<String> = placeholders(message).into_iter().filter(|name| name != "count").collect();
-        let arguments: String = names.iter().map(|name| format!(", {name}: &str")).collect();
+        let names = arguments(message);
+        let parameters: String = names.iter().map(|name| format!(", {name}: &str")).collect();
         let pairs: String = names.iter().map(|name| format!("(\"{name}\", {name}), ")).collect();
         match message {
             Value::String(text) => {
                 writeln!(keys, "    ({key:?}, false),")?;
                 writeln!(texts, "    {text:?},")?;
-                let arguments = arguments.trim_start_matches(", ");
+                let parameters = parameters.trim_start_matches(", ");
                 writeln!(
                     functions,
-                    "    pub fn {key}({arguments}) -> String {{ super::text({slot}, &[{pairs}]) }}"
+                    "    pub fn {key}({parameters}) -> String {{ super::text({slot}, &[{pairs}]) }}"
                 )?;
                 slot += 1;
             }
@@ -148,7 +161,7 @@ fn code(source: &Catalogue, catalogues: &BTreeMap<String, Catalogue>) -> Result<
                     )?;
                 }
                 let call = format!("super::plural({slot}, count, &[{pairs}])");
-                writeln!(functions, "    pub fn {key}(count: u64{arguments}) -> String {{ {call} }}")?;
+                writeln!(functions, "    pub fn {key}(count: u64{parameters}) -> String {{ {call} }}")?;
                 slot += CATEGORIES.len();
             }
             _ => return Err(format!("“{key}” is neither a text nor plural forms").into()),

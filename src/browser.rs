@@ -64,13 +64,28 @@ pub fn is_firefox() -> bool {
     agent.is_some_and(|agent| agent.contains("Firefox/"))
 }
 
-/// Puts a text on the clipboard. Nothing happens where the browser forbids it (pages without HTTPS).
-pub fn copy(text: &str) {
-    let Some(window) = web_sys::window() else { return };
-    let navigator = window.navigator();
-    // `navigator.clipboard` is undefined outside secure contexts, which the binding does not say.
-    let known = js_sys::Reflect::has(&navigator, &JsValue::from_str("clipboard")).unwrap_or(false);
-    if known && window.is_secure_context() {
-        let _ = navigator.clipboard().write_text(text);
+/// Puts a text on the clipboard. Returns whether the browser took it.
+pub fn copy(text: &str) -> bool {
+    let Some(window) = web_sys::window() else { return false };
+    // Outside secure contexts, such as plain HTTP in a company's network, there is no `navigator.clipboard`.
+    if window.is_secure_context() {
+        let _ = window.navigator().clipboard().write_text(text);
+        return true;
     }
+    copy_by_selection(text).unwrap_or(false)
+}
+
+/// The old way: a text area for a moment, its content selected, and the browser's own copy command.
+fn copy_by_selection(text: &str) -> Option<bool> {
+    let document = web_sys::window()?.document()?;
+    let area: web_sys::HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
+    area.set_class_name("for-readers");
+    area.set_value(text);
+    document.body()?.append_child(&area).ok()?;
+    area.select();
+    let command = js_sys::Reflect::get(&document, &JsValue::from_str("execCommand")).ok()?;
+    let command: js_sys::Function = command.dyn_into().ok()?;
+    let is_done = command.call1(&document, &JsValue::from_str("copy")).ok()?.is_truthy();
+    area.remove();
+    Some(is_done)
 }

@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn a_catalogue_that_lacks_a_key_says_it_in_the_source_language() {
         let catalogue = Catalogue::parse("xx", "{}").unwrap();
-        for slot in 0..SOURCE_TEXTS.len() {
-            assert_eq!(catalogue.slot(slot), SOURCE_TEXTS[slot]);
+        for (slot, text) in SOURCE_TEXTS.iter().enumerate() {
+            assert_eq!(catalogue.slot(slot), *text);
         }
     }
 }

@@ -78,6 +78,9 @@ struct Inner {
     ping_sent_ms: Option<f64>,
 }
 
+/// What happens after how long.
+type Timer = (Duration, fn(&Monitor));
+
 /// One connection, from its opening to its end.
 struct Attempt {
     socket: Socket,
@@ -257,7 +260,7 @@ impl Monitor {
                 };
             }
             let since_ms = *inner.down_since_ms.get_or_insert_with(wall_ms);
-            (since_ms, inner.backoff.next())
+            (since_ms, inner.backoff.wait())
         };
         self.drop_attempt();
         let retry_at_ms = wall_ms() + delay.as_millis() as i64;
@@ -275,7 +278,7 @@ impl Monitor {
     }
 
     /// Sets the one timer that runs, or none.
-    fn set_timer(&self, timer: Option<(Duration, fn(&Self))>) {
+    fn set_timer(&self, timer: Option<Timer>) {
         let handle = timer.and_then(|(after, then)| {
             let this = self.clone();
             set_timeout_with_handle(move || then(&this), after).ok()

@@ -120,12 +120,14 @@ impl Window {
         self.start..self.start + self.rows.len() as u64
     }
 
-    /// The rows to ask for so that `visible` and a margin around it are held; `None` when they are.
+    /// Whether rows must be asked for: what is in view is not held, or soon will not be.
     #[must_use]
-    pub fn missing(&self, visible: &Range<u64>) -> Option<Range<u64>> {
+    pub fn is_short_of(&self, visible: &Range<u64>) -> bool {
         let held = self.held();
-        let is_in = held.start <= visible.start && visible.end.min(self.len()) <= held.end;
-        (!is_in || !self.is_loaded).then(|| Self::around(visible))
+        let ahead = (visible.end - visible.start) / 2;
+        let first = visible.start.saturating_sub(ahead);
+        let last = (visible.end + ahead).min(self.len());
+        !self.is_loaded || first < held.start || last > held.end
     }
 
     /// The rows in view, with a screen above and below.
@@ -157,11 +159,20 @@ impl Window {
             })
             .collect();
         self.at_by_id = self.rows.iter().enumerate().map(|(at, row)| (row.doc.id.clone(), at)).collect();
-        for event in std::mem::take(&mut self.recent) {
-            self.apply_to_row(&event, now);
-            self.recent.push_back(event);
-        }
+        self.replay(now);
         anchor.and_then(|(id, was)| self.index_of(&id).map(|is| is as i64 - was as i64)).unwrap_or(0)
+    }
+
+    /// Takes the page after the rows held over: how a server without totals and jumps is walked.
+    pub fn append(&mut self, docs: Vec<StateDoc>, has_more: bool, now: Timestamp) {
+        self.has_more = has_more;
+        for doc in docs {
+            if !self.at_by_id.contains_key(&doc.id) {
+                self.at_by_id.insert(doc.id.clone(), self.rows.len());
+                self.rows.push(Row { doc: Arc::new(doc), change: None, is_leaving: false });
+            }
+        }
+        self.replay(now);
     }
 
     /// The first row in view that has not moved of itself: it says how much the others moved.
@@ -172,6 +183,15 @@ impl Window {
             let is_still = compare(old, new.get(old.id.as_str())?, &self.sort) == Ordering::Equal;
             is_still.then(|| (old.id.clone(), index))
         })
+    }
+
+    /// Applies the events that an answer may have been written before.
+    fn replay(&mut self, now: Timestamp) {
+        let recent = std::mem::take(&mut self.recent);
+        for event in &recent {
+            self.apply_to_row(event, now);
+        }
+        self.recent = recent;
     }
 
     /// Forgets the events that every question still open was asked after.
@@ -248,5 +268,5 @@ impl std::ops::BitOrAssign for Touched {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

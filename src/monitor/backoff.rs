@@ -24,7 +24,7 @@ impl Backoff {
         self.next_ms = FIRST_MS;
     }
 
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let base_ms = self.next_ms;
         self.next_ms = (base_ms * 2.0).min(MAX_MS);
         Duration::from_millis((base_ms * (0.75 + 0.5 * (self.random)())) as u64)
@@ -38,16 +38,16 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_limit_and_start_over() {
         let mut backoff = Backoff::new(|| 0.5);
-        let waits: Vec<u128> = (0..7).map(|_| backoff.next().as_millis()).collect();
+        let waits: Vec<u128> = (0..7).map(|_| backoff.wait().as_millis()).collect();
         assert_eq!(waits, [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
         backoff.reset();
-        assert_eq!(backoff.next().as_millis(), 500);
+        assert_eq!(backoff.wait().as_millis(), 500);
     }
 
     #[test]
     fn the_jitter_is_a_quarter() {
-        let shortest = Backoff::new(|| 0.0).next();
-        let longest = Backoff::new(|| 1.0).next();
+        let shortest = Backoff::new(|| 0.0).wait();
+        let longest = Backoff::new(|| 1.0).wait();
         assert_eq!((shortest.as_millis(), longest.as_millis()), (375, 625));
     }
 }

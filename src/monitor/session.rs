@@ -122,7 +122,7 @@ impl Session {
     fn handle_packet(&mut self, packet: Packet, outputs: &mut Vec<Output>) {
         match packet {
             Packet::V5_0Connack(packet) if packet.reason_code() == ConnectReasonCode::Success => {
-                self.subscribe(outputs)
+                self.subscribe(outputs);
             }
             Packet::V3_1_1Connack(packet) if packet.return_code().is_success() => self.subscribe(outputs),
             Packet::V5_0Connack(_) | Packet::V3_1_1Connack(_) | Packet::V5_0Disconnect(_) => {
@@ -157,8 +157,7 @@ impl Session {
         };
         let activity = TOPICS.map(|topic| format!("{topic}{ACTIVITY_SUFFIX}"));
         let topics = TOPICS.iter().copied().chain(activity.iter().map(String::as_str));
-        let entries: Vec<SubEntry> =
-            topics.filter_map(|topic| SubEntry::new(topic, options.clone()).ok()).collect();
+        let entries: Vec<SubEntry> = topics.filter_map(|topic| SubEntry::new(topic, options).ok()).collect();
         let events = self.connection.acquire_packet_id().and_then(|id| match self.version {
             MqttVersion::V5 => v5_0::Subscribe::builder()
                 .packet_id(id)

@@ -93,6 +93,12 @@ impl StatusStore {
         })
     }
 
+    /// Whether the server knows Watson's API and nothing more: no totals, no facets, no jumps.
+    #[must_use]
+    pub fn is_watson(self) -> bool {
+        self.server.with_untracked(|server| *server == Server::Watson)
+    }
+
     /// Whether any server has answered, tracked.
     #[must_use]
     pub fn is_known(self) -> bool {

@@ -50,6 +50,7 @@ pub struct Table {
     pub is_outdated: RwSignal<bool>,
     inner: StoredValue<Inner, LocalStorage>,
     clock: Clock,
+    status: StatusStore,
 }
 
 struct Inner {
@@ -67,6 +68,8 @@ struct Inner {
     is_live: bool,
     is_paused: bool,
     counts: counts::Wanted,
+    /// Where the next page begins, for servers that know no jumps.
+    bookmark: Option<String>,
 }
 
 impl Table {
@@ -85,6 +88,7 @@ impl Table {
             is_live: false,
             is_paused: false,
             counts: counts::Wanted::default(),
+            bookmark: None,
         };
         let asked = Memo::new(move |_| {
             // The first question waits for the status, which says whether demo clients are hidden.
@@ -102,6 +106,7 @@ impl Table {
             is_outdated: RwSignal::new(false),
             inner: StoredValue::new_local(inner),
             clock,
+            status,
         }
     }
 
@@ -112,11 +117,21 @@ impl Table {
                 inner.window.ask(filter, sort);
                 inner.visible = 0..inner.visible.end.saturating_sub(inner.visible.start).max(1);
                 inner.abort = None;
+                inner.bookmark = None;
                 inner.asked_at_ms = 0;
                 inner.counts = counts::Wanted::default();
             });
             self.is_outdated.set(true);
             self.refresh();
+        });
+        // When the server loses or regains its own feed, every state may have become stale or fresh.
+        let feed_lost = Memo::new(move |_| self.status.with(|status| status.feed_lost).flatten());
+        Effect::new(move |first: Option<()>| {
+            feed_lost.get();
+            if first.is_some() {
+                self.want_counts();
+                self.refresh();
+            }
         });
         set_interval(move || self.ask_if_idle(), Duration::from_millis(1_000));
     }
@@ -136,11 +151,11 @@ impl Table {
     pub fn show(self, visible: Range<u64>) {
         let is_missing = self.inner.try_update_value(|inner| {
             inner.visible = visible;
-            inner.abort.is_none() && inner.window.missing(&inner.visible).is_some()
+            inner.abort.is_none() && inner.window.is_short_of(&inner.visible)
         });
         // Before the first question there is nothing to be missing.
         if is_missing == Some(true) && self.asked.get_untracked().is_some() && !self.is_failing() {
-            self.ask_now();
+            self.ask_missing();
         }
     }
 

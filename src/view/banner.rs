@@ -1,5 +1,6 @@
 //! One line above the table when something is wrong: the server cannot be reached, or its own feed is lost.
 
+use crate::view::live::{live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
 
@@ -49,19 +50,19 @@ pub fn name_of(problem: &Problem) -> String {
 #[component]
 fn Failure(problem: Problem, last_good_ms: Option<i64>, retry_at_ms: i64) -> impl IntoView {
     let stores = stores();
-    let showing = move || {
+    let showing = maybe(move || {
         let time = Timestamp::from_millis(last_good_ms?);
         Some(t::showing(&format::clock(time)))
-    };
-    let retry = move || {
+    });
+    let retry = live(move || {
         stores.clock.tick();
         let left_ms = retry_at_ms - wall_ms();
         if left_ms <= 0 { t::retrying() } else { t::retry_in(&format::duration(left_ms + 999)) }
-    };
+    });
     view! {
         <p class="banner failure" data-testid="failure">
-            <span role="alert">{move || name_of(&problem)}" "{showing}</span>" "{retry}" "
-            <button class="plain" type="button" on:click=move |_| stores.table.retry()>{t::retry_now}</button>
+            <span role="alert">{live(move || name_of(&problem))}" "{showing}</span>" "{retry}" "
+            <button class="plain" type="button" on:click=move |_| stores.table.retry()>{say(t::retry_now)}</button>
         </p>
     }
 }

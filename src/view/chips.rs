@@ -1,5 +1,6 @@
 //! The filters that are in force, each with a button that removes it. Also used where nothing matches.
 
+use crate::view::live::say;
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Term, Test};
 
@@ -78,7 +79,7 @@ pub fn Chips() -> impl IntoView {
             view! {
                 <button class="plain" type="button"
                     on:click=move |_| view.change(|view| view.filter = rollcall_model::query::Filter::default())>
-                    {t::clear_all}
+                    {say(t::clear_all)}
                 </button>
             }
         })

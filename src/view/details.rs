@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::view::live::{live, say};
 use leptos::prelude::*;
 use rollcall_model::query::Field;
 use rollcall_model::{StateDoc, Timestamp};
@@ -33,17 +34,23 @@ const FIELDS: [Field; 17] = [
 ];
 
 #[component]
-pub fn Details(doc: Arc<StateDoc>) -> impl IntoView {
-    let items = FIELDS.into_iter().filter_map(|field| {
-        let raw = field.text(&doc)?;
-        let value = shown(field, &doc, &raw);
+pub fn Details(#[prop(into)] doc: Signal<Option<Arc<StateDoc>>>) -> impl IntoView {
+    let item = |doc: &StateDoc, field: Field| {
+        let raw = field.text(doc)?;
+        let value = shown(field, doc, &raw);
         let link = can_filter(field).then(|| view! { <Same field=field value=raw/> });
-        Some(view! { <div><dt>{move || words::field(field)}</dt><dd><bdi>{value}</bdi>{link}</dd></div> })
-    });
+        Some(
+            view! { <div><dt>{live(move || words::field(field))}</dt><dd><bdi>{value}</bdi>{link}</dd></div> },
+        )
+    };
+    let items = move || {
+        let doc = doc.get()?;
+        Some(FIELDS.into_iter().filter_map(|field| item(&doc, field)).collect_view())
+    };
     view! {
         <section class="details">
-            <h3>{t::details_title}</h3>
-            <dl>{items.collect_view()}</dl>
+            <h3>{say(t::details_title)}</h3>
+            <dl>{items}</dl>
         </section>
     }
 }
@@ -70,7 +77,7 @@ fn shown(field: Field, doc: &StateDoc, raw: &str) -> leptos::prelude::AnyView {
 }
 
 fn exact(time: Timestamp) -> impl IntoView {
-    view! { <time datetime=time.to_string() title=move || format::exact(time)>{move || format::exact_local(time)}</time> }
+    view! { <time datetime=time.to_string() title=live(move || format::exact(time))>{live(move || format::exact_local(time))}</time> }
 }
 
 /// Fields whose values are worth asking for: who else has it.
@@ -93,15 +100,14 @@ fn Same(field: Field, value: String) -> impl IntoView {
     let view = stores().view;
     let label = {
         let value = value.clone();
-        move || t::filter_by(&words::field(field), &words::value(field, &value))
+        live(move || t::filter_by(&words::field(field), &words::value(field, &value)))
     };
-    let title = label.clone();
     let choose = move |_| {
         let value = value.clone();
         view.change(|view| view.set_values(field, vec![value]));
     };
     view! {
-        <button class="plain same" type="button" title=title aria-label=label on:click=choose>
+        <button class="plain same" type="button" title=label aria-label=label on:click=choose>
             <span aria-hidden="true">"≡"</span>
         </button>
     }

@@ -1,5 +1,6 @@
 //! What stands in place of rows when there are none: nothing matches, or nobody has connected yet.
 
+use crate::view::live::{live, say};
 use leptos::prelude::*;
 
 use super::chips::{name_of_term, remove, terms_in_force};
@@ -50,8 +51,8 @@ fn NoMatch() -> impl IntoView {
         }
         view! {
             <div class="empty" data-testid="no-match">
-                <p class="lead">{t::no_match}</p>
-                <p>{t::no_match_hint}</p>
+                <p class="lead">{say(t::no_match)}</p>
+                <p>{say(t::no_match_hint)}</p>
                 <div class="chips">{buttons}</div>
             </div>
         }
@@ -69,10 +70,10 @@ fn FirstRun() -> impl IntoView {
     };
     view! {
         <div class="empty" data-testid="first-run">
-            <p class="lead">{t::first_run}</p>
-            <p>{t::first_run_hint}</p>
-            <p class="command"><code>{command}</code><Copy text=command/></p>
-            <p>{t::first_run_after}</p>
+            <p class="lead">{say(t::first_run)}</p>
+            <p>{say(t::first_run_hint)}</p>
+            <p class="command"><code>{live(command)}</code><Copy text=command/></p>
+            <p>{say(t::first_run_after)}</p>
         </div>
     }
 }
@@ -91,13 +92,15 @@ fn host_and_port(address: &str) -> (String, String) {
 pub fn Copy(text: impl Fn() -> String + 'static) -> impl IntoView {
     let is_copied = RwSignal::new(false);
     let copy = move |_| {
-        browser::copy(&text());
+        if !browser::copy(&text()) {
+            return;
+        }
         is_copied.set(true);
         leptos::prelude::set_timeout(move || is_copied.set(false), std::time::Duration::from_secs(2));
     };
     view! {
         <button type="button" on:click=copy>
-            {move || if is_copied.get() { t::copied() } else { t::copy() }}
+            {live(move || if is_copied.get() { t::copied() } else { t::copy() })}
         </button>
     }
 }

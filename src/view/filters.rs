@@ -1,5 +1,6 @@
 //! The filter bar: search, status, who ended it, and the three times. On a phone it folds into a sheet.
 
+use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
 use rollcall_model::query::Field;
 
@@ -17,10 +18,10 @@ pub fn Filters() -> impl IntoView {
     let active = move || stores.view.with(|view| view.filter.terms.len());
     let toggle = move |_| ui.has_sheet.update(|open| *open = !*open);
     view! {
-        <section class="filters" class:unfolded=move || ui.has_sheet.get() aria-label=t::filters>
+        <section class="filters" class:unfolded=flag(move || ui.has_sheet.get()) aria-label=say(t::filters)>
             <Search/>
-            <button class="fold" type="button" aria-expanded=move || ui.has_sheet.get().to_string() on:click=toggle>
-                {move || if ui.has_sheet.get() { t::filters_done() } else { t::filters() }}
+            <button class="fold" type="button" aria-expanded=live(move || ui.has_sheet.get().to_string()) on:click=toggle>
+                {live(move || if ui.has_sheet.get() { t::filters_done() } else { t::filters() })}
                 {move || (active() > 0).then(|| view! { <b class="badge">{active()}</b> })}
             </button>
             <div class="sheet">
@@ -38,7 +39,7 @@ pub fn Filters() -> impl IntoView {
 #[component]
 fn Search() -> impl IntoView {
     let (view, ui) = (stores().view, ui());
-    let text = move || view.with(|view| view.search().to_owned());
+    let text = live(move || view.with(|view| view.search().to_owned()));
     let search = move |event: leptos::ev::Event| {
         let text = event_target_value(&event);
         // Typing is one step for the back button, not one for each letter.
@@ -56,7 +57,7 @@ fn Search() -> impl IntoView {
     };
     view! {
         <input class="search" type="search" data-testid="search" autocomplete="off" spellcheck="false"
-            placeholder=t::search_hint aria-label=t::search_label node_ref=ui.search
+            placeholder=say(t::search_hint) aria-label=say(t::search_label) node_ref=ui.search
             prop:value=text on:input=search on:keydown=leave/>
     }
 }
@@ -120,5 +121,5 @@ fn TimeRange(field: Field, test_id: &'static str) -> impl IntoView {
     let range = Signal::derive(move || view.with(|view| view.range(field)));
     let label = Signal::derive(move || words::field(field));
     let choose = move |range| view.change(|view| view.set_range(field, range));
-    view! { <RangePicker label=label test_id=test_id range=range on_choose=choose unlimited=t::any_time/> }
+    view! { <RangePicker label=label test_id=test_id range=range on_choose=choose unlimited=say(t::any_time)/> }
 }

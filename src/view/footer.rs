@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::view::live::maybe;
 use leptos::prelude::*;
 
 use super::ui::{Command, ui};
@@ -17,15 +18,15 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 #[component]
 pub fn Footer() -> impl IntoView {
     let (stores, ui) = (stores(), ui());
-    let total = move || {
+    let total = maybe(move || {
         stores.table.revision.get();
         let (total, is_loaded) = stores.table.read(|window| (window.total(), window.is_loaded()));
         if is_loaded { total.map(t::total) } else { None }
-    };
-    let position = move || {
+    });
+    let position = maybe(move || {
         let row = ui.top_row.get();
         (row > 1).then(|| t::position(&format::number(row)))
-    };
+    });
     let arrived = move || {
         let count = ui.arrived.get();
         (count > 0).then(|| {
@@ -54,7 +55,7 @@ fn Announcer() -> impl IntoView {
         let total = table.read(Window::total);
         let connected = table.counts.get_untracked().connected;
         if let (Some(total), Some(connected)) = (total, connected) {
-            let text = t::announce(total, &format::number(connected));
+            let text = untrack(|| t::announce(total, &format::number(connected)));
             if text != said.get_untracked() {
                 said.set(text);
             }

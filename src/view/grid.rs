@@ -6,6 +6,7 @@
 mod heads;
 mod scroller;
 
+use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
 use wasm_bindgen::JsCast;
@@ -13,9 +14,9 @@ use web_sys::{Element, PointerEvent};
 
 use super::empty::Empty;
 use super::row::{RowView, Slot};
-use super::ui::{Active, Command, ui};
+use super::ui::{Active, Command, Ui, ui};
 use crate::i18n::t;
-use crate::store::stores;
+use crate::store::{Stores, stores};
 use crate::{format, text};
 use scroller::Scroller;
 
@@ -25,23 +26,23 @@ pub fn Grid() -> impl IntoView {
     let scroller = Scroller::new(ui.grid);
     scroller.follow(stores.table, ui);
     paint_slots(scroller);
-    ui.on_command(std::rc::Rc::new(move |command| obey(command, scroller)));
+    ui.on_command(std::rc::Rc::new(move |command| obey(command, scroller, stores, ui)));
 
-    let row_count = move || (scroller.len.get() + 1).to_string();
-    let active_row = move || ui.active.get().map(|active| scroller.slot_id(active.index));
-    let height = move || format!("{}px", scroller.map.get().content_px());
-    let is_busy = move || stores.table.is_outdated.get().to_string();
+    let row_count = live(move || (scroller.len.get() + 1).to_string());
+    let active_row = maybe(move || ui.active.get().map(|active| scroller.slot_id(active.index)));
+    let height = live(move || format!("{}px", scroller.map.get().content_px()));
+    let is_busy = live(move || stores.table.is_outdated.get().to_string());
     view! {
-        <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=t::grid_label
+        <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=say(t::grid_label)
             aria-rowcount=row_count aria-activedescendant=active_row aria-busy=is_busy
-            class:is-outdated=move || stores.table.is_outdated.get()
+            class:is-outdated=flag(move || stores.table.is_outdated.get())
             on:scroll=move |_| scroller.on_scroll()
-            on:pointerover=explain>
+            on:pointerover=|event| explain(&event)>
             <heads::Heads/>
             <div class="rows" role="rowgroup" style:height=height>
                 <For each=move || 0..scroller.slot_count.get() key=|at| *at let:at>
                     <RowView of=scroller.slot(at) id=Scroller::id_of_slot(at) origin=scroller.origin
-                        row_px=scroller.row_px on_open=move |index| open(index, scroller)/>
+                        row_px=scroller.row_px on_open=move |index| open(index, stores, ui)/>
                 </For>
             </div>
         </div>
@@ -90,8 +91,7 @@ fn glows(at: Timestamp, now: Timestamp) -> bool {
     now.millis() - at.millis() < GLOW_MS
 }
 
-fn obey(command: Command, scroller: Scroller) {
-    let (stores, ui) = (stores(), ui());
+fn obey(command: Command, scroller: Scroller, stores: Stores, ui: Ui) {
     let len = scroller.len.get_untracked();
     if len == 0 {
         return;
@@ -99,7 +99,7 @@ fn obey(command: Command, scroller: Scroller) {
     let page = scroller.page_rows();
     let from = ui.active.get_untracked().map(|active| active.index);
     let target = match (command, from) {
-        (Command::Open, Some(index)) => return open(index, scroller),
+        (Command::Open, Some(index)) => return open(index, stores, ui),
         (Command::Open, None) => return,
         (Command::First, _) => 0,
         (Command::Last, _) => len - 1,
@@ -114,15 +114,13 @@ fn obey(command: Command, scroller: Scroller) {
     scroller.reveal(index);
     ui.focus_grid();
     // With the panel open the keyboard walks through the clients.
-    if stores.view.get_untracked().client.is_some() && scroller.has_room_for_panel() {
-        if let Some(row) = stores.table.row(index) {
-            stores.view.adjust(|view| view.client = Some(row.doc.id.clone()));
-        }
+    let follows = stores.view.get_untracked().client.is_some() && scroller.has_room_for_panel();
+    if let Some(row) = stores.table.row(index).filter(|_| follows) {
+        stores.view.adjust(|view| view.client = Some(row.doc.id.clone()));
     }
 }
 
-fn open(index: u64, _scroller: Scroller) {
-    let (stores, ui) = (stores(), ui());
+fn open(index: u64, stores: Stores, ui: Ui) {
     let Some(row) = stores.table.row(index) else { return };
     ui.active.set(Some(Active { index, id: Some(row.doc.id.clone()) }));
     stores.view.change(|view| view.client = Some(row.doc.id.clone()));
@@ -130,7 +128,7 @@ fn open(index: u64, _scroller: Scroller) {
 
 /// Writes the tooltip of what the pointer is on: exact times in both zones, whole ids. Not before it is asked for:
 /// formatting every time in the table for nobody would be half of the work.
-fn explain(event: PointerEvent) {
+fn explain(event: &PointerEvent) {
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
     let Some(cell) = target.and_then(|element| element.closest("[data-ms], [data-id]").ok().flatten()) else {
         return;

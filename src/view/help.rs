@@ -1,5 +1,6 @@
 //! The list of keys, as a dialog.
 
+use crate::view::live::say;
 use leptos::html;
 use leptos::prelude::*;
 
@@ -19,7 +20,8 @@ pub fn Help(ui: Ui) -> impl IntoView {
             dialog.close();
         }
     });
-    let keys: [(&str, fn() -> String); 8] = [
+    type Name = fn() -> String;
+    let keys: [(&str, Name); 8] = [
         ("/", t::help_search),
         ("j k ↑ ↓", t::help_move),
         ("PgUp PgDn", t::help_page),
@@ -34,10 +36,10 @@ pub fn Help(ui: Ui) -> impl IntoView {
         view! { <div><dt>{names}</dt><dd>{what}</dd></div> }
     });
     view! {
-        <dialog class="help" node_ref=dialog aria-label=t::help_title on:close=move |_| ui.has_help.set(false)>
-            <h2>{t::help_title}</h2>
+        <dialog class="help" node_ref=dialog aria-label=say(t::help_title) on:close=move |_| ui.has_help.set(false)>
+            <h2>{say(t::help_title)}</h2>
             <dl>{rows.into_iter().collect_view()}</dl>
-            <button type="button" on:click=move |_| ui.has_help.set(false)>{t::close}</button>
+            <button type="button" on:click=move |_| ui.has_help.set(false)>{say(t::close)}</button>
         </dialog>
     }
 }

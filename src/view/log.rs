@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::log::LogEntry;
 use rollcall_model::{Certainty, Timestamp};
@@ -33,24 +34,24 @@ pub fn Log() -> impl IntoView {
     };
     let is_empty = move || log.with(|log| log.is_loaded && log.entries.is_empty());
     let is_loading = move || log.with(|log| log.is_loading && !log.is_loaded);
-    let problem = move || log.with(|log| log.problem.as_ref().map(name_of));
+    let problem = maybe(move || log.with(|log| log.problem.as_ref().map(name_of)));
     let has_older = move || log.with(|log| log.older.is_some());
     view! {
         <section class="log">
             <header>
-                <h3>{t::log_title}</h3>
+                <h3>{say(t::log_title)}</h3>
                 <RangePicker label=Signal::derive(t::log_range) test_id="range-log" range=range on_choose=choose
-                    not_since=false unlimited=t::all_time/>
+                    not_since=false unlimited=say(t::all_time)/>
             </header>
             <ol data-testid="panel-log">
                 <For each=entries key=|(time, same, _)| (*time, *same) let:entry><Entry entry=entry.2/></For>
             </ol>
-            <Show when=is_empty><p class="hint">{t::log_empty}</p></Show>
-            <Show when=is_loading><p class="hint loading">{t::loading}</p></Show>
+            <Show when=is_empty><p class="hint">{say(t::log_empty)}</p></Show>
+            <Show when=is_loading><p class="hint loading">{say(t::loading)}</p></Show>
             <p class="hint">{problem}</p>
             <Show when=has_older>
-                <button type="button" disabled=move || log.with(|log| log.is_loading)
-                    on:click=move |_| stores.detail.read_older()>{t::older}</button>
+                <button type="button" disabled=flag(move || log.with(|log| log.is_loading))
+                    on:click=move |_| stores.detail.read_older()>{say(t::older)}</button>
             </Show>
         </section>
     }
@@ -61,15 +62,18 @@ fn Entry(entry: Arc<LogEntry>) -> impl IntoView {
     let clock = stores().clock;
     let time = entry.timestamp;
     let cause = Cause::of_entry(&entry);
-    let title = cause.as_ref().map(Cause::meaning);
+    let title = {
+        let cause = cause.clone();
+        maybe(move || cause.as_ref().map(Cause::meaning))
+    };
     let words = {
         let entry = Arc::clone(&entry);
-        move || what_happened(&entry)
+        live(move || what_happened(&entry))
     };
     let code = cause.and_then(|cause| cause.codes());
     let more = {
         let entry = Arc::clone(&entry);
-        move || circumstances(&entry)
+        live(move || circumstances(&entry))
     };
     let event = entry.event.map(|event| match event {
         rollcall_model::log::LogEvent::Connect => "connect",
@@ -78,8 +82,8 @@ fn Entry(entry: Arc<LogEntry>) -> impl IntoView {
     });
     view! {
         <li data-testid="log-entry" data-event=event>
-            <time datetime=time.to_string() title=move || format::exact(time)>
-                {move || format::moment_exact(time, clock.exact())}
+            <time datetime=time.to_string() title=live(move || format::exact(time))>
+                {live(move || format::moment_exact(time, clock.exact()))}
             </time>
             <i class=mark_of_event(entry.event) aria-hidden="true"></i>
             <span class="what" title=title>{words}" "<span class="code">{code}</span></span>

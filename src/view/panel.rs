@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::view::live::{live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::{Certainty, ConnectionStatus, Initiator, StateDoc};
 
@@ -35,38 +36,38 @@ pub fn Panel() -> impl IntoView {
 fn ClientPanel(id: Signal<String>) -> impl IntoView {
     let (stores, ui) = (stores(), ui());
     let shown = move || text::limited(&id.get(), 1_000);
-    let mark = move || match stores.detail.open.get() {
-        Open::Known(doc) => mark_of(&doc),
-        _ => "mark mark-none",
-    };
+    let mark = live(move || match stores.detail.open.get() {
+        Open::Known(doc) => mark_of(&doc).to_owned(),
+        _ => "mark mark-none".to_owned(),
+    });
     let close = move |_| {
         stores.view.change(|view| view.client = None);
         ui.focus_grid();
     };
     let body = move || match stores.detail.open.get() {
-        Open::Loading => view! { <p class="hint loading">{t::loading}</p> }.into_any(),
+        Open::Loading => view! { <p class="hint loading">{say(t::loading)}</p> }.into_any(),
         Open::Known(doc) => view! { <Story doc=doc/> }.into_any(),
-        Open::Unknown => view! { <p class="lead">{t::client_unknown}</p> }.into_any(),
+        Open::Unknown => view! { <p class="lead">{say(t::client_unknown)}</p> }.into_any(),
         Open::Failed(problem) => view! { <p class="lead">{name_of(&problem)}</p> }.into_any(),
     };
-    let details = move || match stores.detail.open.get() {
-        Open::Known(doc) => Some(view! { <Details doc=doc/> }),
+    let doc = Signal::derive(move || match stores.detail.open.get() {
+        Open::Known(doc) => Some(doc),
         _ => None,
-    };
+    });
     view! {
-        <aside class="panel" data-testid="panel" aria-label=move || t::panel_label(&shown())>
+        <aside class="panel" data-testid="panel" aria-label=live(move || t::panel_label(&shown()))>
             <header>
                 <i class=mark aria-hidden="true"></i>
-                <h2><bdi class="id">{shown}</bdi></h2>
-                <span title=t::copy_id><Copy text=move || id.get()/></span>
-                <button class="icon" type="button" title=t::close aria-label=t::close on:click=close>
+                <h2><bdi class="id">{live(shown)}</bdi></h2>
+                <span title=say(t::copy_id)><Copy text=move || id.get()/></span>
+                <button class="icon" type="button" title=say(t::close) aria-label=say(t::close) on:click=close>
                     <span aria-hidden="true">"✕"</span>
                 </button>
             </header>
             <div class="panel-body">
                 {body}
                 <Log/>
-                {details}
+                <Show when=move || doc.get().is_some()><Details doc=doc/></Show>
             </div>
         </aside>
     }
@@ -78,7 +79,7 @@ fn Story(doc: Arc<StateDoc>) -> impl IntoView {
     let clock = stores().clock;
     let sentence = {
         let doc = Arc::clone(&doc);
-        move || sentence(&doc, clock.now())
+        live(move || sentence(&doc, clock.now()))
     };
     let cause = Cause::of_state(&doc);
     let why = cause.map(|cause| {
@@ -87,20 +88,20 @@ fn Story(doc: Arc<StateDoc>) -> impl IntoView {
         let standard = cause.standard_name().unwrap_or_default();
         view! {
             <div class="why-box">
-                <p>{move || meaning.meaning()}" "<span class="code" title=standard>{codes}</span></p>
-                <p class="advice">{move || advice.advice()}</p>
+                <p>{live(move || meaning.meaning())}" "<span class="code" title=standard>{codes}</span></p>
+                <p class="advice">{maybe(move || advice.advice())}</p>
             </div>
         }
     });
     let inferred =
-        (doc.certainty == Certainty::Inferred).then(|| view! { <p class="note">{t::inferred_note}</p> });
+        (doc.certainty == Certainty::Inferred).then(|| view! { <p class="note">{say(t::inferred_note)}</p> });
     let stale = doc.stale_since.map(|since| {
-        let text = move || t::stale_note(&format::moment_exact(since, clock.exact()));
+        let text = live(move || t::stale_note(&format::moment_exact(since, clock.exact())));
         view! { <p class="note warning">{text}</p> }
     });
     let count = doc.recent_connects;
     let flapping = (count >= FLAPPING)
-        .then(|| view! { <p class="note warning">{move || t::flapping_note(u64::from(count))}</p> });
+        .then(|| view! { <p class="note warning">{live(move || t::flapping_note(u64::from(count)))}</p> });
     view! {
         <p class="lead" data-testid="story">{sentence}</p>
         {why}{inferred}{stale}{flapping}

@@ -3,10 +3,12 @@
 use leptos::html;
 use leptos::prelude::*;
 use rollcall_model::time::{TimeExpr, TimeUnit};
+use wasm_bindgen::JsCast;
 
 use crate::format;
 use crate::i18n::t;
 use crate::url::Range;
+use crate::view::live::{flag, live, say};
 
 /// Fifteen minutes to thirty days.
 const PRESETS: [(u32, TimeUnit); 6] = [
@@ -17,7 +19,6 @@ const PRESETS: [(u32, TimeUnit); 6] = [
     (7, TimeUnit::Day),
     (30, TimeUnit::Day),
 ];
-const CUSTOM: &str = "custom";
 
 /// What a range is called in few words; `None` for all of time.
 #[must_use]
@@ -44,117 +45,135 @@ fn ago(time: TimeExpr) -> String {
     }
 }
 
-fn value_of(range: Range) -> String {
-    match (range.after, range.before) {
-        (None, None) => String::new(),
-        (Some(after @ TimeExpr::Ago { .. }), None) => format!("after {after}"),
-        (None, Some(before @ TimeExpr::Ago { .. })) => format!("before {before}"),
-        _ => "exact".to_owned(),
-    }
-}
-
-fn range_of(value: &str) -> Range {
-    let time = |text: &str| TimeExpr::parse(text).ok();
-    match value.split_once(' ') {
-        Some(("after", text)) => Range { after: time(text), before: None },
-        Some(("before", text)) => Range { after: None, before: time(text) },
-        _ => Range::default(),
-    }
-}
-
-/// A picker; `not_since` offers the times before which something last happened.
+/// A button that says the range, and what it can be changed to.
 #[component]
 pub fn RangePicker(
     #[prop(into)] label: Signal<String>,
     test_id: &'static str,
     #[prop(into)] range: Signal<Range>,
     on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
-    #[prop(default = true)] not_since: bool,
+    /// Offers the times before which something last happened.
+    #[prop(default = true)]
+    not_since: bool,
     /// What no limit is called.
     unlimited: fn() -> String,
 ) -> impl IntoView {
-    let is_custom_open = RwSignal::new(false);
-    // The browser shows what was clicked; after "from – to" was given up it must show the range again.
-    let shown = RwSignal::new(0_u32);
-    let chosen = move || {
-        shown.get();
-        value_of(range.get())
-    };
-    let option = move |range: Range| {
-        let value = value_of(range);
-        let is_it = value.clone();
-        view! {
-            <option value=value prop:selected=move || chosen() == is_it>
-                {move || name_of(range).unwrap_or_default()}
-            </option>
+    let is_open = RwSignal::new(false);
+    let button = NodeRef::<html::Button>::new();
+    let name = live(move || name_of(range.get()).unwrap_or_else(unlimited));
+    let close = move || {
+        is_open.set(false);
+        if let Some(button) = button.get_untracked() {
+            let _ = button.focus();
         }
     };
-    let presets = move |make: fn(TimeExpr) -> Range| {
-        let preset =
-            |(amount, unit): &(u32, TimeUnit)| option(make(TimeExpr::Ago { amount: *amount, unit: *unit }));
-        PRESETS.iter().map(preset).collect_view()
+    let choose = move |range| {
+        close();
+        on_choose(range);
     };
-    let choose = move |value: String| {
-        if value == CUSTOM {
-            is_custom_open.set(true);
-        } else if value != "exact" {
-            on_choose(range_of(&value));
-        }
-        shown.update(|count| *count += 1);
-    };
-    // A range that is none of the presets (from – to, or a link's own) has an entry of its own.
-    let is_preset = move || {
-        let value = value_of(range.get());
-        value.is_empty()
-            || PRESETS.iter().any(|(amount, unit)| {
-                let ago = TimeExpr::Ago { amount: *amount, unit: *unit };
-                value == format!("after {ago}") || value == format!("before {ago}")
-            })
+    let menu = move || {
+        is_open.get().then(|| {
+            view! { <Menu label=label range=range not_since=not_since unlimited=unlimited on_choose=choose on_close=close/> }
+        })
     };
     view! {
-        <div class="range">
-            <label class="choice" class:chosen=move || range.get() != Range::default()>
-                <span class="label">{move || label.get()}</span>
-                <select data-testid=test_id on:change=move |event| choose(event_target_value(&event))>
-                    <option value="" prop:selected=move || chosen().is_empty()>{unlimited}</option>
-                    <optgroup label=t::within>{presets(|after| Range { after: Some(after), before: None })}</optgroup>
-                    {not_since.then(|| view! {
-                        <optgroup label=t::not_since>
-                            {presets(|before| Range { after: None, before: Some(before) })}
-                        </optgroup>
-                    })}
-                    <option value=CUSTOM>{t::custom}</option>
-                    {move || (!is_preset()).then(|| view! {
-                        <option value=move || value_of(range.get()) selected=true>
-                            {move || name_of(range.get()).unwrap_or_default()}
-                        </option>
-                    })}
-                </select>
-            </label>
-            {move || is_custom_open.get().then(|| view! {
-                <FromTo label=label range=range on_choose=move |chosen| {
-                    is_custom_open.set(false);
-                    if let Some(range) = chosen {
-                        on_choose(range);
-                    }
-                    shown.update(|count| *count += 1);
-                }/>
-            })}
+        <div class="range" class:open=flag(move || is_open.get())>
+            <button type="button" class="choice" class:chosen=flag(move || range.get() != Range::default())
+                data-testid=test_id node_ref=button aria-haspopup="dialog"
+                aria-expanded=live(move || is_open.get().to_string()) on:click=move |_| is_open.update(|open| *open = !*open)>
+                <span class="label">{label}</span><span class="value">{name}</span><span aria-hidden="true">"▾"</span>
+            </button>
+            {menu}
         </div>
     }
 }
 
-/// Two times of day. Answers `None` when it was given up.
+/// The presets, and two times of day.
 #[component]
-fn FromTo(
+fn Menu(
     label: Signal<String>,
     range: Signal<Range>,
-    on_choose: impl Fn(Option<Range>) + Copy + Send + Sync + 'static,
+    not_since: bool,
+    unlimited: fn() -> String,
+    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
+    on_close: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
+    let menu = NodeRef::<html::Div>::new();
+    close_on_leave(menu, on_close);
+    let after: fn(TimeExpr) -> Range = |time| Range { after: Some(time), before: None };
+    let before: fn(TimeExpr) -> Range = |time| Range { after: None, before: Some(time) };
+    let title = live(move || t::custom_title(&label.get()));
+    let close_on_escape = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Escape" {
+            event.prevent_default();
+            on_close();
+        }
+    };
+    view! {
+        <div class="popover" role="dialog" tabindex="-1" aria-label=title node_ref=menu on:keydown=close_on_escape>
+            <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
+                on:click=move |_| on_choose(Range::default())>{unlimited}</button>
+            <p>{say(t::within)}</p>
+            <Presets range=range make=after on_choose=on_choose/>
+            {not_since.then(|| view! {
+                <p>{say(t::not_since)}</p>
+                <Presets range=range make=before on_choose=on_choose/>
+            })}
+            <FromTo range=range on_choose=on_choose/>
+        </div>
+    }
+}
+
+/// Takes the focus, and closes when it goes elsewhere.
+fn close_on_leave(menu: NodeRef<html::Div>, on_close: impl Fn() + Copy + Send + Sync + 'static) {
+    Effect::new(move || {
+        if let Some(menu) = menu.get() {
+            let _ = menu.focus();
+        }
+    });
+    let handle = window_event_listener(leptos::ev::pointerdown, move |event| {
+        let target: Option<web_sys::Node> = event.target().and_then(|target| target.dyn_into().ok());
+        let holder = menu.get_untracked().and_then(|menu| menu.parent_element());
+        // The picker's own button toggles it.
+        if holder.is_some_and(|holder| !holder.contains(target.as_ref())) {
+            on_close();
+        }
+    });
+    on_cleanup(move || handle.remove());
+}
+
+#[component]
+fn Presets(
+    range: Signal<Range>,
+    make: fn(TimeExpr) -> Range,
+    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let preset = move |(amount, unit): (u32, TimeUnit)| {
+        let this = make(TimeExpr::Ago { amount, unit });
+        view! {
+            <button type="button" data-preset=value_of(this) class:chosen=flag(move || range.get() == this)
+                on:click=move |_| on_choose(this)>{live(move || format::amount(amount, unit))}</button>
+        }
+    };
+    view! { <div class="presets">{PRESETS.map(preset).into_iter().collect_view()}</div> }
+}
+
+/// How tests and style sheets name a preset: `now-15m`, or `before now-15m` for "not since".
+fn value_of(range: Range) -> String {
+    match (range.after, range.before) {
+        (Some(after), None) => after.to_string(),
+        (None, Some(before)) => format!("before {before}"),
+        _ => String::new(),
+    }
+}
+
+/// Two times of day, local time.
+#[component]
+fn FromTo(range: Signal<Range>, on_choose: impl Fn(Range) + Copy + Send + Sync + 'static) -> impl IntoView {
     let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
-    let value = |time: Option<TimeExpr>| {
-        let now = rollcall_model::Timestamp::from_millis(crate::browser::wall_ms());
-        time.map(|time| format::to_local_input(time.resolve(now))).unwrap_or_default()
+    let value = |time: Option<TimeExpr>| match time {
+        Some(TimeExpr::At(time)) => format::to_local_input(time),
+        _ => String::new(),
     };
     let now = range.get_untracked();
     let read = |input: NodeRef<html::Input>| {
@@ -163,23 +182,14 @@ fn FromTo(
     };
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        on_choose(Some(Range { after: read(from), before: read(to) }));
+        on_choose(Range { after: read(from), before: read(to) });
     };
-    let title = move || t::custom_title(&label.get());
     view! {
-        <form class="popover" role="dialog" aria-label=title on:submit=submit on:keydown=move |event| {
-            if event.key() == "Escape" {
-                event.prevent_default();
-                on_choose(None);
-            }
-        }>
-            <label>{t::from}<input type="datetime-local" node_ref=from autofocus value=value(now.after)/></label>
-            <label>{t::to}<input type="datetime-local" node_ref=to value=value(now.before)/></label>
-            <p class="hint">{move || t::zone_title(&format::time_zone())}</p>
-            <div class="buttons">
-                <button type="submit" class="primary">{t::apply}</button>
-                <button type="button" on:click=move |_| on_choose(None)>{t::cancel}</button>
-            </div>
+        <form on:submit=submit>
+            <label>{say(t::from)}<input type="datetime-local" node_ref=from value=value(now.after)/></label>
+            <label>{say(t::to)}<input type="datetime-local" node_ref=to value=value(now.before)/></label>
+            <p class="hint">{live(|| t::zone_label(&format::time_zone()))}</p>
+            <button type="submit" class="primary">{say(t::apply)}</button>
         </form>
     }
 }

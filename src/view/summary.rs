@@ -1,5 +1,6 @@
 //! How many clients are connected, disconnected and stale. Every number is a link that filters by it.
 
+use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::Field;
 
@@ -68,7 +69,7 @@ impl Count {
 #[component]
 pub fn Summary() -> impl IntoView {
     view! {
-        <nav class="summary" aria-label=t::summary>
+        <nav class="summary" aria-label=say(t::summary)>
             <CountLink count=Count::Connected/>
             <CountLink count=Count::Disconnected/>
             <CountLink count=Count::Stale/>
@@ -79,7 +80,7 @@ pub fn Summary() -> impl IntoView {
 #[component]
 fn CountLink(count: Count) -> impl IntoView {
     let stores = stores();
-    let number = move || {
+    let number = live(move || {
         let counts = stores.table.counts.get();
         let known = match count {
             Count::Connected => counts.connected,
@@ -87,15 +88,15 @@ fn CountLink(count: Count) -> impl IntoView {
             Count::Stale => counts.stale,
         };
         known.map_or_else(|| "–".to_owned(), format::number)
-    };
+    });
     let is_chosen = move || stores.view.with(|view| count.is_chosen(view));
-    let address = move || {
+    let address = live(move || {
         stores.view.with(|view| {
             let mut view = view.clone();
             count.toggle(&mut view);
             format!("?{}", view.to_query_string())
         })
-    };
+    });
     let choose = move |event: leptos::ev::MouseEvent| {
         // A click with a modifier opens the link in another tab, as any link.
         if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
@@ -104,11 +105,11 @@ fn CountLink(count: Count) -> impl IntoView {
         }
     };
     view! {
-        <a class="count" class:chosen=is_chosen href=address data-testid=count.test_id()
-            aria-current=move || is_chosen().then_some("true") on:click=choose>
+        <a class="count" class:chosen=flag(is_chosen) href=address data-testid=count.test_id()
+            aria-current=maybe(move || is_chosen().then(|| "true".to_owned())) on:click=choose>
             <i class=count.mark() aria-hidden="true"></i>
             <b>{number}</b>
-            <span class="word">{move || count.word()}</span>
+            <span class="word">{live(move || count.word())}</span>
         </a>
     }
 }

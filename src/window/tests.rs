@@ -122,6 +122,15 @@ fn without_totals_the_table_has_room_for_more() {
     assert!(window.len() > 1 && window.total().is_none());
 }
 
+#[test]
+fn pages_are_appended_once_each_client() {
+    let mut window = Window::default();
+    let page = |ids: &[&str]| ids.iter().map(|id| doc(id, &[connect(id, 1)])).collect::<Vec<_>>();
+    window.install(Answer { docs: page(&["a", "b"]), has_more: true, ..Answer::default() }, &(0..0), NOW);
+    window.append(page(&["b", "c"]), false, NOW);
+    assert_eq!((window.len(), window.index_of("c")), (3, Some(2)));
+}
+
 proptest! {
     #[test]
     fn the_window_ends_in_what_the_server_would_say(
@@ -145,9 +154,15 @@ proptest! {
     }
 
     #[test]
-    fn what_is_asked_for_covers_what_is_in_view(start in 0_u64..1_000_000, rows in 1_u64..300) {
+    fn what_is_asked_for_covers_what_is_in_view(start in 0_u64..1_000, rows in 1_u64..300) {
         let visible = start..start + rows;
         let asked = Window::around(&visible);
+        let mut window = Window::default();
+        prop_assert!(window.is_short_of(&visible));
+        let docs = (asked.clone()).map(|at| doc(&at.to_string(), &[])).collect();
+        let answer = Answer { start: asked.start, docs, total: Some(2_000), has_more: true };
+        window.install(answer, &visible, NOW);
+        prop_assert!(!window.is_short_of(&visible));
         prop_assert!(asked.start <= visible.start && asked.end >= visible.end);
         prop_assert!(asked.end - asked.start <= u64::from(rollcall_model::query::MAX_LIMIT));
     }

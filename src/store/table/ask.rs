@@ -11,10 +11,29 @@ use crate::store::{ApiState, Problem};
 use crate::url::encode_pairs;
 use crate::window::{Answer, Window};
 
+/// What a plain Watson server is asked for at a time; its pages are appended to each other.
+const PAGE: u32 = 100;
+
 impl Table {
     /// Asks for the rows in view and around them, whatever was asked before.
     pub(super) fn ask_now(self) {
+        self.ask(None);
+    }
+
+    /// Asks for rows that came into view: a jump, or the next page where the server knows no jumps.
+    pub(super) fn ask_missing(self) {
+        if !self.status.is_watson() {
+            return self.ask_now();
+        }
+        let bookmark = self.inner.with_value(|inner| inner.bookmark.clone());
+        if bookmark.is_some() {
+            self.ask(bookmark);
+        }
+    }
+
+    fn ask(self, bookmark: Option<String>) {
         let Some(asked) = self.asked.get_untracked() else { return };
+        let is_watson = self.status.is_watson();
         let Some((serial, query, etag, token)) = self.inner.try_update_value(|inner| {
             inner.is_wanted = false;
             inner.asked_at_ms = browser::wall_ms();
@@ -24,7 +43,11 @@ impl Table {
             // An older question is given up by this.
             inner.abort = Some(abort);
             inner.window.forget_recent();
-            let query = question(&asked, &inner.visible);
+            let query = if is_watson {
+                watson_question(&asked, inner.window.held().end, bookmark)
+            } else {
+                question(&asked, &inner.visible)
+            };
             let address = encode_pairs(&query.to_pairs());
             // Rows that were changed by messages since are not those that the etag names.
             let etag = inner.etag.clone().filter(|(known, _)| *known == address).map(|(_, etag)| etag);
@@ -72,6 +95,13 @@ impl Table {
     fn install(self, listing: Listing, query: &Query) {
         let now = self.clock.exact();
         self.take_facets(&listing);
+        self.inner.update_value(|inner| inner.bookmark.clone_from(&listing.bookmark));
+        if query.bookmark.is_some() {
+            let has_more = listing.bookmark.is_some();
+            self.inner.update_value(|inner| inner.window.append(listing.results, has_more, now));
+            self.revision.update(|revision| *revision = revision.wrapping_add(1));
+            return;
+        }
         let moved = self.inner.try_update_value(|inner| {
             inner.etag = listing.etag.map(|etag| (encode_pairs(&query.to_pairs()), etag));
             let answer = Answer {
@@ -92,7 +122,7 @@ impl Table {
     pub(super) fn fail(self, problem: Problem) {
         let Some((delay, last_good_ms)) = self.inner.try_update_value(|inner| {
             inner.is_wanted = true;
-            (inner.backoff.next(), inner.last_good_ms)
+            (inner.backoff.wait(), inner.last_good_ms)
         }) else {
             return;
         };
@@ -111,7 +141,7 @@ impl Table {
 /// The question whose answer fills the window around what is in view.
 fn question((filter, sort): &Asked, visible: &std::ops::Range<u64>) -> Query {
     let rows = Window::around(visible);
-    let asks_status = filter.terms.iter().any(|term| super::counts::is_counted(term));
+    let asks_status = filter.terms.iter().any(super::counts::is_counted);
     Query {
         filter: filter.clone(),
         sort: sort.clone(),
@@ -121,4 +151,12 @@ fn question((filter, sort): &Asked, visible: &std::ops::Range<u64>) -> Query {
         // With a filter on the status the facets are no counts of the others; those are asked for on their own.
         facets: if asks_status { Vec::new() } else { vec![Field::ConnectionStatus] },
     }
+}
+
+/// The same for a server that knows only bookmarks: again all that is held, as far as one answer goes, or the next
+/// page.
+fn watson_question((filter, sort): &Asked, held: u64, bookmark: Option<String>) -> Query {
+    let pages = u32::try_from(held).unwrap_or(MAX_LIMIT).div_ceil(PAGE).max(1);
+    let limit = if bookmark.is_some() { PAGE } else { (pages * PAGE).min(MAX_LIMIT) };
+    Query { filter: filter.clone(), sort: sort.clone(), limit, bookmark, ..Query::default() }
 }

@@ -55,6 +55,9 @@ impl Table {
 
     /// Asks for the counts that the answer about the window does not contain, if they are wanted.
     pub(super) fn ask_counts(self) {
+        if self.status.is_watson() {
+            return;
+        }
         let Some((filter, _)) = self.asked.get_untracked() else { return };
         let is_contained = !filter.terms.iter().any(is_counted);
         let rest = Filter { terms: filter.terms.into_iter().filter(|term| !is_counted(term)).collect() };

@@ -1,5 +1,6 @@
 //! The heads of the columns; a click sorts.
 
+use crate::view::live::live;
 use leptos::prelude::*;
 use rollcall_model::query::{Field, SortKey};
 
@@ -49,16 +50,19 @@ pub fn Heads() -> impl IntoView {
             })
         };
         let sort = move |_| view.change(|view| view.sort = next_sort(&view.sort, field));
-        let arrow = move || match direction() {
-            Some("ascending") => " ▲",
-            Some(_) => " ▼",
-            None => "",
-        };
+        let arrow = live(move || {
+            match direction() {
+                Some("ascending") => " ▲",
+                Some(_) => " ▼",
+                None => "",
+            }
+            .to_owned()
+        });
         view! {
             <div role="columnheader" class=format!("head {class}") data-testid=test_id
-                aria-sort=move || direction().unwrap_or("none")>
-                <button type="button" title=move || t::sort_by(&words::field(field)) on:click=sort>
-                    <span class="name">{move || words::field(field)}</span>
+                aria-sort=live(move || direction().unwrap_or("none").to_owned())>
+                <button type="button" title=live(move || t::sort_by(&words::field(field))) on:click=sort>
+                    <span class="name">{live(move || words::field(field))}</span>
                     <span class="arrow" aria-hidden="true">{arrow}</span>
                 </button>
             </div>
