@@ -137,7 +137,10 @@ export class Dashboard {
   filterStatus = (status) => this.get(`status-${status}`).click();
 
   /** Chooses "within" a preset of a time-range picker: `connect`, `disconnect` or `activity`. */
-  pickRange = (which, preset) => this.get(`range-${which}`).selectOption(`after ${preset}`);
+  async pickRange(which, preset) {
+    await this.get(`range-${which}`).click();
+    await this.page.locator(`[data-preset="${preset}"]:visible`).click();
+  }
 
   async open(id) {
     await this.row(id).click();
