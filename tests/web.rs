@@ -1,6 +1,8 @@
 //! What only a browser has: `Intl`, and the whole page on recycled rows with a stand-in for the server.
 
 #![cfg(target_arch = "wasm32")]
+// Helpers outside of `#[test]` functions: what is not there fails the test that needs it.
+#![allow(clippy::unwrap_used)]
 
 use rollcall::format;
 use rollcall::i18n::{Catalogue, set_catalogue};
