@@ -1,5 +1,7 @@
 //! What only a browser has: `Intl`, and the whole page on recycled rows with a stand-in for the server.
 
+// Helpers are outside the test functions that clippy knows.
+#![allow(clippy::unwrap_used)]
 #![cfg(target_arch = "wasm32")]
 // Helpers outside of `#[test]` functions: what is not there fails the test that needs it.
 #![allow(clippy::unwrap_used)]

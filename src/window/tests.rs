@@ -1,3 +1,5 @@
+// Helpers are outside the test functions that clippy knows.
+#![allow(clippy::unwrap_used)]
 use proptest::prelude::*;
 use rollcall_model::monitor::MonitorMessage;
 use rollcall_model::query::{Term, Test};

@@ -3,6 +3,8 @@
 //! The recorder is the only writer. The Connection Logs API reads. A restart loads the checkpointed states and
 //! replays the log entries that are newer.
 
+pub mod sqlite;
+
 use rollcall_model::log::LogEntry;
 use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
 

@@ -3,5 +3,17 @@
 //! One stream, three views: a source sends connection events, the recorder folds them into the fleet, appends
 //! them to the journal and hands them to the monitor. `docs/ARCHITECTURE.md` has the picture.
 
+pub mod api;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod devices;
+pub mod fleet;
+pub mod identity;
 pub mod journal;
+pub mod monitor;
+pub mod mqtt_ws;
+pub mod recorder;
+pub mod serve;
 pub mod source;
+pub mod web;

@@ -1,3 +1,52 @@
-//! The binary `rollcall`.
+//! The binary `rollcall`: reads the command line and calls the part that does it.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rollcall_server::config::ServeArgs;
+use rollcall_server::{devices, serve};
+
+/// Which MQTT clients are connected, when each was last active, and why it disconnected.
+#[derive(Debug, Parser)]
+#[command(name = "rollcall", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: dashboard, APIs, embedded MQTT broker
+    Serve(ServeArgs),
+    /// Give devices tokens of their own
+    #[command(subcommand)]
+    Devices(devices::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Serve(args) => run_server(args),
+        Command::Devices(command) => devices::run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rollcall: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_server(args: ServeArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let config = args.resolve()?;
+    // Quiet by default: the broker writes a line for every odd client.
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ROLLCALL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rmqtt=error,rmqtt_net=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve::serve(config));
+    // Connections that do not end by themselves must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    Ok(result?)
+}

@@ -78,6 +78,16 @@ pub struct Batch {
 }
 
 impl EventStream {
+    /// Takes no more events; those in the queue can still be read.
+    pub fn close(&mut self) {
+        self.rx.close();
+    }
+
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.rx.is_closed()
+    }
+
     /// Waits for events and takes what is there, at most `max`. Clients with lost events come as
     /// [`EventKind::Missed`] at the time `now` gives. `None` when every source has gone and the queue is empty.
     pub async fn next_batch(&mut self, max: usize, now: impl Fn() -> Timestamp) -> Option<Batch> {

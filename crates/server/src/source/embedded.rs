@@ -1,1 +1,321 @@
-//! The embedded broker as a source.
+//! The embedded broker as a source: a complete MQTT broker in this process, so that Rollcall runs without any
+//! other.
+//!
+//! The server starts it once, gives it the recorder's queue, and publishes monitor messages through it. It never
+//! reads the fleet or the journal: what it must know of them it asks through [`RetainedMonitor`] and
+//! [`Observers`]. MQTT clients come to its public listener; WebSocket clients come through the HTTP server's
+//! `/mqtt` ([`crate::mqtt_ws`]) to an internal one.
+
+mod end;
+mod hooks;
+mod limits;
+mod retained;
+mod sessions;
+mod topics;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmqtt::context::ServerContext;
+use rmqtt::net::{Builder, Listener};
+use rmqtt::server::MqttServer;
+use rmqtt::session::SessionState;
+use rmqtt::types::{ClientId, CodecPublish, DashMap, From, Id, ListenerId, Message, Publish, QoS, Reason};
+use rmqtt::utils::timestamp_millis;
+use rollcall_model::{Certainty, Counters, End, EventKind, Peer, Timestamp};
+use tokio::task::JoinHandle;
+
+use self::end::{Cause, SERVER_SHUTDOWN};
+use self::hooks::{Hooks, now};
+use crate::identity::Credentials;
+use crate::mqtt_ws::Bridge;
+use crate::source::EventSink;
+
+const PUBLIC: ListenerId = 1;
+const INTERNAL: ListenerId = 2;
+/// The largest packet either way, in bytes. A CONNECT with the longest client id, will and password fits.
+pub const PACKET_BYTES_MAX: u32 = 1024 * 1024;
+/// How long a session may outlive its connection.
+const SESSION_EXPIRY_MAX: Duration = Duration::from_secs(3_600);
+/// How long sessions may take to say goodbye when the server stops.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+const PROXY_HEADER_MAX: Duration = Duration::from_secs(2);
+const CARE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a connection may take from its announcement to its CONNACK.
+const YOUNG_MAX: Duration = Duration::from_secs(15);
+/// Whom the server's own messages come from, inside the broker.
+const SERVER_ID: &str = "$rollcall";
+
+#[derive(Debug, Clone)]
+pub struct EmbeddedConfig {
+    /// Where MQTT clients connect. Port 0 takes a free one.
+    pub mqtt: SocketAddr,
+    /// Clients that may have a session at the same time, connected or not.
+    pub max_sessions: usize,
+}
+
+impl Default for EmbeddedConfig {
+    fn default() -> Self {
+        Self { mqtt: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)), max_sessions: 100_000 }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    #[error(
+        "cannot listen for MQTT on {addr}: {reason}. Another broker may be running there; stop it or choose another address"
+    )]
+    Listen { addr: SocketAddr, reason: String },
+}
+
+/// Answers with the retained messages of monitor topics; the fleet knows them.
+pub trait RetainedMonitor: Send + Sync {
+    /// Topic and payload of the retained monitor messages whose topic matches the filter. May take as long as a
+    /// scan of the fleet: it is called outside the runtime's workers.
+    fn matching(&self, topic_filter: &str) -> Vec<(String, Vec<u8>)>;
+}
+
+/// Knows this server's own dashboards, which are no clients of the fleet.
+pub trait Observers: Send + Sync {
+    /// Whether this server handed the id to one of its dashboards. Asked once per WebSocket connection.
+    fn is_observer(&self, client_id: &str) -> bool;
+}
+
+/// The WebSocket clients that the bridge is about to connect: their address, and the port of the HTTP server
+/// they came to. Any process on this machine can reach the internal listener and claim any address there; only
+/// an address that was announced is believed, once.
+#[derive(Debug, Default)]
+pub(crate) struct Announced(DashMap<SocketAddr, u16>);
+
+impl Announced {
+    pub fn announce(&self, client: SocketAddr, server_port: u16) {
+        self.0.insert(client, server_port);
+    }
+
+    pub fn take(&self, client: SocketAddr) -> Option<u16> {
+        self.0.remove(&client).map(|(_, server_port)| server_port)
+    }
+}
+
+pub struct EmbeddedBroker {
+    context: ServerContext,
+    hooks: Arc<Hooks>,
+    announced: Arc<Announced>,
+    mqtt: SocketAddr,
+    internal: SocketAddr,
+    /// The accept loops and the care of connections; they end with [`Self::shutdown`].
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl EmbeddedBroker {
+    /// Listens and serves, on the runtime this is called in.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on.
+    pub async fn start(
+        config: EmbeddedConfig,
+        sink: EventSink,
+        retained: Arc<dyn RetainedMonitor>,
+        observers: Arc<dyn Observers>,
+        credentials: Arc<Credentials>,
+    ) -> Result<Self, EmbeddedError> {
+        let (public, mqtt) = listen("mqtt", config.mqtt, false)?;
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (internal, internal_addr) = listen("mqtt-over-websocket", loopback, true)?;
+
+        let context = ServerContext::new()
+            // A full handshake queue or a busy machine is no reason to turn clients away.
+            .busy_check_enable(false)
+            .mqtt_max_sessions(isize::try_from(config.max_sessions).unwrap_or(isize::MAX))
+            .build()
+            .await;
+        let retained = retained::Retained::new(retained, server_id(&context));
+        *context.extends.retain_mut().await = Box::new(retained);
+        *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits);
+        *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions);
+        let announced = Arc::new(Announced::default());
+        let hooks = Arc::new(Hooks::new(sink, observers, credentials, Arc::clone(&announced), mqtt.port()));
+        hooks.register(context.extends.hook_mgr().register().as_ref()).await;
+
+        let server = MqttServer::new(context.clone())
+            .listener_by_id(public, PUBLIC)
+            .listener_by_id(internal, INTERNAL)
+            .build();
+        let serve = tokio::spawn(async move {
+            if let Err(error) = server.run().await {
+                tracing::error!(%error, "the embedded broker has stopped");
+            }
+        });
+        let care = tokio::spawn(care(context.clone(), Arc::clone(&hooks)));
+        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks: vec![serve, care] })
+    }
+
+    /// Where MQTT clients connect, with the real port.
+    #[must_use]
+    pub const fn mqtt_addr(&self) -> SocketAddr {
+        self.mqtt
+    }
+
+    /// What carries WebSocket clients of the HTTP server on `http_port` to this broker.
+    #[must_use]
+    pub fn bridge(&self, http_port: u16) -> Bridge {
+        Bridge::new(self.internal, Arc::clone(&self.announced), http_port)
+    }
+
+    /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each
+    /// session, so a slow subscriber does not hold this up. A retained monitor message is not stored: the
+    /// fleet answers for it.
+    pub async fn publish(&self, topic: &str, payload: Vec<u8>, retain: bool) {
+        let message = CodecPublish {
+            dup: false,
+            retain,
+            qos: QoS::AtMostOnce,
+            topic: topic.into(),
+            packet_id: None,
+            payload: payload.into(),
+            properties: None,
+        };
+        let message = Publish::from(message).create_time(timestamp_millis());
+        let from = From::from_system(server_id(&self.context));
+        let sent = SessionState::forwards(&self.context, from, message, false, None).await;
+        if let Err(error) = sent {
+            tracing::warn!(%topic, %error, "a message of the server was not published");
+        }
+    }
+
+    /// Tells the recorder which of these clients are connected now and which are not, as inferred events. For
+    /// states of which an event was lost.
+    pub async fn reconcile(&self, client_ids: impl IntoIterator<Item = String> + Send) {
+        for client_id in client_ids {
+            // The order matters: a client that starts its handshake after this moment connects after it.
+            let time = now();
+            if self.hooks.is_connecting(&client_id) {
+                continue;
+            }
+            match self.open_session(&client_id).await {
+                Some(open) if open.is_observer() => {}
+                Some(open) => {
+                    let kind = EventKind::Connect { session: open.key, certainty: Certainty::Inferred };
+                    self.hooks.offer(&client_id, time, open.peer.clone(), kind);
+                }
+                None => {
+                    let kind = gone(time.plus_ms(-1));
+                    self.hooks.offer(&client_id, time, Peer::default(), kind);
+                }
+            }
+        }
+    }
+
+    async fn open_session(&self, client_id: &str) -> Option<Arc<hooks::Open>> {
+        let id = Id::from(self.context.node.id(), ClientId::from(client_id));
+        let session = self.context.extends.shared().await.entry(id).session()?;
+        hooks::open(&session).await.filter(|open| !open.is_ended())
+    }
+
+    /// Ends every connection with "server shutting down" and waits, not for long, until the recorder has been
+    /// told of each.
+    pub async fn shutdown(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let senders: Vec<_> = {
+            let shared = self.context.extends.shared().await;
+            shared.iter().filter_map(|entry| entry.tx()).collect()
+        };
+        for sender in senders {
+            // A session that has just ended no longer listens, which is as good.
+            let _ = sender.unbounded_send(Message::Closed(Reason::from(SERVER_SHUTDOWN)));
+        }
+        let all_ended = async {
+            while self.hooks.open_connections() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_MAX, all_ended).await.is_err() {
+            let open = self.hooks.open_connections();
+            tracing::warn!(open, "connections were still open when the broker stopped");
+        }
+    }
+}
+
+fn server_id(context: &ServerContext) -> Id {
+    Id::from(context.node.id(), ClientId::from_static(SERVER_ID))
+}
+
+fn listen(name: &str, addr: SocketAddr, is_internal: bool) -> Result<(Listener, SocketAddr), EmbeddedError> {
+    let error = |error: rmqtt::Error| EmbeddedError::Listen { addr, reason: error.to_string() };
+    let listener = Builder::new()
+        .name(name)
+        .laddr(addr)
+        .backlog(4_096)
+        .nodelay(true)
+        .reuseaddr(Some(true))
+        .proxy_protocol(is_internal)
+        // The bridge writes the header at once; whoever does not holds up the accept loop for so long.
+        .proxy_protocol_timeout(PROXY_HEADER_MAX)
+        // Every connection is to be authenticated by the hook, also one without a user name.
+        .allow_anonymous(false)
+        .max_packet_size(PACKET_BYTES_MAX)
+        .max_clientid_len(usize::from(u16::MAX))
+        .session_expiry_interval(SESSION_EXPIRY_MAX)
+        .max_session_expiry_interval(SESSION_EXPIRY_MAX)
+        // 0: messages expire when their sender says so and not otherwise.
+        .message_expiry_interval(Duration::ZERO)
+        .max_subscriptions(1_000)
+        .max_topic_levels(128)
+        .bind()
+        .and_then(Listener::tcp)
+        .map_err(error)?;
+    let bound = listener.local_addr().map_err(error)?;
+    Ok((listener, bound))
+}
+
+/// "Not connected, and nothing is known of why."
+fn gone(time: Timestamp) -> EventKind {
+    EventKind::Disconnect {
+        session: None,
+        end: End {
+            certainty: Certainty::Inferred,
+            time,
+            initiator: None,
+            mqtt_reason_code: None,
+            close_code: None,
+            reason: None,
+            counters: Counters::default(),
+        },
+    }
+}
+
+/// Finds what the library drops without telling a hook: handshakes that it gave up, and sessions that were
+/// announced but whose client was gone before its CONNACK could be sent.
+async fn care(context: ServerContext, hooks: Arc<Hooks>) {
+    let mut interval = tokio::time::interval(CARE_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        hooks.report_abandoned_attempts();
+        let mut still_young = Vec::new();
+        for young in hooks.take_young() {
+            if young.open.is_ended() {
+                continue;
+            }
+            let mut entry = context.extends.shared().await.entry(young.id.clone());
+            let is_own = entry.id_same() == Some(true);
+            let is_dead = is_own && entry.tx().is_some_and(|sender| sender.is_closed());
+            let is_old = young.since.elapsed() > YOUNG_MAX;
+            // Replaced by a newer one, it would have been told to end, and would have by now.
+            if is_dead || (is_old && !is_own) {
+                let certainty = Certainty::Inferred;
+                hooks.ended(&young.id, &young.open, now(), Cause::NETWORK, certainty);
+            }
+            if is_dead && let Err(error) = entry.remove_with(&young.id).await {
+                tracing::debug!(%error, "a dead session could not be removed");
+            }
+            if !is_dead && !is_old {
+                still_young.push(young);
+            }
+        }
+        hooks.keep_young(still_young);
+    }
+}

@@ -1,0 +1,123 @@
+//! The HTTP APIs: State API, Connection Logs API, the device resources that IBM's SDKs read, and Rollcall's own
+//! status. They read the fleet and the journal and never write.
+//!
+//! The web server mounts [`router`]. Everything under `/api` answers in JSON, errors included. Who may ask is
+//! decided in front of the router, not in it.
+
+use std::sync::Arc;
+
+use axum::extract::{OriginalUri, State};
+use axum::http::Method;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use rollcall_model::Timestamp;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::fleet::Fleet;
+use crate::journal::Journal;
+
+mod clientconnectionstates;
+mod clientstate_config;
+mod connection_logs;
+mod devices;
+mod error;
+mod etag;
+mod observers;
+mod openapi;
+mod params;
+mod schema;
+mod status;
+
+pub use error::ApiError;
+pub use observers::ObserverRegistry;
+pub use status::{ServerStatus, Status};
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct ApiState {
+    pub fleet: Arc<Fleet>,
+    pub journal: Arc<dyn Journal>,
+    pub clock: fn() -> Timestamp,
+    /// The organisation in the ids of devices that are named by type and id alone.
+    pub org: String,
+    pub status: Arc<dyn ServerStatus>,
+    pub observers: Arc<ObserverRegistry>,
+}
+
+/// [`ApiState`] and what the handlers share among themselves.
+struct Shared {
+    state: ApiState,
+    /// Tells the entity tags of this run of the server from those of others.
+    run: u64,
+    /// A query keeps a core busy for some milliseconds; more at once than there are cores only wait for each other.
+    queries: Semaphore,
+}
+
+type SharedState = State<Arc<Shared>>;
+
+impl Shared {
+    fn now(&self) -> Timestamp {
+        (self.state.clock)()
+    }
+
+    /// Runs work that keeps a thread busy (a scan of the fleet, a read of the journal) where it does not stall the
+    /// runtime. A blocking task rather than `block_in_place`: that would also hold up what else the connection's task
+    /// has to do, and it cannot run on the single-threaded runtime of tests.
+    async fn busy<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&ApiState) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let permit = self.queries.acquire().await.map_err(|error| ApiError::internal(&error))?;
+        let shared = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&shared.state)).await;
+        drop(permit);
+        done.map_err(|error| ApiError::internal(&error))
+    }
+}
+
+/// The routes, and their description as it is served at `/api/openapi.json`.
+pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let shared = Arc::new(Shared { state, run: rand::random(), queries: Semaphore::new(cores.max(2)) });
+    let (router, description) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(clientconnectionstates::list::list))
+        .routes(routes!(clientconnectionstates::get::get))
+        .routes(routes!(clientstate_config::get))
+        .routes(routes!(connection_logs::list))
+        .routes(routes!(devices::get::get))
+        .routes(routes!(devices::list::list))
+        .routes(routes!(devices::list::bulk))
+        .routes(routes!(status::get))
+        .split_for_parts();
+    let description = openapi::complete(description);
+    let json: Arc<str> = description.to_json().unwrap_or_default().into();
+    let router = router
+        .route("/api/openapi.json", axum::routing::get(|| async move { description_answer(&json) }))
+        .route("/api", axum::routing::any(no_such_path))
+        .route("/api/", axum::routing::any(no_such_path))
+        .route("/api/{*path}", axum::routing::any(no_such_path))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::map_response(without_caching))
+        .with_state(shared);
+    (router, description)
+}
+
+fn description_answer(json: &Arc<str>) -> Response {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], json.to_string()).into_response()
+}
+
+async fn no_such_path(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::no_such_path(uri.path())
+}
+
+async fn method_not_allowed(method: Method) -> ApiError {
+    ApiError::method_not_allowed(method.as_str())
+}
+
+/// What a handler says nothing about is not for any cache.
+async fn without_caching(mut response: Response) -> Response {
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,137 @@
+//! `GET /api/v0002/clientconnectionstates`: filtered, sorted, paged and counted.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use rollcall_model::query::{Field, Query};
+use rollcall_model::{StateDoc, Timestamp};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use crate::api::error::{ApiError, ErrorBody, violation};
+use crate::api::etag::{self, Question};
+use crate::api::params::Pairs;
+use crate::api::schema::{ClientConnectionStates, StateParameters};
+use crate::api::{Shared, SharedState};
+use crate::fleet::Page;
+
+/// The states of all clients that pass every filter.
+///
+/// All filters combine with AND. A parameter that stands more than once gives alternatives; so does a comma, where
+/// the values are a closed list or codes. `!` at the end of a parameter's name excludes what it finds:
+/// `deviceType!=demo`. A walk by `_bookmark` in id order over a changing fleet returns every client that matched
+/// throughout exactly once; in another order a client whose sort value changes meanwhile may be met twice or missed.
+#[utoipa::path(
+    get,
+    path = "/api/v0002/clientconnectionstates",
+    operation_id = "listClientConnectionStates",
+    tag = "State API",
+    params(
+        StateParameters,
+        (
+            "If-None-Match" = Option<String>, Header,
+            description = "The `ETag` of an earlier answer: the answer is 304 if it is still right."
+        ),
+    ),
+    responses(
+        (
+            status = 200, description = "One page of states.", body = ClientConnectionStates,
+            headers(("ETag" = String, description = "For `If-None-Match`."))
+        ),
+        (status = 304, description = "The page is still the one that the caller holds."),
+        (
+            status = 400, body = ErrorBody,
+            description = "A parameter is not known or has a value that it cannot have; `violations` says which."
+        ),
+    ),
+)]
+pub async fn list(
+    State(shared): SharedState,
+    pairs: Pairs,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let query = Query::parse(pairs.iter()).map_err(ApiError::invalid)?;
+    answer(&shared, &headers, "clientconnectionstates", query, |doc| doc).await
+}
+
+/// Answers a query with a page of what `row` makes of each state; `kind` names the list in the entity tag.
+pub async fn answer<R: Serialize>(
+    shared: &std::sync::Arc<Shared>,
+    headers: &HeaderMap,
+    kind: &'static str,
+    query: Query,
+    row: impl Fn(StateDoc) -> R,
+) -> Result<Response, ApiError> {
+    let now = shared.now();
+    let question = question(shared, kind, &query, now);
+    let tag = question.tag(shared.state.fleet.version());
+    if etag::is_held(headers, &tag) {
+        return Ok(etag::not_modified(&tag));
+    }
+    let bookmark = query.bookmark.clone();
+    let page = shared.busy(move |api| api.fleet.query(&query, now)).await?;
+    let page = page.map_err(|error| {
+        let value = bookmark.as_deref().unwrap_or_default();
+        ApiError::invalid(vec![violation("_bookmark", value, &error.to_string())])
+    })?;
+    let tag = question.tag(page.version);
+    Ok(etag::tagged(&tag, List::new(page, row)))
+}
+
+fn question(shared: &Shared, kind: &'static str, query: &Query, now: Timestamp) -> Question {
+    let pairs = query.to_pairs();
+    let texts = pairs.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    Question::new(shared.run, std::iter::once(kind).chain(texts), query.filter.is_relative(), now)
+}
+
+/// A page on the wire.
+#[derive(serde::Serialize)]
+struct List<R> {
+    results: Vec<R>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bookmark: Option<String>,
+    meta: Meta,
+}
+
+#[derive(serde::Serialize)]
+struct Meta {
+    total_rows: u64,
+    #[serde(skip_serializing_if = "Facets::is_empty")]
+    facets: Facets,
+}
+
+impl<R> List<R> {
+    fn new(page: Page, row: impl Fn(StateDoc) -> R) -> Self {
+        Self {
+            results: page.results.into_iter().map(row).collect(),
+            bookmark: page.bookmark,
+            meta: Meta { total_rows: page.total_rows, facets: Facets(page.facets) },
+        }
+    }
+}
+
+/// Facets as an object of objects, whose members keep their order: the most frequent value first.
+struct Facets(Vec<(Field, Vec<(String, u64)>)>);
+
+impl Facets {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+struct Counts<'a>(&'a [(String, u64)]);
+
+impl Serialize for Facets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (field, counts) in &self.0 {
+            map.serialize_entry(field.name(), &Counts(counts))?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(value, count)| (value, count)))
+    }
+}

@@ -1,0 +1,157 @@
+//! What the server is told: flags, environment variables and the configuration file, in that order of weight.
+//!
+//! All three know the same settings by the same names (`--http`, `ROLLCALL_HTTP`, `http = `). Called by `main`;
+//! reads the file, changes nothing.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Flags of `rollcall serve`. A flag beats its environment variable, which beats the file.
+#[derive(Debug, Default, clap::Args)]
+pub struct ServeArgs {
+    /// Address and port of the dashboard, the APIs and MQTT over WebSocket [default: 127.0.0.1:8080]
+    #[arg(long, env = "ROLLCALL_HTTP", value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Address and port of the embedded MQTT broker [default: 127.0.0.1:1883]
+    #[arg(long, env = "ROLLCALL_MQTT", value_name = "ADDRESS:PORT")]
+    pub mqtt: Option<SocketAddr>,
+    /// Folder of the journal and the credentials; made when it is missing [default: rollcall-data]
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Organisation in the client ids of devices, gateways and applications [default: acme01]
+    #[arg(long, env = "ROLLCALL_ORG", value_name = "ID")]
+    pub org: Option<String>,
+    /// Demo clients to run beside the real ones, 0 for none [default: 0]
+    #[arg(long, env = "ROLLCALL_DEMO", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=DEMO_MAX))]
+    pub demo: Option<u32>,
+    /// Configuration file (TOML) with the same settings: http, mqtt, data, org, demo
+    #[arg(long, env = "ROLLCALL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// One process can hold about 19,900 sockets, and every demo client needs two.
+const DEMO_MAX: i64 = 5_000;
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    http: Option<SocketAddr>,
+    mqtt: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    org: Option<String>,
+    demo: Option<u32>,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub http: SocketAddr,
+    pub mqtt: SocketAddr,
+    pub data: PathBuf,
+    pub org: String,
+    pub demo_clients: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration file {path}: {reason}")]
+    Unreadable { path: String, reason: std::io::Error },
+    #[error("the configuration file {path} is not valid: line {line}: {reason}")]
+    Invalid { path: String, line: usize, reason: String },
+    #[error("“{0}” cannot be an organisation: use letters, digits, “-”, “_” and “.”, at most 36")]
+    Org(String),
+    #[error("demo = {0} is too many: at most {DEMO_MAX} demo clients can run in one process")]
+    Demo(u32),
+}
+
+/// The organisation where none is given.
+pub const DEFAULT_ORG: &str = "acme01";
+
+impl ServeArgs {
+    /// Brings flags, environment (which the flags already hold), file and defaults together.
+    ///
+    /// # Errors
+    /// When the file cannot be read or has an unknown key or a bad value, or a value cannot be.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let file = self.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let config = Config {
+            http: self.http.or(file.http).unwrap_or_else(|| loopback(8080)),
+            mqtt: self.mqtt.or(file.mqtt).unwrap_or_else(|| loopback(1883)),
+            data: self.data.or(file.data).unwrap_or_else(default_data),
+            org: checked_org(self.org.or(file.org))?,
+            demo_clients: self.demo.or(file.demo).unwrap_or(0),
+        };
+        if i64::from(config.demo_clients) > DEMO_MAX {
+            return Err(ConfigError::Demo(config.demo_clients));
+        }
+        Ok(config)
+    }
+}
+
+/// The data folder where none is given.
+#[must_use]
+pub fn default_data() -> PathBuf {
+    PathBuf::from("rollcall-data")
+}
+
+/// The organisation to use.
+///
+/// # Errors
+/// When it could not stand in a client id.
+pub fn checked_org(org: Option<String>) -> Result<String, ConfigError> {
+    let org = org.unwrap_or_else(|| DEFAULT_ORG.to_owned());
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if org.is_empty() || org.len() > 36 || !org.bytes().all(allowed) {
+        Err(ConfigError::Org(org))
+    } else {
+        Ok(org)
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|reason| ConfigError::Unreadable { path: shown.clone(), reason })?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        // The message alone: the error's own text is several lines long.
+        ConfigError::Invalid { path: shown, line, reason: error.message().replace('\n', "; ") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, args: ServeArgs) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rollcall.toml");
+        std::fs::write(&path, text).unwrap();
+        ServeArgs { config: Some(path), ..args }.resolve()
+    }
+
+    #[test]
+    fn a_flag_beats_the_file_and_the_file_beats_the_default() {
+        let args = ServeArgs { demo: Some(7), ..ServeArgs::default() };
+        let config = with_file("http = \"127.0.0.1:9000\"\ndemo = 3\n", args).unwrap();
+        assert_eq!((config.http.port(), config.mqtt.port(), config.demo_clients), (9000, 1883, 7));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_in_one_line() {
+        let error = with_file("org = \"acme01\"\nhtpp = 1\n", ServeArgs::default()).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("htpp") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn an_organisation_that_could_not_stand_in_a_client_id_is_refused() {
+        for org in ["", "a:b", "a/b", "näm", &"x".repeat(37)] {
+            assert!(checked_org(Some(org.to_owned())).is_err(), "{org}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `rollcall devices`: gives devices tokens of their own, also beside a running server.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::config::{checked_org, default_data};
+use crate::identity::{Credentials, TOKEN_USER};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Register a device and print its token, once
+    Add {
+        /// Device type, as in d:ORG:TYPE:ID
+        #[arg(value_name = "TYPE")]
+        device_type: String,
+        /// Device id, as in d:ORG:TYPE:ID
+        #[arg(value_name = "ID")]
+        device_id: String,
+        #[command(flatten)]
+        common: Common,
+        /// Organisation in the client id [default: acme01]
+        #[arg(long, env = "ROLLCALL_ORG", value_name = "ID")]
+        org: Option<String>,
+    },
+    /// List the registered devices
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Take a device's token away; it can then connect without one
+    Remove {
+        /// Client id as `list` prints it
+        #[arg(value_name = "CLIENT_ID")]
+        client_id: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// Data folder of the server [default: rollcall-data]
+    #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Common {
+    fn open(&self) -> Result<Credentials, Box<dyn std::error::Error>> {
+        let data = self.data.clone().unwrap_or_else(default_data);
+        make_folder(&data)?;
+        Ok(Credentials::open(&data)?)
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(path)
+        .map_err(|reason| format!("cannot use {} as the data folder: {reason}", path.display()))
+}
+
+/// Runs the command and prints its result.
+///
+/// # Errors
+/// When the data folder or the identity store cannot be used, or the device cannot be (un)registered.
+pub fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Command::Add { device_type, device_id, common, org } => {
+            let org = checked_org(org)?;
+            let device = common.open()?.add_device(&device_type, &device_id, &org)?;
+            if common.json {
+                println!(
+                    "{}",
+                    json!({ "clientId": device.client_id, "user": TOKEN_USER, "token": device.token })
+                );
+            } else {
+                println!("Client id  {}", device.client_id);
+                println!("User       {TOKEN_USER}");
+                println!("Token      {}", device.token);
+                println!("The token is not shown again. From now on this device must present it.");
+            }
+        }
+        Command::List { common } => {
+            let devices = common.open()?.list()?;
+            if common.json {
+                let devices: Vec<_> = devices
+                    .iter()
+                    .map(|device| json!({ "clientId": device.client_id, "added": device.added }))
+                    .collect();
+                println!("{}", json!(devices));
+            } else if devices.is_empty() {
+                println!("No device is registered. Add one with: rollcall devices add TYPE ID");
+            } else {
+                for device in devices {
+                    println!("{}  {}", device.added, device.client_id);
+                }
+            }
+        }
+        Command::Remove { client_id, common } => {
+            if !common.open()?.remove(&client_id)? {
+                return Err(format!(
+                    "no device {client_id} is registered; `rollcall devices list` names them"
+                )
+                .into());
+            }
+            if common.json {
+                println!("{}", json!({ "clientId": client_id, "removed": true }));
+            } else {
+                println!("Removed {client_id}.");
+            }
+        }
+    }
+    Ok(())
+}

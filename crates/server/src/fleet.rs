@@ -1,0 +1,264 @@
+//! The fleet: the state of every client now, in memory, and any question about it answered by a scan.
+//!
+//! The recorder is the only writer; the APIs and the monitor read. States lie in columns, so that a question
+//! reads only the fields that it asks about. There are no indexes but the one that finds a client by its id and
+//! the order of the ids. What a question means is said by [`rollcall_model::query`]; the fleet gives the same
+//! answers, only faster. It has no clock and does no I/O.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use rollcall_model::query::{Field, Query};
+use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
+
+mod arena;
+mod bookmark;
+mod codec;
+mod cold;
+mod columns;
+mod facets;
+mod filter;
+mod order;
+mod symbols;
+mod table;
+mod view;
+mod window;
+
+pub use bookmark::BookmarkError;
+pub(crate) use bookmark::hash as text_hash;
+pub use facets::FACET_VALUES_MAX;
+
+use table::Table;
+use view::View;
+
+/// How many clients are kept of which only refused or lost events are known, if nothing else is said.
+pub const STRANGERS_MAX: usize = 10_000;
+
+/// One lock guards everything: a batch of events and a query each hold it for some milliseconds.
+#[derive(Debug)]
+pub struct Fleet {
+    table: RwLock<Table>,
+    version: AtomicU64,
+    strangers_max: usize,
+    strangers_dropped: AtomicU64,
+}
+
+/// The answer to a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub results: Vec<StateDoc>,
+    /// Where the next page starts; `None` on the last one.
+    pub bookmark: Option<String>,
+    /// How many clients pass the filter, on all pages.
+    pub total_rows: u64,
+    /// For each field that was asked for the values among these clients, the most frequent first, at most
+    /// [`FACET_VALUES_MAX`].
+    pub facets: Vec<(Field, Vec<(String, u64)>)>,
+    /// The fleet's version that this is the answer of.
+    pub version: u64,
+}
+
+/// How many clients there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub connected: u64,
+    pub disconnected: u64,
+    /// Of either, those whose state is stale.
+    pub stale: u64,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fleet {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_strangers_max(STRANGERS_MAX)
+    }
+
+    /// A fleet that keeps at most so many clients that are known only by refused attempts or lost events. Anyone
+    /// can make those up, so without a bound a stranger could fill the memory.
+    #[must_use]
+    pub fn with_strangers_max(strangers_max: usize) -> Self {
+        Self {
+            table: RwLock::new(Table::new()),
+            version: AtomicU64::new(0),
+            strangers_max,
+            strangers_dropped: AtomicU64::new(0),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in the states of a checkpoint; a client that is there already is replaced.
+    pub fn load(&self, states: impl IntoIterator<Item = ClientState>) {
+        let mut table = self.write();
+        table.load(states);
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Folds events into their clients. Returns the slots of these clients, ascending, each once. A slot is the
+    /// number of a client in this process; it never changes.
+    pub fn apply(&self, events: &[ConnectionEvent]) -> Vec<u32> {
+        let mut touched = Vec::with_capacity(events.len());
+        let mut table = self.write();
+        for event in events {
+            let Some(slot) = table.slot(&event.client_id).or_else(|| self.admit(&mut table, event)) else {
+                continue;
+            };
+            if let Some(mut state) = table.state(slot) {
+                fold(&mut state, event);
+                table.write(slot, &state);
+                touched.push(slot);
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        if !touched.is_empty() {
+            self.version.fetch_add(1, Ordering::Release);
+        }
+        touched
+    }
+
+    /// A slot for a client that was not heard of before, unless there are too many strangers.
+    fn admit(&self, table: &mut Table, event: &ConnectionEvent) -> Option<u32> {
+        let is_stranger = matches!(event.kind, EventKind::FailedConnect { .. } | EventKind::Missed);
+        if is_stranger && table.strangers >= self.strangers_max {
+            self.strangers_dropped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(table.insert(&event.client_id))
+    }
+
+    /// How many refused (or lost) events of unknown ids were not taken in, because of the bound on strangers.
+    #[must_use]
+    pub fn refused_strangers_dropped(&self) -> u64 {
+        self.strangers_dropped.load(Ordering::Relaxed)
+    }
+
+    /// The whole state of the client in a slot; `None` for a slot that was never given out.
+    #[must_use]
+    pub fn state_at(&self, slot: u32) -> Option<ClientState> {
+        self.read().state(slot)
+    }
+
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<ClientState> {
+        let table = self.read();
+        table.slot(id).and_then(|slot| table.state(slot))
+    }
+
+    /// What the State API says of a client.
+    #[must_use]
+    pub fn doc(&self, id: &str, now: Timestamp) -> Option<StateDoc> {
+        let table = self.read();
+        table.slot(id).and_then(|slot| View { table: &table, now }.doc(slot))
+    }
+
+    /// Whether a client of that id is known.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        self.read().slot(id).is_some()
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// When the query's bookmark is none, or one of another query.
+    pub fn query(&self, query: &Query, now: Timestamp) -> Result<Page, BookmarkError> {
+        let table = self.read();
+        let view = View { table: &table, now };
+        let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
+        let rows = filter::evaluate(&query.filter, view);
+        let window = window::take(&rows, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
+        let facets = query.facets.iter().map(|field| (*field, facets::count(&rows, *field, view))).collect();
+        let last = window.slots.last().filter(|_| window.has_more);
+        Ok(Page {
+            bookmark: last.map(|slot| bookmark::write(query, view, *slot)),
+            results: window.slots.iter().filter_map(|slot| view.doc(*slot)).collect(),
+            total_rows: rows.count(),
+            facets,
+            version: self.version(),
+        })
+    }
+
+    /// Grows with each change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// How many clients are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let table = self.read();
+        let stale = (0..table.len()).filter(|at| table.stale_since(*at) != columns::NO_TIME).count();
+        Counts {
+            connected: table.connected as u64,
+            disconnected: (table.len() - table.connected) as u64,
+            stale: stale as u64,
+        }
+    }
+
+    /// The ids of the connected clients, in no particular order.
+    #[must_use]
+    pub fn connected_ids(&self) -> Vec<String> {
+        let table = self.read();
+        let slots = (0..table.len() as u32).filter(|slot| table.is_connected(*slot));
+        slots.map(|slot| table.ids.get(slot).to_owned()).collect()
+    }
+
+    /// Calls `each` with every state. Writers wait meanwhile in short stretches, so it is no snapshot: a client that
+    /// changes during the call is seen as it was or as it is.
+    pub fn for_each(&self, mut each: impl FnMut(&ClientState)) {
+        const STRETCH: u32 = 1_024;
+        let mut next = 0_u32;
+        loop {
+            let states: Vec<_> = {
+                let table = self.read();
+                (next..next.saturating_add(STRETCH)).map_while(|slot| table.state(slot)).collect()
+            };
+            if states.is_empty() {
+                return;
+            }
+            next += states.len() as u32;
+            states.iter().for_each(&mut each);
+        }
+    }
+
+    /// Notes that the feed from the broker was lost, and when; `None` when it is there again.
+    pub fn set_feed_lost(&self, since: Option<Timestamp>) {
+        let mut table = self.write();
+        if table.feed_lost != since {
+            table.feed_lost = since;
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    #[must_use]
+    pub fn feed_lost(&self) -> Option<Timestamp> {
+        self.read().feed_lost
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Texts laid end to end in one allocation, addressed by number. Ids live here: a million of them are two
+//! allocations, and a substring search reads them as one text.
+
+/// Append-only: a text keeps its number and its place for good.
+#[derive(Debug)]
+pub struct Arena {
+    bytes: String,
+    /// Where each text ends; it starts where the one before it ends.
+    ends: Vec<usize>,
+}
+
+impl Arena {
+    pub const fn new() -> Self {
+        Self { bytes: String::new(), ends: Vec::new() }
+    }
+
+    pub fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn start(&self, number: usize) -> usize {
+        number.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    /// The text of that number, which must be one that was pushed.
+    pub fn get(&self, number: u32) -> &str {
+        let number = number as usize;
+        &self.bytes[self.start(number)..self.ends[number]]
+    }
+
+    /// The number of the text at this byte, which is `number` or a later one. Most often it is near.
+    fn owner(&self, number: usize, at: usize) -> usize {
+        let near = self.ends[number..].iter().take(8).take_while(|end| **end <= at).count();
+        let number = number + near;
+        if near < 8 { number } else { number + self.ends[number..].partition_point(|end| *end <= at) }
+    }
+
+    /// Calls `found` with the number of each text that contains `needle`, ascending, each once.
+    pub fn search(&self, needle: &str, mut found: impl FnMut(u32)) {
+        if needle.is_empty() {
+            (0..self.len()).for_each(|number| found(number as u32));
+            return;
+        }
+        let finder = memchr::memmem::Finder::new(needle.as_bytes());
+        let bytes = self.bytes.as_bytes();
+        let (mut number, mut from) = (0_usize, 0_usize);
+        while let Some(at) = finder.find(&bytes[from..]).map(|at| from + at) {
+            number = self.owner(number, at);
+            let Some(&end) = self.ends.get(number) else { return };
+            if at + needle.len() <= end {
+                found(number as u32);
+                from = end;
+            } else {
+                // The hit runs over the border of two texts; one inside the second may begin within it.
+                from = at + 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_search_finds_what_each_text_alone_contains(texts in prop::collection::vec("[abä]{0,6}", 0..20), needle in "[abä]{0,3}") {
+            let mut arena = Arena::new();
+            texts.iter().for_each(|text| arena.push(text));
+            let mut found = Vec::new();
+            arena.search(&needle, |number| found.push(number));
+            let expect: Vec<_> = (0..texts.len() as u32).filter(|n| texts[*n as usize].contains(&needle)).collect();
+            prop_assert_eq!(found, expect);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A look at the table for one query: the rows as they are at `now`, field by field.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use rollcall_model::client_id::ClientType;
+use rollcall_model::query::{Field, SortKey};
+use rollcall_model::state::RECENT_CONNECTS_MS;
+use rollcall_model::{StateDoc, Timestamp};
+
+use super::columns::{NO_TIME, code_text, is_long_addr, recent, unpack_addr};
+use super::table::Table;
+
+/// A field's value; the owned form of [`rollcall_model::query::SortValue`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value<'a> {
+    Absent,
+    Number(i64),
+    Text(Cow<'a, str>),
+}
+
+impl Value<'_> {
+    fn from_text(text: Option<&str>) -> Value<'_> {
+        text.map_or(Value::Absent, |text| Value::Text(Cow::Borrowed(text)))
+    }
+
+    const fn from_time(ms: i64) -> Self {
+        if ms == NO_TIME { Self::Absent } else { Self::Number(ms) }
+    }
+
+    /// Orders as [`rollcall_model::query::compare`] does: absent last in either direction.
+    pub fn compare(&self, other: &Self, descending: bool) -> Ordering {
+        let order = match (self, other) {
+            (Self::Absent, Self::Absent) => return Ordering::Equal,
+            (Self::Absent, _) => return Ordering::Greater,
+            (_, Self::Absent) => return Ordering::Less,
+            (Self::Number(a), Self::Number(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Number(_), Self::Text(_)) => Ordering::Less,
+            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+        };
+        if descending { order.reverse() } else { order }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    pub table: &'a Table,
+    pub now: Timestamp,
+}
+
+impl<'a> View<'a> {
+    pub fn doc(self, slot: u32) -> Option<StateDoc> {
+        self.table.state(slot).map(|state| state.doc(self.now, self.table.feed_lost))
+    }
+
+    /// The device id, which is the end of the id of a device or gateway.
+    pub fn device_id(self, slot: u32) -> Option<&'a str> {
+        let code = self.table.columns.client_type[slot as usize];
+        let is_device = code == 1 + ClientType::Device as u8 || code == 1 + ClientType::Gateway as u8;
+        let id = self.table.ids.get(slot);
+        if is_device { id.rsplit_once(':').map(|(_, device_id)| device_id) } else { None }
+    }
+
+    pub fn recent_connects(self, slot: u32) -> i64 {
+        let at = slot as usize;
+        let since = self.now.plus_ms(-RECENT_CONNECTS_MS);
+        match self.table.columns.recent[at] {
+            recent::NONE => 0,
+            recent::NEWEST => i64::from(self.table.columns.connect_time[at] > since.millis()),
+            _ => self.table.recent_list(slot).iter().rev().take_while(|time| **time > since).count() as i64,
+        }
+    }
+
+    /// An address that is too long for its column.
+    pub fn long_addr(self, slot: u32) -> Option<String> {
+        self.table.state(slot)?.current?.peer.addr
+    }
+
+    pub fn value(self, field: Field, slot: u32) -> Value<'a> {
+        let at = slot as usize;
+        let columns = &self.table.columns;
+        if let Some(times) = columns.times(field) {
+            return Value::from_time(times[at]);
+        }
+        match field {
+            Field::Id => Value::Text(Cow::Borrowed(self.table.ids.get(slot))),
+            Field::DeviceId => Value::from_text(self.device_id(slot)),
+            Field::DeviceType => Value::from_text(self.table.device_types.text(columns.device_type[at])),
+            Field::Reason => Value::from_text(self.table.reasons.text(columns.reason[at])),
+            Field::MqttReasonCode => number(i64::from(columns.reason_code[at])),
+            Field::CloseCode => number(i64::from(columns.close_code[at])),
+            Field::Secure => number(i64::from(columns.secure[at])),
+            Field::StaleSince => Value::from_time(self.table.stale_since(at)),
+            Field::RecentConnects => Value::Number(self.recent_connects(slot)),
+            Field::ClientAddr => {
+                let packed = columns.addr[at];
+                let addr = if is_long_addr(packed) { self.long_addr(slot) } else { unpack_addr(packed) };
+                addr.map_or(Value::Absent, |addr| Value::Text(Cow::Owned(addr)))
+            }
+            _ => Value::from_text(columns.codes(field).and_then(|codes| code_text(field, codes[at]))),
+        }
+    }
+
+    /// The order of two rows under a sort, as [`rollcall_model::query::compare`].
+    pub fn compare(self, a: u32, b: u32, sort: &[SortKey]) -> Ordering {
+        let order =
+            |key: &SortKey| self.value(key.field, a).compare(&self.value(key.field, b), key.descending);
+        let order = sort.iter().map(order).find(|order| order.is_ne());
+        order.unwrap_or_else(|| self.table.order.label(a).cmp(&self.table.order.label(b)))
+    }
+}
+
+/// Numbers lie in their columns plus one.
+const fn number(packed: i64) -> Value<'static> {
+    if packed == 0 { Value::Absent } else { Value::Number(packed - 1) }
+}

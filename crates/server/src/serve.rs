@@ -1,0 +1,297 @@
+//! `rollcall serve`: builds the house from its parts, runs it, and takes it down in order.
+
+mod health;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use axum::routing::get;
+use rollcall_model::{Certainty, ConnectionEvent};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::api::{self, ApiState, ObserverRegistry};
+use crate::config::Config;
+use crate::demo::{self, DemoConfig};
+use crate::fleet::Fleet;
+use crate::identity::{Credentials, IdentityError};
+use crate::journal::sqlite::SqliteJournal;
+use crate::journal::{Journal, JournalError};
+use crate::recorder::{self, Recorder, RecorderHealth};
+use crate::source;
+use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
+use crate::{clock, monitor, mqtt_ws, web};
+use health::ServerHealth;
+
+/// Events between the sources and the recorder. At 5,000 events a second this is 20 seconds of a stuck disk.
+const QUEUE_CAPACITY: usize = 100_000;
+/// Batches between the recorder and the monitor.
+const MONITOR_CAPACITY: usize = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("cannot use {path} as the data folder: {reason}")]
+    Data { path: String, reason: std::io::Error },
+    #[error("another Rollcall is already running on the data folder {0}")]
+    Locked(String),
+    #[error("cannot listen on {address} for HTTP: {reason}{}", port_hint(.reason, "--http"))]
+    Http { address: SocketAddr, reason: std::io::Error },
+    #[error(transparent)]
+    Broker(#[from] EmbeddedError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("the HTTP server failed: {0}")]
+    Serve(std::io::Error),
+}
+
+fn port_hint(reason: &std::io::Error, flag: &str) -> String {
+    if reason.kind() == std::io::ErrorKind::AddrInUse {
+        format!("; choose another with {flag}, or stop what uses it")
+    } else {
+        String::new()
+    }
+}
+
+/// Runs the server until it is interrupted.
+///
+/// # Errors
+/// When a part cannot be started; the message names the part and what to do.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let _lock = lock_data(&config.data)?;
+    let http = TcpListener::bind(config.http)
+        .await
+        .map_err(|reason| ServeError::Http { address: config.http, reason })?;
+    let http_addr = http.local_addr().map_err(|reason| ServeError::Http { address: config.http, reason })?;
+
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data)?);
+    let fleet = Arc::new(Fleet::new());
+    let recovered = journal.recover()?;
+    let ended = recorder::restore(&fleet, journal.as_ref(), recovered)?;
+    tracing::info!(clients = fleet.len(), ended, "restored the fleet");
+
+    let observers = Arc::new(ObserverRegistry::new());
+    let credentials = Arc::new(Credentials::open(&config.data)?);
+    let (sink, stream) = source::queue(QUEUE_CAPACITY);
+    let broker = Arc::new(
+        EmbeddedBroker::start(
+            EmbeddedConfig { mqtt: config.mqtt, ..EmbeddedConfig::default() },
+            sink.clone(),
+            Arc::new(monitor::FleetRetained(Arc::clone(&fleet))),
+            Arc::<ObserverRegistry>::clone(&observers),
+            Arc::clone(&credentials),
+        )
+        .await?,
+    );
+
+    let health = Arc::new(RecorderHealth::default());
+    let recording = Recording::start(&fleet, &journal, &broker, stream, &health);
+    let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
+    let state = ApiState {
+        fleet: Arc::clone(&fleet),
+        journal: Arc::clone(&journal),
+        clock: clock::now,
+        org: config.org.clone(),
+        status: Arc::new(status),
+        observers,
+    };
+    let app = app(state, broker.bridge(http_addr.port()));
+    let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
+    announce(&config, http_addr, broker.mqtt_addr());
+
+    tokio::select! {
+        result = axum::serve(http, app.into_make_service_with_connect_info::<SocketAddr>()) => {
+            result.map_err(ServeError::Serve)?;
+        }
+        () = interrupted() => {}
+    }
+    say("Stopping …");
+    broker.shutdown().await;
+    recording.stop().await;
+    end_sessions(&fleet, journal.as_ref())?;
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
+    Ok(())
+}
+
+/// The recorder and what hangs on it.
+struct Recording {
+    stop: oneshot::Sender<()>,
+    recorder: tokio::task::JoinHandle<()>,
+}
+
+impl Recording {
+    fn start(
+        fleet: &Arc<Fleet>,
+        journal: &Arc<dyn Journal>,
+        broker: &Arc<EmbeddedBroker>,
+        stream: source::EventStream,
+        health: &Arc<RecorderHealth>,
+    ) -> Self {
+        let (monitor_tx, monitor_rx) = mpsc::channel::<Vec<ConnectionEvent>>(MONITOR_CAPACITY);
+        let (reconcile_tx, mut reconcile_rx) = mpsc::channel::<Vec<String>>(4);
+        tokio::spawn(monitor::run(Arc::clone(fleet), Arc::clone(broker), monitor_rx));
+        let reconciler = Arc::clone(broker);
+        tokio::spawn(async move {
+            while let Some(client_ids) = reconcile_rx.recv().await {
+                reconciler.reconcile(client_ids).await;
+            }
+        });
+        let recorder = Recorder::new(
+            Arc::clone(fleet),
+            Arc::clone(journal),
+            monitor_tx,
+            reconcile_tx,
+            Arc::clone(health),
+        );
+        let (stop, stopped) = oneshot::channel();
+        Self { stop, recorder: tokio::spawn(recorder.run(stream, stopped)) }
+    }
+
+    /// Records what is in the queue and nothing more.
+    async fn stop(self) {
+        // The receiver is gone only when the recorder has already ended.
+        let _ = self.stop.send(());
+        if let Err(error) = self.recorder.await {
+            tracing::error!(%error, "the recorder failed");
+        }
+    }
+}
+
+/// Notes that the server ended the sessions that did not end in time.
+fn end_sessions(fleet: &Fleet, journal: &dyn Journal) -> Result<(), JournalError> {
+    let now = clock::now();
+    let ended: Vec<ConnectionEvent> = fleet
+        .connected_ids()
+        .iter()
+        .filter_map(|id| fleet.get(id))
+        .filter_map(|state| recorder::end_of_server(&state, Some(now), Certainty::Reported))
+        .collect();
+    journal.append(&ended)?;
+    fleet.apply(&ended);
+    let states: Vec<_> = ended.iter().filter_map(|event| fleet.get(&event.client_id)).collect();
+    journal.checkpoint(&states, now)
+}
+
+fn app(state: ApiState, bridge: mqtt_ws::Bridge) -> Router {
+    let (api, _) = api::router(state);
+    let header = |name, value| {
+        SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    let root = Router::new().route("/", get(root)).with_state(bridge.clone());
+    Router::new()
+        .route("/{*path}", get(web::asset))
+        .merge(root)
+        .merge(api)
+        .merge(mqtt_ws::router(bridge))
+        .layer(header("content-security-policy", web::CONTENT_SECURITY_POLICY))
+        .layer(header("x-content-type-options", "nosniff"))
+        .layer(header("referrer-policy", "no-referrer"))
+        .layer(header("cross-origin-opener-policy", "same-origin"))
+        .layer(header("cross-origin-resource-policy", "same-origin"))
+}
+
+/// The page or, for MQTT clients that know no path, the same as `/mqtt`.
+async fn root(
+    State(bridge): State<mqtt_ws::Bridge>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
+) -> Response {
+    match upgrade {
+        Ok(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade),
+        // Every browser that asks for the page: it does not ask for an upgrade.
+        Err(_) => web::index(headers).await,
+    }
+}
+
+/// Makes the data folder if need be and takes it for this process.
+fn lock_data(path: &Path) -> Result<std::fs::File, ServeError> {
+    let failed = |reason| ServeError::Data { path: path.display().to_string(), reason };
+    std::fs::create_dir_all(path).map_err(failed)?;
+    let lock = std::fs::File::create(path.join("rollcall.lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ServeError::Locked(path.display().to_string())),
+        Err(std::fs::TryLockError::Error(reason)) => Err(failed(reason)),
+    }
+}
+
+fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) -> Option<demo::DemoHandle> {
+    if config.demo_clients == 0 {
+        return None;
+    }
+    let demo = DemoConfig { clients: config.demo_clients, broker, org: config.org.clone(), seed: DEMO_SEED };
+    let fleet = demo::spawn(&demo, |client_id, token| {
+        if let Err(error) = credentials.add_ephemeral(client_id, token) {
+            tracing::warn!(%error, client_id, "a demo client has no token");
+        }
+    });
+    Some(fleet)
+}
+
+/// The demo fleet has the same clients at every start.
+const DEMO_SEED: u64 = 17;
+
+fn announce(config: &Config, http: SocketAddr, mqtt: SocketAddr) {
+    say(&format!("Dashboard  http://{http}/"));
+    say(&format!("MQTT       {mqtt}"));
+    say(&format!("Data       {}", config.data.display()));
+    if config.demo_clients > 0 {
+        say(&format!("Demo       {} clients; --demo 0 runs without them", config.demo_clients));
+    }
+    for address in [http, mqtt] {
+        if !address.ip().is_loopback() {
+            say(&format!(
+                "Warning    {address} is open to the network, and nobody is asked for a password yet"
+            ));
+        }
+    }
+    if !web::has_dashboard() {
+        say("Warning    this binary was built without the dashboard; build it with: cargo xtask build");
+    }
+    say("Ctrl-C stops it.");
+}
+
+/// Writes a line for the person who started the server. A closed output is no reason to stop.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+/// Waits for Ctrl-C or a request to terminate.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGTERM");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => {
+            if let Err(error) = result {
+                tracing::warn!(%error, "cannot listen for Ctrl-C");
+                std::future::pending::<()>().await;
+            }
+        }
+        () = terminate => {}
+    }
+}

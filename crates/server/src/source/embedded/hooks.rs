@@ -1,0 +1,464 @@
+//! What the embedded broker does and sees, turned into connection events.
+//!
+//! The broker's library calls the hooks inside the tasks of its sessions, so they never wait for the recorder:
+//! an event is offered and that is all. The only hook that waits is authentication, which may hash a token.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rmqtt::codec::types::{MQTT_LEVEL_5, MQTT_LEVEL_31};
+use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
+use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
+use rmqtt::session::Session;
+use rmqtt::types::{
+    AuthResult, ConnectInfo, DashMap, Id, LastWill, Publish, PublishAclResult, PublishResult, Reason,
+    SubscribeAclResult,
+};
+use rmqtt::utils::timestamp_millis;
+use rollcall_model::event::MqttVersion;
+use rollcall_model::{
+    ActivityEvent, Certainty, ConnectionEvent, Counters, End, EventKind, Initiator, Peer, Protocol,
+    SessionKey, Timestamp, reason,
+};
+use tokio::time::Instant;
+
+use super::end::{Cause, cause};
+use super::{Announced, INTERNAL, Observers, topics};
+use crate::identity::{Credentials, Refusal, Verdict};
+use crate::source::EventSink;
+
+/// Where a session keeps its [`Open`].
+const OPEN: &str = "rollcall";
+/// A stage of a handshake that lasts longer was given up by the library, which tells no hook.
+const ADMISSION_MAX: Duration = Duration::from_secs(5);
+const AUTHENTICATION_MAX: Duration = Duration::from_secs(600);
+const ACCEPTANCE_MAX: Duration = Duration::from_secs(20);
+/// The characters of a user name that are reported; it may have 65,535 bytes and comes with every event.
+const USER_CHARS_MAX: usize = 256;
+
+/// What is kept of a connection while it is open.
+pub struct Open {
+    pub key: SessionKey,
+    pub peer: Peer,
+    /// One of this server's own dashboards: produces no events.
+    is_observer: bool,
+    is_ended: AtomicBool,
+    read_msg: AtomicU64,
+    write_msg: AtomicU64,
+    /// Millisecond and kind of the last activity; the same kind within a millisecond is one event.
+    last_activity: [AtomicI64; ActivityEvent::ALL.len()],
+}
+
+/// A handshake under way.
+struct Attempt {
+    /// When its stage began.
+    since: Instant,
+    stage: Stage,
+    time: Timestamp,
+    peer: Peer,
+    /// Came through the WebSocket bridge, so that its address can be believed, or to the public listener.
+    is_genuine: bool,
+    is_observer: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// The library looks whether there is room for the session.
+    Arriving,
+    /// The token is being verified: when many clients come at once, each waits for its turn.
+    Authenticating,
+    /// The library ends the session before, if there is one, and opens the new one.
+    Accepted,
+}
+
+impl Attempt {
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.since = Instant::now();
+    }
+}
+
+impl Stage {
+    /// How long the stage may last, and what to report when it lasted longer.
+    const fn limit(self) -> (Duration, &'static str) {
+        match self {
+            Self::Arriving => (ADMISSION_MAX, "The server has no room for another session."),
+            Self::Authenticating => (AUTHENTICATION_MAX, "The server did not complete the authentication."),
+            Self::Accepted => (ACCEPTANCE_MAX, "The server did not complete the handshake."),
+        }
+    }
+}
+
+/// A connection that was announced and whose session may not have come to life.
+pub struct Young {
+    pub since: Instant,
+    pub id: Id,
+    pub open: Arc<Open>,
+}
+
+pub struct Hooks {
+    sink: EventSink,
+    observers: Arc<dyn Observers>,
+    credentials: Arc<Credentials>,
+    announced: Arc<Announced>,
+    public_port: u16,
+    attempts: DashMap<Id, Attempt>,
+    connections: AtomicU64,
+    open: AtomicUsize,
+    young: std::sync::Mutex<Vec<Young>>,
+}
+
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(timestamp_millis())
+}
+
+impl Hooks {
+    pub fn new(
+        sink: EventSink,
+        observers: Arc<dyn Observers>,
+        credentials: Arc<Credentials>,
+        announced: Arc<Announced>,
+        public_port: u16,
+    ) -> Self {
+        Self {
+            sink,
+            observers,
+            credentials,
+            announced,
+            public_port,
+            attempts: DashMap::default(),
+            connections: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            young: std::sync::Mutex::default(),
+        }
+    }
+
+    pub async fn register(self: &Arc<Self>, register: &dyn Register) {
+        for hook in [
+            Type::ClientConnect,
+            Type::ClientAuthenticate,
+            Type::ClientConnected,
+            Type::ClientDisconnected,
+            Type::ClientSubscribeCheckAcl,
+            Type::ClientKeepalive,
+            Type::SessionSubscribed,
+            Type::SessionUnsubscribed,
+            Type::MessagePublishCheckAcl,
+            Type::MessageDelivered,
+        ] {
+            register.add(hook, Box::new(HookHandler(Arc::clone(self)))).await;
+        }
+        register.start().await;
+    }
+
+    /// Connections that were announced and have not ended.
+    pub fn open_connections(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub fn take_young(&self) -> Vec<Young> {
+        let mut young = self.young.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        std::mem::take(&mut *young)
+    }
+
+    pub fn keep_young(&self, young: impl IntoIterator<Item = Young>) {
+        self.young.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(young);
+    }
+
+    /// Whether a client with this id is in the middle of its handshake.
+    pub fn is_connecting(&self, client_id: &str) -> bool {
+        self.attempts.iter().any(|attempt| attempt.key().client_id == client_id)
+    }
+
+    /// Reports the handshakes that the library has given up without a word.
+    pub fn report_abandoned_attempts(&self) {
+        let mut abandoned = Vec::new();
+        self.attempts.retain(|id, attempt| {
+            let (limit, text) = attempt.stage.limit();
+            let is_abandoned = attempt.since.elapsed() > limit;
+            if is_abandoned && attempt.is_genuine && !attempt.is_observer {
+                abandoned.push((id.clone(), attempt.time, attempt.peer.clone(), text));
+            }
+            !is_abandoned
+        });
+        for (id, time, peer, text) in abandoned {
+            self.refused(&id, time, peer, 0x88, text);
+        }
+    }
+
+    pub fn offer(&self, client_id: &str, time: Timestamp, peer: Peer, kind: EventKind) {
+        self.sink.offer(ConnectionEvent { client_id: client_id.to_owned(), time, peer, kind });
+    }
+
+    fn refused(&self, id: &Id, time: Timestamp, peer: Peer, code: u8, reason: &str) {
+        let kind = EventKind::FailedConnect {
+            mqtt_reason_code: Some(code),
+            close_code: Some(reason::close_code(Initiator::Server, code)),
+            reason: Some(reason.to_owned()),
+        };
+        self.offer(&id.client_id, time, peer, kind);
+    }
+
+    fn connecting(&self, connect: &ConnectInfo) {
+        let id = connect.id();
+        let is_internal = id.lid() == INTERNAL;
+        // Only the bridge knows which addresses it announced; whoever else finds the internal port is refused.
+        let announced = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
+        let attempt = Attempt {
+            since: Instant::now(),
+            stage: Stage::Arriving,
+            time: now(),
+            peer: self.peer(connect, announced),
+            is_genuine: !is_internal || announced.is_some(),
+            is_observer: announced.is_some() && self.observers.is_observer(&id.client_id),
+        };
+        if connect.auth_method().is_some() && attempt.is_genuine {
+            let text = "Enhanced authentication is not supported.";
+            self.refused(id, attempt.time, attempt.peer, 0x8C, text);
+            return;
+        }
+        self.attempts.insert(id.clone(), attempt);
+    }
+
+    fn peer(&self, connect: &ConnectInfo, websocket_port: Option<u16>) -> Peer {
+        let id = connect.id();
+        let version = match connect.proto_ver() {
+            MQTT_LEVEL_31 => MqttVersion::V31,
+            MQTT_LEVEL_5 => MqttVersion::V5,
+            _ => MqttVersion::V311,
+        };
+        Peer {
+            addr: id.remote_addr.map(|addr| addr.ip().to_canonical().to_string()),
+            port: id.remote_addr.as_ref().map(SocketAddr::port),
+            server_port: Some(websocket_port.unwrap_or(self.public_port)),
+            protocol: Some(Protocol { version, websocket: id.lid() == INTERNAL }),
+            secure: Some(false),
+            user: id.username.as_ref().map(|user| user.chars().take(USER_CHARS_MAX).collect()),
+        }
+    }
+
+    async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
+        let id = connect.id();
+        let Some((time, peer, is_genuine, is_observer)) = self.attempts.get_mut(id).map(|mut attempt| {
+            attempt.enter(Stage::Authenticating);
+            (attempt.time, attempt.peer.clone(), attempt.is_genuine, attempt.is_observer)
+        }) else {
+            return AuthResult::NotAuthorized;
+        };
+        if !is_genuine {
+            self.attempts.remove(id);
+            tracing::warn!(client = %id.client_id, "refused a connection to the internal listener that did not come from the WebSocket bridge");
+            return AuthResult::NotAuthorized;
+        }
+        if let Some(topic) = will_topic(connect).filter(|topic| topics::is_reserved(topic)) {
+            self.attempts.remove(id);
+            let text = format!("The topic of the will message is reserved for the server: {topic}");
+            self.refused(id, time, peer, 0x87, &text);
+            return AuthResult::NotAuthorized;
+        }
+        if is_observer {
+            return self.accept(id);
+        }
+        let user = id.username.as_ref().map(ToString::to_string);
+        let password = connect.password().map(|password| password.to_vec());
+        let credentials = Arc::clone(&self.credentials);
+        match credentials.authenticate(id.client_id.to_string(), user, password).await {
+            Verdict::Anonymous | Verdict::Authenticated => self.accept(id),
+            Verdict::Refused(refusal) => {
+                self.attempts.remove(id);
+                self.refused(id, time, peer, refusal.mqtt_reason_code(), &refusal.to_string());
+                match refusal {
+                    Refusal::Token => AuthResult::BadUsernameOrPassword,
+                    Refusal::Store => AuthResult::NotAuthorized,
+                }
+            }
+        }
+    }
+
+    fn accept(&self, id: &Id) -> AuthResult {
+        if let Some(mut attempt) = self.attempts.get_mut(id) {
+            attempt.enter(Stage::Accepted);
+        }
+        AuthResult::Allow(false, None)
+    }
+
+    async fn connected(&self, session: &Session) {
+        let attempt = self.attempts.remove(&session.id).map(|(_, attempt)| attempt);
+        let (peer, is_observer) =
+            attempt.map_or_else(|| (Peer::default(), false), |attempt| (attempt.peer, attempt.is_observer));
+        let start = session.connected_at().await.map_or_else(|_| now(), Timestamp::from_millis);
+        let open = Arc::new(Open {
+            key: SessionKey { start, connection: self.connections.fetch_add(1, Ordering::Relaxed) + 1 },
+            peer,
+            is_observer,
+            is_ended: AtomicBool::new(false),
+            read_msg: AtomicU64::new(0),
+            write_msg: AtomicU64::new(0),
+            last_activity: [const { AtomicI64::new(0) }; ActivityEvent::ALL.len()],
+        });
+        session.extra_attrs.write().await.insert(OPEN.into(), Arc::clone(&open));
+        self.open.fetch_add(1, Ordering::AcqRel);
+        self.keep_young([Young { since: Instant::now(), id: session.id.clone(), open: Arc::clone(&open) }]);
+        if !is_observer {
+            let kind = EventKind::Connect { session: open.key, certainty: Certainty::Reported };
+            self.offer(&session.id.client_id, start, open.peer.clone(), kind);
+        }
+    }
+
+    async fn disconnected(&self, session: &Session, reason: &Reason) {
+        let Some(open) = open(session).await else {
+            return;
+        };
+        // The time of the DISCONNECT packet, where there was one: its socket may have stayed open for a while.
+        let time = match session.disconnected_at().await {
+            Ok(ms) if ms > 0 => Timestamp::from_millis(ms),
+            _ => now(),
+        };
+        self.ended(&session.id, &open, time, cause(reason), Certainty::Reported);
+    }
+
+    /// Reports the end of a connection, once.
+    pub fn ended(&self, id: &Id, open: &Open, time: Timestamp, cause: Cause, certainty: Certainty) {
+        if open.is_ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.open.fetch_sub(1, Ordering::AcqRel);
+        if open.is_observer {
+            return;
+        }
+        let end = End {
+            certainty,
+            time,
+            initiator: Some(cause.initiator),
+            mqtt_reason_code: Some(cause.mqtt_reason_code),
+            close_code: Some(cause.close_code()),
+            reason: cause.reason,
+            counters: Counters {
+                read_msg: Some(open.read_msg.load(Ordering::Relaxed)),
+                write_msg: Some(open.write_msg.load(Ordering::Relaxed)),
+                read_bytes: None,
+                write_bytes: None,
+            },
+        };
+        let kind = EventKind::Disconnect { session: Some(open.key), end };
+        self.offer(&id.client_id, time, open.peer.clone(), kind);
+    }
+
+    /// The peer is left out: the session is known by its key, and this is the most frequent event.
+    async fn active(&self, session: &Session, event: ActivityEvent) {
+        let Some(open) = open(session).await.filter(|open| !open.is_observer) else {
+            return;
+        };
+        let time = now();
+        let previous =
+            open.last_activity.get(event as usize).map(|last| last.swap(time.millis(), Ordering::Relaxed));
+        if previous == Some(time.millis()) {
+            return;
+        }
+        let kind = EventKind::Activity { session: Some(open.key), event };
+        self.offer(&session.id.client_id, time, Peer::default(), kind);
+    }
+
+    /// A client publishes. Called for neither wills nor what the server publishes.
+    async fn publishes(&self, session: &Session, publish: &Publish) -> PublishAclResult {
+        if let Some(open) = open(session).await {
+            open.read_msg.fetch_add(1, Ordering::Relaxed);
+        }
+        self.active(session, ActivityEvent::Publish).await;
+        if topics::has_wildcards(&publish.topic) {
+            let text = Some("A topic name has no wildcards.".into());
+            let code = PublishAckReason::TopicNameInvalid;
+            PublishAclResult(PublishResult::reason_code(code, text, false))
+        } else if topics::is_reserved(&publish.topic) {
+            PublishAclResult::rejected(false, Some("The topic is reserved for the server.".into()))
+        } else {
+            PublishAclResult::allow()
+        }
+    }
+}
+
+/// What is kept of the session's connection.
+pub async fn open(session: &Session) -> Option<Arc<Open>> {
+    session.extra_attrs.read().await.get::<Arc<Open>>(OPEN).cloned()
+}
+
+impl Open {
+    pub fn is_observer(&self) -> bool {
+        self.is_observer
+    }
+
+    pub fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
+    }
+}
+
+fn will_topic(connect: &ConnectInfo) -> Option<String> {
+    connect.last_will().map(|will| match will {
+        LastWill::V3(will) => will.topic.to_string(),
+        LastWill::V5(will) => will.topic.to_string(),
+    })
+}
+
+struct HookHandler(Arc<Hooks>);
+
+// The trait elides the lifetime of `Parameter`; naming it here would make another signature of it.
+#[allow(elided_lifetimes_in_paths)]
+#[async_trait::async_trait]
+impl Handler for HookHandler {
+    async fn hook(&self, parameter: &Parameter, acc: Option<HookResult>) -> ReturnType {
+        let hooks = &self.0;
+        let answer = match parameter {
+            Parameter::ClientConnect(connect) => {
+                hooks.connecting(connect);
+                None
+            }
+            Parameter::ClientAuthenticate(connect) => {
+                Some(HookResult::AuthResult(hooks.authenticate(connect).await))
+            }
+            Parameter::ClientConnected(session) => {
+                hooks.connected(session).await;
+                None
+            }
+            Parameter::ClientDisconnected(session, reason) => {
+                hooks.disconnected(session, reason).await;
+                None
+            }
+            Parameter::ClientSubscribeCheckAcl(_, subscribe) => {
+                (!topics::may_subscribe(&subscribe.topic_filter)).then(|| {
+                    let refusal = SubscribeAckReason::NotAuthorized;
+                    HookResult::SubscribeAclResult(SubscribeAclResult::new_failure(refusal))
+                })
+            }
+            Parameter::MessagePublishCheckAcl(session, publish) => {
+                Some(HookResult::PublishAclResult(hooks.publishes(session, publish).await))
+            }
+            Parameter::MessageDelivered(session, ..) => {
+                if let Some(open) = open(session).await {
+                    open.write_msg.fetch_add(1, Ordering::Relaxed);
+                }
+                None
+            }
+            Parameter::SessionSubscribed(session, _) => {
+                hooks.active(session, ActivityEvent::Subscribe).await;
+                None
+            }
+            Parameter::SessionUnsubscribed(session, _) => {
+                hooks.active(session, ActivityEvent::Unsubscribe).await;
+                None
+            }
+            Parameter::ClientKeepalive(session, is_ping) => {
+                if *is_ping {
+                    hooks.active(session, ActivityEvent::Ping).await;
+                }
+                None
+            }
+            _ => None,
+        };
+        match answer {
+            Some(answer) => (false, Some(answer)),
+            None => (true, acc),
+        }
+    }
+}

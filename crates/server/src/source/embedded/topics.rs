@@ -1,0 +1,97 @@
+//! Which topics are the server's own, and which filters would flood a subscriber with them.
+//!
+//! The hooks ask before a publish, a will or a subscription is accepted; the retained storage asks before it
+//! answers or stores. Nothing in here knows a session.
+
+/// The monitor topics, with `+` for the variable levels, and below each the topic of its activity messages.
+const RESERVED: [&str; 4] =
+    ["iot-2/type/+/id/+/mon", "iot-2/type/+/id/+/mon/act", "iot-2/app/+/mon", "iot-2/app/+/mon/act"];
+
+/// Whether only the server publishes to this topic.
+pub fn is_reserved(topic: &str) -> bool {
+    RESERVED.iter().any(|pattern| overlap(topic, pattern))
+}
+
+/// Whether some reserved topic matches this filter.
+pub fn may_match_reserved(filter: &str) -> bool {
+    is_reserved(filter)
+}
+
+/// Whether a client may subscribe to the filter. `#` would deliver the monitor messages of a whole fleet to
+/// whoever asks for everything, so a filter with `#` that could match one is refused (`+` is allowed).
+pub fn may_subscribe(filter: &str) -> bool {
+    !filter.contains('#') || !may_match_reserved(filter)
+}
+
+/// A topic name has no wildcards (MQTT 5, section 4.7.1).
+pub fn has_wildcards(topic: &str) -> bool {
+    topic.contains(['+', '#'])
+}
+
+/// Whether some topic matches both filters. Only `filter` may contain `#`.
+fn overlap(filter: &str, pattern: &str) -> bool {
+    let mut filter = filter.split('/');
+    let mut pattern = pattern.split('/');
+    loop {
+        match (filter.next(), pattern.next()) {
+            // `#` also matches the level above it (MQTT 5, section 4.7.1.2).
+            (Some("#"), _) | (None, None) => return true,
+            (None, Some(_)) | (Some(_), None) => return false,
+            (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
+            (Some(_), Some(_)) => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monitor_and_activity_topics_are_reserved_and_nothing_else() {
+        for reserved in [
+            "iot-2/type/thermo/id/t-17/mon",
+            "iot-2/type/thermo/id/t-17/mon/act",
+            "iot-2/app/console/mon",
+            "iot-2/app/console/mon/act",
+            "iot-2/type//id//mon",
+        ] {
+            assert!(is_reserved(reserved), "{reserved}");
+        }
+        for free in [
+            "iot-2/type/thermo/id/t-17/evt/mon/fmt/json",
+            "iot-2/type/thermo/id/t-17/mon/other",
+            "iot-2/app/mon",
+            "mon",
+            "",
+            "/iot-2/app/console/mon",
+        ] {
+            assert!(!is_reserved(free), "{free}");
+        }
+    }
+
+    #[test]
+    fn a_filter_with_a_hash_that_could_match_a_monitor_topic_is_refused() {
+        for refused in [
+            "#",
+            "+/#",
+            "iot-2/#",
+            "iot-2/type/+/id/+/#",
+            "iot-2/type/thermo/id/t-17/mon/#",
+            "iot-2/type/thermo/id/t-17/mon/act/#",
+            "iot-2/app/#",
+        ] {
+            assert!(!may_subscribe(refused), "{refused}");
+        }
+        for accepted in [
+            "iot-2/type/+/id/+/mon",
+            "iot-2/app/+/mon",
+            "+/+/+/+/+/+",
+            "iot-2/type/+/id/+/evt/#",
+            "plant/#",
+            "$SYS/#",
+        ] {
+            assert!(may_subscribe(accepted), "{accepted}");
+        }
+    }
+}

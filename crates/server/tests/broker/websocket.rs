@@ -1,0 +1,211 @@
+//! MQTT over WebSocket: the bridge from the HTTP server's port to the broker.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt, StreamExt};
+use rollcall_model::event::MqttVersion;
+use rollcall_model::{EventKind, Initiator, Protocol};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::harness::{Connect, Raw, packet, publish, soon, start, subscribe};
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Opens a WebSocket with these headers.
+async fn open(http: SocketAddr, headers: &[(&'static str, &str)]) -> Result<(Socket, Response), Error> {
+    let mut request = format!("ws://{http}/mqtt").into_client_request()?;
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    let stream = TcpStream::connect(http).await.unwrap();
+    soon("the upgrade", tokio_tungstenite::client_async(request, stream)).await
+}
+
+async fn connect(http: SocketAddr, connect: &Connect) -> Socket {
+    let (mut socket, _) = open(http, &[("sec-websocket-protocol", "mqtt")]).await.unwrap();
+    socket.send(Message::binary(connect.bytes())).await.unwrap();
+    let connack = bytes(&mut socket).await;
+    assert_eq!((connack[0], connack[3]), (0x20, 0));
+    socket
+}
+
+async fn bytes(socket: &mut Socket) -> Vec<u8> {
+    match soon("a message", socket.next()).await {
+        Some(Ok(Message::Binary(bytes))) => bytes.to_vec(),
+        other => panic!("no bytes but {other:?}"),
+    }
+}
+
+/// The code with which the server closes.
+async fn close_code(socket: &mut Socket) -> CloseCode {
+    match soon("a close", socket.next()).await {
+        Some(Ok(Message::Close(Some(frame)))) => frame.code,
+        other => panic!("no close but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_client_is_reported_with_its_own_address() {
+    let mut running = start().await;
+    let http = running.http().await;
+    for (version, expect) in [(3, MqttVersion::V31), (4, MqttVersion::V311), (5, MqttVersion::V5)] {
+        let id = format!("browser-{version}");
+        let mut socket = connect(http, &Connect::new(&id).version(version)).await;
+        let (session, peer) = running.connect_of(&id).await;
+        let local = socket.get_ref().local_addr().unwrap();
+        assert_eq!(peer.addr.as_deref(), Some("127.0.0.1"));
+        assert_eq!((peer.port, peer.server_port), (Some(local.port()), Some(http.port())));
+        let protocol = Protocol { version: expect, websocket: true };
+        assert_eq!(peer.protocol, Some(protocol));
+        socket.send(Message::binary(vec![0xE0, 0])).await.unwrap();
+        socket.close(None).await.unwrap();
+        let (ended, end) = running.end_of(&id).await;
+        assert_eq!(ended, Some(session));
+        assert_eq!((end.initiator, end.close_code), (Some(Initiator::Client), Some(0)));
+    }
+}
+
+#[tokio::test]
+async fn the_subprotocol_is_chosen_from_the_clients_list() {
+    let running = start().await;
+    let http = running.http().await;
+    for (offered, chosen) in [
+        (Some("mqtt"), Some("mqtt")),
+        (Some("mqttv3.1"), Some("mqttv3.1")),
+        (Some("chat, mqttv3.1, mqtt"), Some("mqtt")),
+        (None, None),
+    ] {
+        let headers: Vec<_> = offered.map(|list| ("sec-websocket-protocol", list)).into_iter().collect();
+        let (_socket, response) = open(http, &headers).await.unwrap();
+        let answer = response.headers().get("sec-websocket-protocol");
+        assert_eq!(answer.map(|value| value.to_str().unwrap()), chosen, "{offered:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_is_refused() {
+    let running = start().await;
+    let http = running.http().await;
+    let own = format!("http://{http}");
+    open(http, &[("origin", &own)]).await.unwrap();
+    for origin in ["https://evil.example", "null"] {
+        match open(http, &[("origin", origin)]).await {
+            Err(Error::Http(response)) => assert_eq!(response.status(), 403),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn packets_cross_however_they_are_cut_and_many_share_a_message() {
+    let running = start().await;
+    let http = running.http().await;
+    let mut socket = connect(http, &Connect::new("browser")).await;
+    for byte in subscribe(4, "plant/+", 0) {
+        socket.send(Message::binary(vec![byte])).await.unwrap();
+    }
+    assert_eq!(bytes(&mut socket).await, [0x90, 3, 0, 1, 0]);
+    let mut burst = Vec::new();
+    for number in 0..2_000_u16 {
+        burst.extend(publish(4, "plant/1", 0, &number.to_be_bytes()));
+    }
+    let mut sender = Raw::connect(&running.broker, &Connect::new("sender")).await;
+    sender.send(&burst).await;
+    let (mut received, mut messages) = (Vec::new(), 0);
+    while received.len() < burst.len() {
+        received.extend(bytes(&mut socket).await);
+        messages += 1;
+    }
+    assert!(received == burst, "the bytes arrive whole and in order");
+    assert!(messages < 2_000, "{messages} messages for 2,000 packets");
+}
+
+#[tokio::test]
+async fn a_large_message_crosses() {
+    let running = start().await;
+    let http = running.http().await;
+    let mut socket = connect(http, &Connect::new("browser")).await;
+    socket.send(Message::binary(subscribe(4, "plant/1", 0))).await.unwrap();
+    bytes(&mut socket).await;
+    let large = publish(4, "plant/1", 0, &vec![7; 1_000_000]);
+    socket.send(Message::binary(large.clone())).await.unwrap();
+    let mut received = Vec::new();
+    while received.len() < large.len() {
+        received.extend(bytes(&mut socket).await);
+    }
+    assert!(received == large);
+}
+
+#[tokio::test]
+async fn text_is_no_mqtt() {
+    let running = start().await;
+    let http = running.http().await;
+    let mut socket = connect(http, &Connect::new("talker")).await;
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(close_code(&mut socket).await, CloseCode::Unsupported);
+}
+
+#[tokio::test]
+async fn a_websocket_that_breaks_is_the_networks_doing() {
+    let mut running = start().await;
+    let http = running.http().await;
+    let socket = connect(http, &Connect::new("torn").version(5)).await;
+    drop(socket);
+    let (_, end) = running.end_of("torn").await;
+    assert_eq!((end.initiator, end.close_code), (Some(Initiator::Network), Some(91)));
+}
+
+/// The library keeps the socket of a client that has sent DISCONNECT, and a browser then waits for half a minute
+/// before it gives up on the close.
+#[tokio::test]
+async fn after_a_disconnect_the_server_closes_the_websocket() {
+    let mut running = start().await;
+    let http = running.http().await;
+    for version in [4, 5] {
+        let id = format!("leaving-{version}");
+        let mut socket = connect(http, &Connect::new(&id).version(version).persistent()).await;
+        socket.send(Message::binary(packet(0xE0, &[]))).await.unwrap();
+        assert_eq!(close_code(&mut socket).await, CloseCode::Normal);
+        let (_, end) = running.end_of(&id).await;
+        assert_eq!(end.initiator, Some(Initiator::Client));
+    }
+}
+
+#[tokio::test]
+async fn dashboards_of_this_server_are_no_clients() {
+    let mut running = start().await;
+    let http = running.http().await;
+    running.fixture.observers.lock().unwrap().insert("dashboard".to_owned());
+    let mut socket = connect(http, &Connect::new("dashboard").version(5)).await;
+    socket.send(Message::binary(subscribe(5, "iot-2/app/+/mon", 0))).await.unwrap();
+    assert_eq!(bytes(&mut socket).await.last(), Some(&0));
+    socket.send(Message::binary(packet(0xE0, &[]))).await.unwrap();
+    assert_eq!(close_code(&mut socket).await, CloseCode::Normal);
+    running.settle().await;
+    assert!(!running.seen.iter().any(|event| event.client_id == "dashboard"));
+    // The same id from elsewhere is a client like any other: nobody hides by knowing it.
+    let _client = Raw::connect(&running.broker, &Connect::new("dashboard")).await;
+    running.connect_of("dashboard").await;
+}
+
+#[tokio::test]
+async fn who_finds_the_internal_listener_cannot_forge_an_address() {
+    let mut running = start().await;
+    let internal = running.broker.bridge(80).broker_addr();
+    let mut forger = Raw::open(internal).await;
+    let mut bytes = b"PROXY TCP4 192.0.2.7 127.0.0.1 4660 80\r\n".to_vec();
+    bytes.extend(Connect::new("forger").bytes());
+    forger.send(&bytes).await;
+    assert_eq!(forger.connack().await, 5);
+    let mut rest = Vec::new();
+    soon("the close", forger.stream.read_to_end(&mut rest)).await.unwrap();
+    running.settle().await;
+    let event = running.seen.iter().find(|event| event.client_id == "forger");
+    assert!(event.is_none_or(|event| !matches!(event.kind, EventKind::Connect { .. })));
+}

@@ -1,0 +1,175 @@
+// A real browser on the dashboard. All that tests know of the page's structure is in this file: the `data-testid`
+// hooks and how to work the controls.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+
+import { LIMIT_MS, until } from './harness.mjs';
+
+const EXECUTABLE = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
+const SCREENSHOTS = process.env.ROLLCALL_SCREENSHOTS;
+export const DESKTOP = { width: 1440, height: 900 };
+export const PHONE = { width: 390, height: 844 };
+/** What a browser itself says when its server is away. */
+export const SERVER_AWAY =
+  /ERR_CONNECTION_|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
+
+/** One browser per test file. */
+export const launchBrowser = () =>
+  chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+
+/**
+ * Opens the dashboard on a page of its own, runs `body` with it, and afterwards requires that the page reported
+ * nothing: no exception, no violated content security policy, no error on the console (except `allowed`).
+ */
+export async function withPage(browser, url, options, body) {
+  const { allowed, query = '', viewport = DESKTOP, theme = 'light', ...rest } = options;
+  const context = await browser.newContext({ viewport, colorScheme: theme, ...rest });
+  context.setDefaultTimeout(LIMIT_MS);
+  const complaints = [];
+  const complain = (text) => {
+    if (!allowed?.test(text)) complaints.push(text);
+  };
+  const page = await context.newPage();
+  page.on('pageerror', (error) => complain(`exception: ${error.stack ?? error}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complain(`console: ${message.text()} (${message.location().url})`);
+  });
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) =>
+      console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`),
+    );
+  });
+  try {
+    await page.goto(url + query);
+    await body(new Dashboard(page));
+    assert.deepEqual(complaints, [], 'the page complained');
+  } catch (error) {
+    if (complaints.length > 0 && error.message !== 'the page complained') {
+      error.message += `\nThe page had said:\n${complaints.join('\n')}`;
+    }
+    await screenshot(page, `failed-${Date.now()}`).catch(() => {});
+    throw error;
+  } finally {
+    await context.close();
+  }
+}
+
+/** Saves a picture if a folder for pictures is given. */
+export async function screenshot(page, name) {
+  if (!SCREENSHOTS) return;
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
+}
+
+const hook = (name) => `[data-testid="${name}"]`;
+const quoted = (value) => `"${value.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\a ')}"`;
+
+/** The dashboard as a person uses it. */
+export class Dashboard {
+  constructor(page) {
+    this.page = page;
+  }
+
+  get = (name) => this.page.locator(hook(name));
+
+  row = (id) => this.page.locator(`${hook('row')}[data-client-id=${quoted(id)}]`);
+
+  /** Waits until the row of this client says all of this: `{ status, initiator }`. */
+  async untilRow(id, { status, initiator }) {
+    const parts = [`[data-client-id=${quoted(id)}]`];
+    if (status) parts.push(`[data-status="${status}"]`);
+    if (initiator) parts.push(`[data-initiator="${initiator}"]`);
+    const row = this.page.locator(hook('row') + parts.join(''));
+    await row.waitFor();
+    return row;
+  }
+
+  /** The ids on screen, from top to bottom. */
+  ids = () =>
+    this.get('row').evaluateAll((rows) =>
+      rows
+        .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+        .map((row) => row.dataset.clientId),
+    );
+
+  /** Waits until exactly these rows are on screen, in this order if `inOrder`. */
+  async untilIds(expected, { inOrder = false } = {}) {
+    const arrange = (ids) => JSON.stringify(inOrder ? ids : [...ids].sort());
+    const want = arrange(expected);
+    let seen;
+    await until(`the rows are ${want}`, async () => {
+      seen = arrange(await this.ids());
+      return seen === want;
+    }).catch((error) => assert.equal(seen, want, error.message));
+  }
+
+  /** Waits until the page is fed: API and monitor both live. */
+  async untilLive() {
+    await this.untilIndicator('api', 'live');
+    await this.untilIndicator('monitor', 'live');
+  }
+
+  untilIndicator = (name, ...states) =>
+    until(`the ${name} indicator says ${states.join(' or ')}`, async () =>
+      states.includes(await this.get(`indicator-${name}`).getAttribute('data-state')),
+    );
+
+  /** The number that an element shows, whatever the language's separators. */
+  async number(name) {
+    const text = await this.get(name).innerText();
+    return Number(text.match(/\d[\d.,\s\u00a0\u202f]*/)?.[0].replace(/\D/g, ''));
+  }
+
+  untilNumber = (name, value) =>
+    until(`${name} shows ${value}`, async () => (await this.number(name)) === value);
+
+  async search(text) {
+    await this.get('search').fill(text);
+  }
+
+  /** Sorts by a column; a second time turns the order around. */
+  sort = (field) => this.get(`col-${field}`).click();
+
+  /** Shows only the clients with this status. */
+  filterStatus = (status) => this.get(`status-${status}`).click();
+
+  /** Chooses "within" a preset of a time-range picker: `connect`, `disconnect` or `activity`. */
+  async pickRange(which, preset) {
+    await this.get(`range-${which}`).click();
+    await this.page.locator(`[data-preset="${preset}"]:visible`).click();
+  }
+
+  async open(id) {
+    await this.row(id).click();
+    await this.get('panel').waitFor();
+  }
+
+  entries = (event) =>
+    this.get('panel-log').locator(hook('log-entry') + (event ? `[data-event="${event}"]` : ''));
+
+  /** The parameters of the page's address. */
+  parameters = () => new URL(this.page.url()).searchParams;
+
+  untilParameter = (name, value) =>
+    until(`the address says ${name}=${value}`, () => this.parameters().get(name) === value);
+
+  /** Whether any part of the page can be scrolled sideways, and which. */
+  widerThanScreen = () =>
+    this.page.evaluate(() => {
+      const width = document.documentElement.clientWidth;
+      const root = document.scrollingElement;
+      const found = root.scrollWidth > width ? [`the page: ${root.scrollWidth} px of ${width}`] : [];
+      for (const element of document.querySelectorAll('body *')) {
+        const style = getComputedStyle(element);
+        const scrolls = /auto|scroll/.test(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
+        if (scrolls)
+          found.push(
+            `${element.tagName}.${element.className}: ${element.scrollWidth} px of ${element.clientWidth}`,
+          );
+      }
+      return found;
+    });
+}

@@ -1,0 +1,276 @@
+// What every end-to-end test needs: a real server, real MQTT clients, conditions that are waited for. Everything
+// that is started here is killed when the test process ends, however it ends.
+
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+/** How long a condition may take on a busy machine, in milliseconds. */
+export const LIMIT_MS = 20_000;
+
+export const BIN =
+  process.env.ROLLCALL_BIN ?? path.resolve(import.meta.dirname, '../../target/debug/rollcall');
+
+const children = new Set();
+const folders = new Set();
+const sockets = new Set();
+
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Kills what is left of servers and clients, so that the test process can end. Called once, after all tests. */
+export async function cleanUp() {
+  for (const socket of sockets) socket.destroy();
+  const left = [...children].filter((child) => child.exitCode === null && child.signalCode === null);
+  for (const child of left) child.kill('SIGKILL');
+  await Promise.all(left.map((child) => ended(child)));
+}
+
+/** Polls until `probe` gives something truthy and returns that; fails with `what` and the last error. */
+export async function until(what, probe, limitMs = LIMIT_MS) {
+  const deadline = Date.now() + limitMs;
+  let last;
+  for (;;) {
+    try {
+      const value = await probe();
+      if (value) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) assert.fail(`waited ${limitMs / 1000} s in vain: ${what} (last: ${last})`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+export function temporaryFolder() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rollcall-e2e-'));
+  folders.add(folder);
+  return folder;
+}
+
+/** Starts a program and collects what it prints in `child.out` and `child.err`. */
+export function start(program, args, options = {}) {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+  children.add(child);
+  child.out = '';
+  child.err = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => (child.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text) => (child.err += text));
+  child.stdin.on('error', () => {});
+  child.once('close', () => children.delete(child));
+  return child;
+}
+
+/** Resolves when the program has ended and all its output has been read. */
+export async function ended(child) {
+  if (children.has(child)) await once(child, 'close');
+  return child.exitCode;
+}
+
+/** Runs the server's binary to its end, with this environment on top of a clean one. */
+export function run(args, env = {}) {
+  const result = spawnSync(BIN, args, { env: environment(env), encoding: 'utf8', timeout: LIMIT_MS });
+  assert.equal(result.error, undefined, `${BIN} ${args.join(' ')}: ${result.error}`);
+  return result;
+}
+
+/** This process's environment without Rollcall's own variables, so that a developer's settings do no harm. */
+function environment(extra) {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('ROLLCALL_'));
+  return { ...Object.fromEntries(own), ...extra };
+}
+
+/** Starts the server on free ports (or those given) and waits until it says where it listens. */
+export async function startServer({ data = temporaryFolder(), http = 0, mqtt = 0, args, env = {} } = {}) {
+  const flags = args ?? [
+    ...['--http', `127.0.0.1:${http}`, '--mqtt', `127.0.0.1:${mqtt}`],
+    ...['--data', data, '--demo', '0'],
+  ];
+  const child = start(BIN, ['serve', ...flags], { env: environment(env) });
+  await until('the server says where it listens', () => {
+    assert.equal(child.exitCode, null, `the server ended: ${child.err}`);
+    return /http:\/\/\S+/.test(child.out) && /MQTT\s+\S+:\d+/.test(child.out);
+  });
+  const url = child.out.match(/http:\/\/[^\s]+/)[0].replace(/\/?$/, '/');
+  const server = {
+    child,
+    data,
+    url,
+    httpPort: Number(new URL(url).port),
+    mqttPort: Number(child.out.match(/MQTT\s+\S+:(\d+)/)[1]),
+    /** Ends the server as Ctrl-C does. */
+    stop: () => end(child, 'SIGINT'),
+    /** Ends the server without a chance to tidy up. */
+    kill: () => end(child, 'SIGKILL'),
+    /** Reads JSON from the API; `status` and `headers` beside `body`. */
+    api: (route, options) => request(`${url}api/v0002${route}`, options),
+    /** The state of one client, or undefined. */
+    state: async (id) => {
+      const answer = await request(`${url}api/v0002/clientconnectionstates/${encodeURIComponent(id)}`);
+      return answer.status === 200 ? answer.body : undefined;
+    },
+    /** The newest log entries of one client. */
+    log: async (id) => {
+      const answer = await request(
+        `${url}api/v0002/logs/connection?limit=100&clientId=${encodeURIComponent(id)}`,
+      );
+      return answer.status === 200 ? answer.body : [];
+    },
+  };
+  return server;
+}
+
+async function end(child, signal) {
+  child.kill(signal);
+  await ended(child);
+}
+
+async function request(url, options) {
+  const answer = await fetch(url, options);
+  const text = await answer.text();
+  let body = text;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // Not JSON: the text is the body.
+  }
+  return { status: answer.status, headers: answer.headers, body };
+}
+
+/** Registers a device and returns its token. */
+export function addDevice(server, type, id) {
+  const result = run(['devices', 'add', type, id, '--data', server.data, '--json']);
+  assert.equal(result.status, 0, result.stderr);
+  return JSON.parse(result.stdout);
+}
+
+/** Waits until the API says that the client has this status, and returns the state. */
+export function untilStatus(server, id, status) {
+  return until(`${id} is ${status}`, async () => {
+    const state = await server.state(id);
+    return state?.connectionStatus === status && state;
+  });
+}
+
+const credentials = ({ user, password }) => [
+  ...(user === undefined ? [] : ['-u', user]),
+  ...(password === undefined ? [] : ['-P', password]),
+];
+
+/**
+ * A client that stays connected, without a subscription: Debian's `mosquitto_pub`, which publishes the lines it
+ * is given. `.say(text)` publishes, `.goodbye()` disconnects, `.lose()` kills it with all its buffers.
+ */
+export async function connect(
+  server,
+  id,
+  { version = '311', topic = 'iot-2/evt/status/fmt/json', ...rest } = {},
+) {
+  const child = start('mosquitto_pub', [
+    ...['-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', version],
+    ...['-i', id, '-t', topic, '-l', ...credentials(rest)],
+  ]);
+  await untilStatus(server, id, 'connected');
+  return {
+    child,
+    say: (text) => child.stdin.write(`${text}\n`),
+    async goodbye() {
+      child.stdin.end();
+      await ended(child);
+    },
+    async lose() {
+      child.kill('SIGKILL');
+      await ended(child);
+    },
+  };
+}
+
+/** One attempt to connect; resolves to the exit code and what the client said. */
+export async function attempt(server, id, options = {}) {
+  const child = start('mosquitto_pub', [
+    ...['-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', options.version ?? '311'],
+    ...['-i', id, '-t', options.topic ?? 'iot-2/evt/status/fmt/json', '-m', options.message ?? '{}'],
+    ...['-q', String(options.qos ?? 0), ...credentials(options)],
+  ]);
+  await ended(child);
+  return child;
+}
+
+/** A subscriber: Debian's `mosquitto_sub`. `.messages` is what came: topic, retained, payload, text. */
+export async function subscribe(
+  server,
+  filter,
+  { id = `watcher-${process.hrtime.bigint()}`, version = '311' } = {},
+) {
+  // Line by line: into a pipe, it would keep its answers to itself until it ends.
+  const child = start('stdbuf', [
+    ...['-oL', 'mosquitto_sub', '-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', version],
+    ...['-i', id, '-t', filter, '-F', '%r %t %p', '-d'],
+  ]);
+  await until(`${filter} is answered`, () => /Subscribed \(mid|refused|error/i.test(child.out + child.err));
+  return {
+    child,
+    id,
+    get messages() {
+      const lines = child.out.split('\n').slice(0, -1);
+      return lines.flatMap((line) => {
+        const match = line.match(/^([01]) (\S+) ?(.*)$/);
+        if (!match) return [];
+        const text = match[3];
+        return [
+          { retained: match[1] === '1', topic: match[2], text, payload: text ? JSON.parse(text) : undefined },
+        ];
+      });
+    },
+  };
+}
+
+const text = (value) => {
+  const bytes = Buffer.from(value, 'utf8');
+  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 0xff]), bytes]);
+};
+
+/** A CONNECT packet of MQTT 3.1.1 or 5, clean start. */
+export function connectPacket(id, { version = 4, keepAlive = 60, user, password } = {}) {
+  const flags = 0x02 | (user === undefined ? 0 : 0x80) | (password === undefined ? 0 : 0x40);
+  const rest = Buffer.concat([
+    text('MQTT'),
+    Buffer.from([version, flags, keepAlive >> 8, keepAlive & 0xff]),
+    version === 5 ? Buffer.from([0]) : Buffer.alloc(0),
+    text(id),
+    user === undefined ? Buffer.alloc(0) : text(user),
+    password === undefined ? Buffer.alloc(0) : text(password),
+  ]);
+  const length = [];
+  for (let left = rest.length; ;) {
+    const digit = left % 128;
+    left = Math.floor(left / 128);
+    length.push(left > 0 ? digit | 0x80 : digit);
+    if (left === 0) break;
+  }
+  return Buffer.concat([Buffer.from([0x10, ...length]), rest]);
+}
+
+/**
+ * A client that behaves worse than any library lets one: after CONNECT it does nothing by itself, neither ping nor
+ * reconnect. Resolves to its socket when the server has accepted it.
+ */
+export async function connectRaw(server, id, options = {}) {
+  const socket = net.connect(server.mqttPort, '127.0.0.1');
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  socket.write(connectPacket(id, options));
+  const [answer] = await once(socket, 'data', { signal: AbortSignal.timeout(LIMIT_MS) });
+  const code = answer[3];
+  assert.deepEqual([answer[0], code], [0x20, 0], `the server refused ${id.slice(0, 60)} with code ${code}`);
+  return socket;
+}

@@ -1,0 +1,95 @@
+// The page on a desk and on a phone, light and dark: nothing scrolls sideways, both themes are readable, every
+// state can be photographed (`ROLLCALL_SCREENSHOTS`).
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { addDevice, attempt, cleanUp, connect, connectRaw, startServer, untilStatus } from './harness.mjs';
+
+let server;
+let browser;
+const LOST = 'd:acme01:thermo:lost-in-a-tunnel-somewhere-between-two-cities';
+
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  await fill();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await cleanUp();
+});
+
+/** One client of every kind that the table tells apart. */
+async function fill() {
+  const { clientId, token } = addDevice(server, 'pump', 'guarded-1');
+  await connect(server, clientId, { user: 'use-token-auth', password: token });
+  await attempt(server, clientId, { user: 'use-token-auth', password: 'guessed' });
+  const left = await connect(server, 'g:acme01:gw:north', { version: 'mqttv5' });
+  const lost = await connect(server, LOST);
+  await connectRaw(server, 'd:acme01:meter:silent', { keepAlive: 1 });
+  await connectRaw(server, 'a:acme01:console');
+  await connectRaw(server, 'mqttjs_1f2e3d');
+  await connectRaw(server, 'mqttjs_1f2e3d', { version: 5 });
+  await left.goodbye();
+  await lost.lose();
+  await untilStatus(server, LOST, 'disconnected');
+  await untilStatus(server, 'd:acme01:meter:silent', 'disconnected');
+}
+
+const SIZES = { desk: DESKTOP, phone: PHONE };
+
+for (const [size, viewport] of Object.entries(SIZES)) {
+  for (const theme of ['light', 'dark']) {
+    test(`on a ${size} in ${theme}, nothing scrolls sideways and the panel opens`, () =>
+      withPage(browser, server.url, { viewport, theme }, async (dashboard) => {
+        await dashboard.untilLive();
+        const row = await dashboard.untilRow(LOST, { status: 'disconnected', initiator: 'network' });
+        assert.deepEqual(await dashboard.widerThanScreen(), []);
+        await screenshot(dashboard.page, `table-${size}-${theme}`);
+
+        await row.click();
+        await dashboard.get('panel').waitFor();
+        await dashboard.entries('disconnect').first().waitFor();
+        assert.deepEqual(await dashboard.widerThanScreen(), []);
+        await screenshot(dashboard.page, `panel-${size}-${theme}`);
+      }));
+  }
+}
+
+test('light and dark follow the system, and each is what it says', async () => {
+  const luminance = (theme) => {
+    let result;
+    return withPage(browser, server.url, { theme }, async (dashboard) => {
+      await dashboard.get('row').first().waitFor();
+      result = await dashboard.page.evaluate(() => {
+        const canvas = document.createElement('canvas').getContext('2d');
+        const light = (colour) => {
+          canvas.fillStyle = colour;
+          canvas.fillRect(0, 0, 1, 1);
+          const [r, g, b] = canvas.getImageData(0, 0, 1, 1).data;
+          return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
+        };
+        const row = document.querySelector('[data-testid="row"]');
+        return {
+          paper: light(getComputedStyle(document.body).backgroundColor),
+          ink: light(getComputedStyle(row).color),
+        };
+      });
+    }).then(() => result);
+  };
+  const light = await luminance('light');
+  const dark = await luminance('dark');
+  assert.ok(light.paper > 0.8 && light.ink < 0.4, JSON.stringify(light));
+  assert.ok(dark.paper < 0.2 && dark.ink > 0.6, JSON.stringify(dark));
+});
+
+test('an empty result says so', () =>
+  withPage(browser, server.url, { query: '?search=nobody-has-this-id' }, async (dashboard) => {
+    await dashboard.untilLive();
+    await dashboard.untilIds([]);
+    await dashboard.page.getByText('No client matches').waitFor();
+    await screenshot(dashboard.page, 'no-match-light');
+  }));

@@ -1,0 +1,170 @@
+// The server dies, is killed, comes back; the page says what it knows. Each test has a server of its own.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { launchBrowser, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
+import {
+  attempt,
+  cleanUp,
+  connect,
+  connectRaw,
+  startServer,
+  temporaryFolder,
+  until,
+  untilStatus,
+} from './harness.mjs';
+
+let browser;
+
+before(async () => {
+  browser = await launchBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await cleanUp();
+});
+
+const device = (name) => `d:acme01:thermo:${name}`;
+
+test('after kill -9, clients that were connected are shown as disconnected by the server, inferred, and the log survives', async () => {
+  const first = await startServer();
+  const [online, gone] = [device('online'), device('gone')];
+  await (await connect(first, gone)).goodbye();
+  await untilStatus(first, gone, 'disconnected');
+  await connectRaw(first, online);
+  await untilStatus(first, online, 'connected');
+  const stateOfGone = await first.state(gone);
+  const killedAt = Date.now();
+  await first.kill();
+
+  const second = await startServer({ data: first.data });
+  const state = await second.state(online);
+  assert.equal(state.connectionStatus, 'disconnected');
+  assert.equal(state.disconnectInitiator, 'server');
+  assert.equal(state.certainty, 'inferred');
+  assert.ok(Date.parse(state.lastDisconnectTime) >= Date.parse(state.lastConnectTime));
+  assert.ok(
+    Date.parse(state.lastDisconnectTime) <= killedAt + 2_000,
+    `${state.lastDisconnectTime} is after the end`,
+  );
+  assert.deepEqual(await second.state(gone), stateOfGone, 'what was known stays as it was');
+  const events = async (id) => (await second.log(id)).map((entry) => entry.event);
+  assert.deepEqual(await events(gone), ['disconnect', 'connect']);
+  assert.deepEqual(await events(online), ['disconnect', 'connect']);
+  assert.equal((await second.log(online))[0].certainty, 'inferred');
+
+  await withPage(browser, second.url, {}, async (dashboard) => {
+    await dashboard.untilRow(online, { status: 'disconnected', initiator: 'server' });
+    await dashboard.untilRow(gone, { status: 'disconnected', initiator: 'client' });
+    await dashboard.untilLive();
+    await connectRaw(second, online);
+    await dashboard.untilRow(online, { status: 'connected' });
+  });
+  await second.stop();
+});
+
+test('a clean stop tells every client and the next start knows who ended what', async () => {
+  const first = await startServer();
+  const id = device('told');
+  await connectRaw(first, id, { version: 5 });
+  await untilStatus(first, id, 'connected');
+  await first.stop();
+  assert.equal(first.child.exitCode, 0, first.child.err);
+
+  const second = await startServer({ data: first.data });
+  const state = await second.state(id);
+  assert.equal(state.connectionStatus, 'disconnected');
+  assert.equal(state.disconnectInitiator, 'server');
+  assert.equal(state.certainty, 'reported');
+  assert.deepEqual([state.mqttReasonCode, state.closeCode], [0x8b, 93]);
+  await second.stop();
+});
+
+test('the server stops while the page is open: the page says so, keeps what it knew, and recovers by itself', async () => {
+  const first = await startServer();
+  const id = device('watched');
+  await (await connect(first, id)).goodbye();
+  await untilStatus(first, id, 'disconnected');
+  await withPage(browser, first.url, { allowed: SERVER_AWAY }, async (dashboard) => {
+    await dashboard.untilLive();
+    await dashboard.untilRow(id, { status: 'disconnected' });
+    await dashboard.page.evaluate(() => (globalThis.notReloaded = true));
+
+    await first.stop();
+    await dashboard.untilIndicator('monitor', 'connecting', 'down');
+    await dashboard.untilIndicator('api', 'connecting', 'down');
+    assert.equal(await dashboard.row(id).count(), 1, 'the table keeps what it knew');
+    await screenshot(dashboard.page, 'server-away-light');
+
+    const second = await startServer({ data: first.data, http: first.httpPort, mqtt: first.mqttPort });
+    await dashboard.untilLive();
+    await connect(second, id);
+    await dashboard.untilRow(id, { status: 'connected' });
+    assert.equal(await dashboard.page.evaluate(() => globalThis.notReloaded), true);
+    await second.stop();
+  });
+});
+
+test('what happened while the page could not hear it is there when it can again', async () => {
+  const first = await startServer();
+  const [lost, late] = [device('lost'), device('came-meanwhile')];
+  await connectRaw(first, lost);
+  await withPage(browser, first.url, { allowed: SERVER_AWAY }, async (dashboard) => {
+    await dashboard.untilLive();
+    await dashboard.untilRow(lost, { status: 'connected' });
+    await dashboard.page.context().setOffline(true);
+    await first.kill();
+    const second = await startServer({ data: first.data, http: first.httpPort, mqtt: first.mqttPort });
+    await attempt(second, late);
+    await untilStatus(second, late, 'disconnected');
+    await dashboard.page.context().setOffline(false);
+    await dashboard.untilLive();
+    await dashboard.untilRow(late, { status: 'disconnected', initiator: 'client' });
+    await dashboard.untilRow(lost, { status: 'disconnected', initiator: 'server' });
+    await second.stop();
+  });
+});
+
+test('demo clients vanish from the default view when the demo is off, and can be asked for', async () => {
+  const [data, real] = [temporaryFolder(), device('real')];
+  const args = ['--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--data', data, '--demo', '8'];
+  const first = await startServer({ args });
+  await attempt(first, real);
+  await withPage(browser, first.url, {}, async (dashboard) => {
+    await dashboard.untilNumber('total', 9);
+    await dashboard.untilLive();
+    await screenshot(dashboard.page, 'demo-light');
+  });
+  await first.stop();
+
+  const second = await startServer({ data });
+  await withPage(browser, second.url, {}, (dashboard) => dashboard.untilIds([real]));
+  await withPage(browser, second.url, { query: '?deviceType=demo' }, (dashboard) =>
+    dashboard.untilNumber('total', 8),
+  );
+  await second.stop();
+});
+
+test('the first run shows how to connect a client, with the real address', async () => {
+  const server = await startServer();
+  await withPage(browser, server.url, {}, async (dashboard) => {
+    await dashboard.untilLive();
+    const { page } = dashboard;
+    await until('the page names the address', async () =>
+      (await page.innerText('body')).includes(String(server.mqttPort)),
+    );
+    const command = (await page.locator('code, pre').allInnerTexts()).find((text) =>
+      text.includes('mosquitto_pub'),
+    );
+    assert.ok(command, 'there is a command to copy');
+    assert.ok(command.includes(String(server.mqttPort)), command);
+    await screenshot(page, 'first-run-light');
+
+    const id = device('first');
+    await connect(server, id);
+    await dashboard.untilRow(id, { status: 'connected' });
+  });
+  await server.stop();
+});

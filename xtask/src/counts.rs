@@ -1,0 +1,162 @@
+//! Reads how many tests passed and failed from what test runners print. Pure: `process` feeds it lines, `test` adds up.
+
+use std::ops::AddAssign;
+
+/// Tests that passed and tests that did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub passed: u64,
+    pub failed: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// Whose output is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Runner {
+    /// libtest and wasm-bindgen-test-runner: `test result: ok. 3 passed; 0 failed; …`, once for each test binary.
+    Cargo,
+    /// `node --test`: `ℹ pass 3`, or `# pass 3` in the TAP format, once at the end.
+    Node,
+}
+
+impl Runner {
+    /// What this line adds to the counts; nothing for most lines.
+    pub fn count(self, line: &str) -> Counts {
+        let line = without_colours(line);
+        match self {
+            Self::Cargo => cargo_line(line.trim()),
+            Self::Node => node_line(line.trim()),
+        }
+    }
+}
+
+fn cargo_line(line: &str) -> Counts {
+    let mut counts = Counts::default();
+    let Some((_, result)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+        return counts;
+    };
+    for part in result.split(';') {
+        let mut words = part.split_whitespace();
+        let number = words.next().and_then(|word| word.parse().ok());
+        match (number, words.next()) {
+            (Some(number), Some("passed")) => counts.passed = number,
+            (Some(number), Some("failed")) => counts.failed = number,
+            _ => {}
+        }
+    }
+    counts
+}
+
+/// A cancelled test is one that could not finish, so it counts as failed.
+fn node_line(line: &str) -> Counts {
+    let mut counts = Counts::default();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let ["ℹ" | "#", what, number] = words[..] else {
+        return counts;
+    };
+    let Ok(number) = number.parse() else {
+        return counts;
+    };
+    match what {
+        "pass" => counts.passed = number,
+        "fail" | "cancelled" => counts.failed = number,
+        _ => {}
+    }
+    counts
+}
+
+/// Takes ANSI colour sequences (`ESC [ … m`) out of a line.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let text = part.split_once('m').map_or(part, |(_, text)| text);
+        plain.push_str(text);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(runner: Runner, output: &str, passed: u64, failed: u64) {
+        let mut counts = Counts::default();
+        for line in output.lines() {
+            counts += runner.count(line);
+        }
+        assert_eq!(counts, Counts { passed, failed });
+    }
+
+    #[test]
+    fn cargo_results_of_all_binaries_are_added_up() {
+        check(
+            Runner::Cargo,
+            "running 2 tests
+test tests::a ... ok
+test tests::b ... FAILED
+
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
+
+test result: ok. 40 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 1.20s",
+            41,
+            1,
+        );
+    }
+
+    #[test]
+    fn the_browser_runner_prints_the_same_without_measured() {
+        check(
+            Runner::Cargo,
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 filtered out; finished in 0.24s",
+            3,
+            0,
+        );
+    }
+
+    #[test]
+    fn colours_do_not_hide_a_result() {
+        check(
+            Runner::Cargo,
+            "test result: \u{1b}[32mok\u{1b}(B\u{1b}[m. 7 passed; 0 failed; 0 ignored",
+            7,
+            0,
+        );
+        check(Runner::Node, "\u{1b}[34mℹ pass 5\u{1b}[39m", 5, 0);
+    }
+
+    #[test]
+    fn node_counts_failed_and_cancelled_tests_as_failed() {
+        check(
+            Runner::Node,
+            "✔ the table shows every client (812.5ms)
+ℹ tests 8
+ℹ suites 0
+ℹ pass 5
+ℹ fail 1
+ℹ cancelled 2
+ℹ skipped 0
+ℹ todo 0
+ℹ duration_ms 1234.5",
+            5,
+            3,
+        );
+    }
+
+    #[test]
+    fn node_in_tap_format_is_understood() {
+        check(Runner::Node, "# tests 2\n# pass 2\n# fail 0", 2, 0);
+    }
+
+    #[test]
+    fn talk_about_results_is_not_a_result() {
+        check(Runner::Cargo, "the last test result: ok. 9 passed", 0, 0);
+        check(Runner::Node, "all pass 9", 0, 0);
+    }
+}
