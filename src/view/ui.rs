@@ -69,7 +69,6 @@ impl Ui {
     }
 
     pub fn focus_search(self) {
-        self.has_sheet.set(true);
         if let Some(input) = self.search.get_untracked() {
             let _ = input.focus();
             input.select();
