@@ -3,8 +3,6 @@
 // Helpers are outside the test functions that clippy knows.
 #![allow(clippy::unwrap_used)]
 #![cfg(target_arch = "wasm32")]
-// Helpers outside of `#[test]` functions: what is not there fails the test that needs it.
-#![allow(clippy::unwrap_used)]
 
 use rollcall::format;
 use rollcall::i18n::{Catalogue, set_catalogue};
