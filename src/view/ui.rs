@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, Set, SetValue, StoredValue, WithValue,
+    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, SetValue, StoredValue, WithValue,
     expect_context, provide_context,
 };
 
