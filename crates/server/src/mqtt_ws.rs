@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -22,7 +22,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use crate::source::embedded::{Announced, PACKET_BYTES_MAX};
+use crate::access::{Denied, Gate, is_same_origin, names_this_machine};
+use crate::identity::Refusal;
+use crate::source::embedded::{Announced, Arrival, PACKET_BYTES_MAX};
 
 /// The subprotocols of MQTT, the preferred one first (MQTT 5, section 6; `mqttv3.1` is older clients').
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
@@ -41,16 +43,22 @@ const SEND_MAX: Duration = Duration::from_secs(30);
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// Where the bytes go. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Bridge {
     broker: SocketAddr,
     announced: Arc<Announced>,
-    http_port: u16,
+    http: SocketAddr,
+    gate: Gate,
 }
 
 impl Bridge {
-    pub(crate) const fn new(broker: SocketAddr, announced: Arc<Announced>, http_port: u16) -> Self {
-        Self { broker, announced, http_port }
+    pub(crate) const fn new(
+        broker: SocketAddr,
+        announced: Arc<Announced>,
+        http: SocketAddr,
+        gate: Gate,
+    ) -> Self {
+        Self { broker, announced, http, gate }
     }
 
     /// The broker's internal listener. It refuses whoever does not come through a bridge.
@@ -60,11 +68,15 @@ impl Bridge {
     }
 
     /// Connects to the broker in the name of the client. The announcement lasts as long as its guard.
-    async fn connect(&self, client: SocketAddr) -> std::io::Result<(TcpStream, Announcement)> {
+    async fn connect(
+        &self,
+        client: SocketAddr,
+        arrival: Arrival,
+    ) -> std::io::Result<(TcpStream, Announcement)> {
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());
         let mut broker = TcpStream::connect(self.broker).await?;
         broker.set_nodelay(true)?;
-        self.announced.announce(client, self.http_port);
+        self.announced.announce(client, arrival);
         let announcement = Announcement { announced: Arc::clone(&self.announced), client };
         // The broker's accept loop waits for the header, so it is written at once and whole.
         broker.write_all(&proxy_header(client, self.broker)).await?;
@@ -95,11 +107,12 @@ async fn mqtt(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    accept(bridge, client, &headers, upgrade)
+    accept(bridge, client, &headers, upgrade).await
 }
 
-/// Upgrades a request and carries its bytes until one end closes.
-pub fn accept(
+/// Upgrades a request and carries its bytes until one end closes. Credentials in the request speak for a dashboard;
+/// every other client presents its own in MQTT.
+pub async fn accept(
     bridge: Bridge,
     client: SocketAddr,
     headers: &HeaderMap,
@@ -109,6 +122,15 @@ pub fn accept(
         return (StatusCode::FORBIDDEN, "A page of another site may not connect to this server's MQTT.")
             .into_response();
     }
+    let caller = match bridge.gate.caller(headers, Some(client.ip())).await {
+        Ok(caller) => Some(caller),
+        Err(Denied::Missing | Denied::Stale) => None,
+        Err(Denied::Refused(refusal)) => return refused(refusal),
+    };
+    let is_local = bridge.http.ip().to_canonical().is_loopback()
+        && client.ip().to_canonical().is_loopback()
+        && names_this_machine(headers);
+    let arrival = Arrival { server_port: bridge.http.port(), caller, is_local };
     upgrade
         .protocols(SUBPROTOCOLS)
         .max_message_size(MESSAGE_BYTES_MAX)
@@ -116,31 +138,18 @@ pub fn accept(
         .on_upgrade(move |socket| async move {
             // Its own task: if the upgrade were given up between the connection and the PROXY header, the
             // broker's accept loop would wait for the header in vain.
-            tokio::spawn(carry(bridge, client, socket));
+            tokio::spawn(carry(bridge, client, arrival, socket));
         })
 }
 
-/// A browser lets any page open a WebSocket to any host and sends its cookies along; the `Origin` header, which
-/// no script can forge, tells from where. Clients that are no browsers send none.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
+fn refused(refusal: Refusal) -> Response {
+    let status = match refusal {
+        Refusal::Organization => StatusCode::FORBIDDEN,
+        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Store => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Key | Refusal::Token | Refusal::Link | Refusal::Missing => StatusCode::UNAUTHORIZED,
     };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().ok().and_then(|o| o.parse::<Uri>().ok());
-    let (Some(origin), Some(host)) = (origin, host) else {
-        return false;
-    };
-    let default_port = match origin.scheme_str() {
-        Some("https" | "wss") => ":443",
-        Some("http" | "ws") => ":80",
-        _ => return false,
-    };
-    let without_default = |authority: &str| {
-        let authority = authority.to_ascii_lowercase();
-        authority.strip_suffix(default_port).map_or_else(|| authority.clone(), ToOwned::to_owned)
-    };
-    origin.authority().is_some_and(|authority| without_default(authority.as_str()) == without_default(host))
+    (status, format!("{refusal}.")).into_response()
 }
 
 /// Why the bytes stopped.
@@ -154,9 +163,9 @@ enum Stopped {
     Silent,
 }
 
-async fn carry(bridge: Bridge, client: SocketAddr, socket: WebSocket) {
+async fn carry(bridge: Bridge, client: SocketAddr, arrival: Arrival, socket: WebSocket) {
     let (mut to_client, mut from_client) = socket.split();
-    let (broker, announcement) = match bridge.connect(client).await {
+    let (broker, announcement) = match bridge.connect(client, arrival).await {
         Ok(connected) => connected,
         Err(error) => {
             tracing::warn!(%error, "the embedded broker does not take WebSocket clients");
@@ -278,30 +287,6 @@ fn proxy_header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(origin: Option<&str>, host: &str, expect: bool) {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, host.parse().unwrap());
-        if let Some(origin) = origin {
-            headers.insert(header::ORIGIN, origin.parse().unwrap());
-        }
-        assert_eq!(is_same_origin(&headers), expect, "{origin:?} {host}");
-    }
-
-    #[test]
-    fn only_pages_of_the_same_host_and_clients_without_origin_may_connect() {
-        check(None, "rollcall.example", true);
-        check(Some("https://rollcall.example"), "rollcall.example", true);
-        check(Some("https://Rollcall.Example"), "rollcall.example:443", true);
-        check(Some("http://rollcall.example:8080"), "rollcall.example:8080", true);
-        check(Some("http://[::1]:8080"), "[::1]:8080", true);
-        check(Some("http://rollcall.example:8080"), "rollcall.example", false);
-        check(Some("https://evil.example"), "rollcall.example", false);
-        check(Some("https://rollcall.example.evil"), "rollcall.example", false);
-        check(Some("null"), "rollcall.example", false);
-        check(Some("file://"), "rollcall.example", false);
-        check(Some(""), "rollcall.example", false);
-    }
 
     #[test]
     fn the_proxy_header_carries_either_kind_of_address() {

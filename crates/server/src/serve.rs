@@ -3,7 +3,7 @@
 mod health;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,11 +19,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::access::Gate;
 use crate::api::{self, ApiState, ObserverRegistry};
 use crate::config::Config;
 use crate::demo::{self, DemoConfig};
 use crate::fleet::Fleet;
-use crate::identity::{Credentials, IdentityError};
+use crate::identity::{Credentials, IdentityError, SignInLink};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
@@ -82,6 +83,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 
     let observers = Arc::new(ObserverRegistry::new());
     let credentials = Arc::new(Credentials::open(&config.data)?);
+    credentials.serve(&config.org, &dashboard_url(http_addr, IS_SECURE))?;
     let (sink, stream) = source::queue(QUEUE_CAPACITY);
     let broker = Arc::new(
         EmbeddedBroker::start(
@@ -97,6 +99,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let health = Arc::new(RecorderHealth::default());
     let recording = Recording::start(&fleet, &journal, &broker, stream, &health);
     let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
+    let gate = Gate::new(Arc::clone(&credentials), IS_SECURE);
     let state = ApiState {
         fleet: Arc::clone(&fleet),
         journal: Arc::clone(&journal),
@@ -104,10 +107,12 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         org: config.org.clone(),
         status: Arc::new(status),
         observers,
+        gate: gate.clone(),
     };
-    let app = app(state, broker.bridge(http_addr.port()));
+    let app = app(state, broker.bridge(http_addr, gate));
     let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
-    announce(&config, http_addr, broker.mqtt_addr());
+    let notices = Notices { link: credentials.make_link()?, has_devices: credentials.has_devices()? };
+    announce(&config, http_addr, broker.mqtt_addr(), &notices);
 
     tokio::select! {
         result = axum::serve(http, app.into_make_service_with_connect_info::<SocketAddr>()) => {
@@ -210,7 +215,7 @@ async fn root(
     headers: HeaderMap,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade),
+        Ok(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade).await,
         // Every browser that asks for the page: it does not ask for an upgrade.
         Err(_) => web::index(headers).await,
     }
@@ -232,9 +237,15 @@ fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) ->
     if config.demo_clients == 0 {
         return None;
     }
-    let demo = DemoConfig { clients: config.demo_clients, broker, org: config.org.clone(), seed: DEMO_SEED };
-    let fleet = demo::spawn(&demo, |client_id, token| {
-        if let Err(error) = credentials.add_ephemeral(client_id, token) {
+    let demo = DemoConfig {
+        clients: config.demo_clients,
+        broker,
+        org: config.org.clone(),
+        seed: DEMO_SEED,
+        token: format!("{:032x}", rand::random::<u128>()),
+    };
+    let fleet = demo::spawn(&demo, |client_id, user| {
+        if let Err(error) = credentials.add_ephemeral(client_id, user, &demo.token) {
             tracing::warn!(%error, client_id, "a demo client has no token");
         }
     });
@@ -244,8 +255,29 @@ fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) ->
 /// The demo fleet has the same clients at every start.
 const DEMO_SEED: u64 = 17;
 
-fn announce(config: &Config, http: SocketAddr, mqtt: SocketAddr) {
-    say(&format!("Dashboard  http://{http}/"));
+/// Whether the HTTP server speaks TLS.
+const IS_SECURE: bool = false;
+
+/// Where a browser on this machine finds the dashboard.
+fn dashboard_url(http: SocketAddr, is_secure: bool) -> String {
+    let address = match http.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, http.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, http.port())),
+        _ => http,
+    };
+    format!("{}://{address}/", if is_secure { "https" } else { "http" })
+}
+
+/// What the start has to tell of who may come in.
+struct Notices {
+    link: SignInLink,
+    has_devices: bool,
+}
+
+fn announce(config: &Config, http: SocketAddr, mqtt: SocketAddr, notices: &Notices) {
+    let url = dashboard_url(http, IS_SECURE);
+    say(&format!("Dashboard  {url}"));
+    say(&format!("Sign in    {}", notices.link.url(&url)));
     say(&format!("MQTT       {mqtt}"));
     say(&format!("Data       {}", config.data.display()));
     if config.demo_clients > 0 {
@@ -253,10 +285,13 @@ fn announce(config: &Config, http: SocketAddr, mqtt: SocketAddr) {
     }
     for address in [http, mqtt] {
         if !address.ip().is_loopback() {
-            say(&format!(
-                "Warning    {address} is open to the network, and nobody is asked for a password yet"
-            ));
+            say(&format!("Warning    {address} is open to the network, and tokens travel there unencrypted"));
         }
+    }
+    if !notices.has_devices && mqtt.ip().to_canonical().is_loopback() {
+        say(
+            "Anonymous devices are accepted: none is registered. Register with: rollcall devices add TYPE ID",
+        );
     }
     if !web::has_dashboard() {
         say("Warning    this binary was built without the dashboard; build it with: cargo xtask build");

@@ -6,7 +6,9 @@
 //! [`Observers`]. MQTT clients come to its public listener; WebSocket clients come through the HTTP server's
 //! `/mqtt` ([`crate::mqtt_ws`]) to an internal one.
 
+mod admission;
 mod end;
+mod eviction;
 mod hooks;
 mod limits;
 mod retained;
@@ -28,7 +30,8 @@ use tokio::task::JoinHandle;
 
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
-use crate::identity::Credentials;
+use crate::access::Gate;
+use crate::identity::{Caller, Credentials};
 use crate::mqtt_ws::Bridge;
 use crate::source::EventSink;
 
@@ -53,6 +56,13 @@ pub struct EmbeddedConfig {
     pub mqtt: SocketAddr,
     /// Clients that may have a session at the same time, connected or not.
     pub max_sessions: usize,
+}
+
+impl EmbeddedConfig {
+    /// Whether only this machine can reach the broker.
+    fn is_local(&self) -> bool {
+        self.mqtt.ip().to_canonical().is_loopback()
+    }
 }
 
 impl Default for EmbeddedConfig {
@@ -82,19 +92,29 @@ pub trait Observers: Send + Sync {
     fn is_observer(&self, client_id: &str) -> bool;
 }
 
-/// The WebSocket clients that the bridge is about to connect: their address, and the port of the HTTP server
-/// they came to. Any process on this machine can reach the internal listener and claim any address there; only
+/// What the HTTP server knows of a WebSocket client.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The port of the HTTP server that the client came to.
+    pub server_port: u16,
+    /// Who sent the request for the upgrade, where it had credentials.
+    pub caller: Option<Caller>,
+    /// Whether it came by a way that is open to this machine only.
+    pub is_local: bool,
+}
+
+/// The WebSocket clients that the bridge is about to connect, by their address. Any process on this machine can reach the internal listener and claim any address there; only
 /// an address that was announced is believed, once.
 #[derive(Debug, Default)]
-pub struct Announced(DashMap<SocketAddr, u16>);
+pub struct Announced(DashMap<SocketAddr, Arrival>);
 
 impl Announced {
-    pub fn announce(&self, client: SocketAddr, server_port: u16) {
-        self.0.insert(client, server_port);
+    pub fn announce(&self, client: SocketAddr, arrival: Arrival) {
+        self.0.insert(client, arrival);
     }
 
-    pub fn take(&self, client: SocketAddr) -> Option<u16> {
-        self.0.remove(&client).map(|(_, server_port)| server_port)
+    pub fn take(&self, client: SocketAddr) -> Option<Arrival> {
+        self.0.remove(&client).map(|(_, arrival)| arrival)
     }
 }
 
@@ -135,7 +155,14 @@ impl EmbeddedBroker {
         *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits);
         *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions);
         let announced = Arc::new(Announced::default());
-        let hooks = Arc::new(Hooks::new(sink, observers, credentials, Arc::clone(&announced), mqtt.port()));
+        let hooks = Arc::new(Hooks::new(
+            sink,
+            observers,
+            Arc::clone(&credentials),
+            Arc::clone(&announced),
+            mqtt.port(),
+            config.is_local(),
+        ));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
 
         let server = MqttServer::new(context.clone())
@@ -148,7 +175,9 @@ impl EmbeddedBroker {
             }
         });
         let care = tokio::spawn(care(context.clone(), Arc::clone(&hooks)));
-        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks: vec![serve, care] })
+        let evict = tokio::spawn(eviction::run(context.clone(), Arc::clone(&hooks), credentials));
+        let tasks = vec![serve, care, evict];
+        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks })
     }
 
     /// Where MQTT clients connect, with the real port.
@@ -157,10 +186,11 @@ impl EmbeddedBroker {
         self.mqtt
     }
 
-    /// What carries WebSocket clients of the HTTP server on `http_port` to this broker.
+    /// What carries WebSocket clients of the HTTP server at this address to this broker; the gate knows who they
+    /// are.
     #[must_use]
-    pub fn bridge(&self, http_port: u16) -> Bridge {
-        Bridge::new(self.internal, Arc::clone(&self.announced), http_port)
+    pub fn bridge(&self, http: SocketAddr, gate: Gate) -> Bridge {
+        Bridge::new(self.internal, Arc::clone(&self.announced), http, gate)
     }
 
     /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each
