@@ -94,7 +94,7 @@ pub trait Observers: Send + Sync {
 
 /// What the HTTP server knows of a WebSocket client.
 #[derive(Debug, Clone)]
-pub struct Arrival {
+pub(crate) struct Arrival {
     /// The port of the HTTP server that the client came to.
     pub server_port: u16,
     /// Who sent the request for the upgrade, where it had credentials.
@@ -103,10 +103,10 @@ pub struct Arrival {
     pub is_local: bool,
 }
 
-/// The WebSocket clients that the bridge is about to connect, by their address. Any process on this machine can reach the internal listener and claim any address there; only
-/// an address that was announced is believed, once.
+/// The WebSocket clients that the bridge is about to connect, by their address. Any process on this machine can
+/// reach the internal listener and claim any address there; only an address that was announced is believed, once.
 #[derive(Debug, Default)]
-pub struct Announced(DashMap<SocketAddr, Arrival>);
+pub(crate) struct Announced(DashMap<SocketAddr, Arrival>);
 
 impl Announced {
     pub fn announce(&self, client: SocketAddr, arrival: Arrival) {
