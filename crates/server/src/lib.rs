@@ -4,6 +4,8 @@
 //! them to the journal and hands them to the monitor. `docs/ARCHITECTURE.md` has the picture.
 
 pub mod api;
+pub mod arrival;
+pub mod bridge;
 pub mod clock;
 pub mod config;
 pub mod demo;

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{self, ApiState, ObserverRegistry};
+use crate::arrival::Arrival;
 use crate::config::Config;
 use crate::demo::{self, DemoConfig};
 use crate::fleet::Fleet;
@@ -29,7 +30,7 @@ use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
 use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
-use crate::{clock, monitor, mqtt_ws, web};
+use crate::{bridge, clock, monitor, mqtt_ws, web};
 use health::ServerHealth;
 
 /// Events between the sources and the recorder. At 5,000 events a second this is 20 seconds of a stuck disk.
@@ -184,7 +185,7 @@ fn end_sessions(fleet: &Fleet, journal: &dyn Journal) -> Result<(), JournalError
     journal.checkpoint(&states, now)
 }
 
-fn app(state: ApiState, bridge: mqtt_ws::Bridge) -> Router {
+fn app(state: ApiState, bridge: bridge::Bridge) -> Router {
     let (api, _) = api::router(state);
     let header = |name, value| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
@@ -204,13 +205,13 @@ fn app(state: ApiState, bridge: mqtt_ws::Bridge) -> Router {
 
 /// The page or, for MQTT clients that know no path, the same as `/mqtt`.
 async fn root(
-    State(bridge): State<mqtt_ws::Bridge>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    State(bridge): State<bridge::Bridge>,
+    arrival: Arrival,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: HeaderMap,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade),
+        Ok(upgrade) => mqtt_ws::accept(bridge, arrival, &headers, upgrade),
         // Every browser that asks for the page: it does not ask for an upgrade.
         Err(_) => web::index(headers).await,
     }

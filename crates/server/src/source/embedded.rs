@@ -3,8 +3,8 @@
 //!
 //! The server starts it once, gives it the recorder's queue, and publishes monitor messages through it. It never
 //! reads the fleet or the journal: what it must know of them it asks through [`RetainedMonitor`] and
-//! [`Observers`]. MQTT clients come to its public listener; WebSocket clients come through the HTTP server's
-//! `/mqtt` ([`crate::mqtt_ws`]) to an internal one.
+//! [`Observers`]. Plain MQTT clients come to its public listener; those of the HTTP server's `/mqtt`
+//! ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]) come over a [`Bridge`] to an internal one.
 
 mod end;
 mod hooks;
@@ -28,8 +28,8 @@ use tokio::task::JoinHandle;
 
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
+use crate::bridge::Bridge;
 use crate::identity::Credentials;
-use crate::mqtt_ws::Bridge;
 use crate::source::EventSink;
 
 const PUBLIC: ListenerId = 1;
@@ -82,19 +82,40 @@ pub trait Observers: Send + Sync {
     fn is_observer(&self, client_id: &str) -> bool;
 }
 
-/// The WebSocket clients that the bridge is about to connect: their address, and the port of the HTTP server
-/// they came to. Any process on this machine can reach the internal listener and claim any address there; only
-/// an address that was announced is believed, once.
+/// The way by which a client came in, where it is not the broker's own listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entrance {
+    /// The port of this server that the client came to.
+    pub server_port: u16,
+    /// Over TLS, this server's or a trusted proxy's.
+    pub secure: bool,
+    pub websocket: bool,
+}
+
+/// The clients that a bridge is about to connect: their address, and the way by which they came. Any process on
+/// this machine can reach the internal listener and claim any address there; only an address that was announced
+/// is believed, once.
 #[derive(Debug, Default)]
-pub struct Announced(DashMap<SocketAddr, u16>);
+pub(crate) struct Announced(DashMap<SocketAddr, Entrance>);
 
 impl Announced {
-    pub fn announce(&self, client: SocketAddr, server_port: u16) {
-        self.0.insert(client, server_port);
+    /// Whether the address was free to be announced: what is announced for another connection stays.
+    pub fn announce(&self, client: SocketAddr, entrance: Entrance) -> bool {
+        let mut is_free = false;
+        self.0.entry(client).or_insert_with(|| {
+            is_free = true;
+            entrance
+        });
+        is_free
     }
 
-    pub fn take(&self, client: SocketAddr) -> Option<u16> {
-        self.0.remove(&client).map(|(_, server_port)| server_port)
+    pub fn take(&self, client: SocketAddr) -> Option<Entrance> {
+        self.0.remove(&client).map(|(_, entrance)| entrance)
+    }
+
+    /// Takes back an announcement that nobody has taken. One of another entrance stays.
+    pub fn withdraw(&self, client: SocketAddr, entrance: Entrance) {
+        self.0.remove_if(&client, |_, announced| *announced == entrance);
     }
 }
 
@@ -122,7 +143,7 @@ impl EmbeddedBroker {
     ) -> Result<Self, EmbeddedError> {
         let (public, mqtt) = listen("mqtt", config.mqtt, false)?;
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (internal, internal_addr) = listen("mqtt-over-websocket", loopback, true)?;
+        let (internal, internal_addr) = listen("mqtt-bridged", loopback, true)?;
 
         let context = ServerContext::new()
             // A full handshake queue or a busy machine is no reason to turn clients away.
@@ -157,10 +178,10 @@ impl EmbeddedBroker {
         self.mqtt
     }
 
-    /// What carries WebSocket clients of the HTTP server on `http_port` to this broker.
+    /// What carries the clients that come to this server's `server_port` to this broker.
     #[must_use]
-    pub fn bridge(&self, http_port: u16) -> Bridge {
-        Bridge::new(self.internal, Arc::clone(&self.announced), http_port)
+    pub fn bridge(&self, server_port: u16) -> Bridge {
+        Bridge::new(self.internal, Arc::clone(&self.announced), server_port)
     }
 
     /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each

@@ -25,7 +25,7 @@ use rollcall_model::{
 use tokio::time::Instant;
 
 use super::end::{Cause, cause};
-use super::{Announced, INTERNAL, Observers, topics};
+use super::{Announced, Entrance, INTERNAL, Observers, topics};
 use crate::identity::{Credentials, Refusal, Verdict};
 use crate::source::EventSink;
 
@@ -58,7 +58,7 @@ struct Attempt {
     stage: Stage,
     time: Timestamp,
     peer: Peer,
-    /// Came through the WebSocket bridge, so that its address can be believed, or to the public listener.
+    /// Came over a bridge, so that its address can be believed, or to the public listener.
     is_genuine: bool,
     is_observer: bool,
 }
@@ -222,8 +222,10 @@ impl Hooks {
         self.attempts.insert(id.clone(), attempt);
     }
 
-    fn peer(&self, connect: &ConnectInfo, websocket_port: Option<u16>) -> Peer {
+    fn peer(&self, connect: &ConnectInfo, announced: Option<Entrance>) -> Peer {
         let id = connect.id();
+        let plain = Entrance { server_port: self.public_port, secure: false, websocket: false };
+        let entrance = announced.unwrap_or(plain);
         let version = match connect.proto_ver() {
             MQTT_LEVEL_31 => MqttVersion::V31,
             MQTT_LEVEL_5 => MqttVersion::V5,
@@ -232,9 +234,9 @@ impl Hooks {
         Peer {
             addr: id.remote_addr.map(|addr| addr.ip().to_canonical().to_string()),
             port: id.remote_addr.as_ref().map(SocketAddr::port),
-            server_port: Some(websocket_port.unwrap_or(self.public_port)),
-            protocol: Some(Protocol { version, websocket: id.lid() == INTERNAL }),
-            secure: Some(false),
+            server_port: Some(entrance.server_port),
+            protocol: Some(Protocol { version, websocket: entrance.websocket }),
+            secure: Some(entrance.secure),
             user: id.username.as_ref().map(|user| user.chars().take(USER_CHARS_MAX).collect()),
         }
     }
@@ -249,7 +251,7 @@ impl Hooks {
         };
         if !is_genuine {
             self.attempts.remove(id);
-            tracing::warn!(client = %id.client_id, "refused a connection to the internal listener that did not come from the WebSocket bridge");
+            tracing::warn!(client = %id.client_id, "refused a connection to the internal listener that did not come over a bridge");
             return AuthResult::NotAuthorized;
         }
         if let Some(topic) = will_topic(connect).filter(|topic| topics::is_reserved(topic)) {
