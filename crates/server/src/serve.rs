@@ -1,5 +1,6 @@
 //! `rollcall serve`: builds the house from its parts, runs it, and takes it down in order.
 
+mod doors;
 mod health;
 
 use std::io::Write as _;
@@ -15,7 +16,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
 use rollcall_model::{Certainty, ConnectionEvent};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -30,7 +30,9 @@ use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
 use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
+use crate::tls::TlsError;
 use crate::{bridge, clock, monitor, mqtt_ws, web};
+use doors::Doors;
 use health::ServerHealth;
 
 /// Events between the sources and the recorder. At 5,000 events a second this is 20 seconds of a stuck disk.
@@ -44,8 +46,10 @@ pub enum ServeError {
     Data { path: String, reason: std::io::Error },
     #[error("another Rollcall is already running on the data folder {0}")]
     Locked(String),
-    #[error("cannot listen on {address} for HTTP: {reason}{}", port_hint(.reason, "--http"))]
-    Http { address: SocketAddr, reason: std::io::Error },
+    #[error("cannot listen on {address} for {purpose}: {reason}{}", port_hint(.reason, .flag))]
+    Listen { address: SocketAddr, purpose: &'static str, flag: &'static str, reason: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Broker(#[from] EmbeddedError),
     #[error(transparent)]
@@ -70,10 +74,7 @@ fn port_hint(reason: &std::io::Error, flag: &str) -> String {
 /// When a part cannot be started; the message names the part and what to do.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
     let _lock = lock_data(&config.data)?;
-    let http = TcpListener::bind(config.http)
-        .await
-        .map_err(|reason| ServeError::Http { address: config.http, reason })?;
-    let http_addr = http.local_addr().map_err(|reason| ServeError::Http { address: config.http, reason })?;
+    let doors = Doors::open(&config).await?;
 
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data)?);
     let fleet = Arc::new(Fleet::new());
@@ -106,14 +107,12 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         status: Arc::new(status),
         observers,
     };
-    let app = app(state, broker.bridge(http_addr.port()));
+    let app = app(state, broker.bridge(doors.http.port()));
     let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
-    announce(&config, http_addr, broker.mqtt_addr());
+    announce(&config, &doors, broker.mqtt_addr());
 
     tokio::select! {
-        result = axum::serve(http, app.into_make_service_with_connect_info::<SocketAddr>()) => {
-            result.map_err(ServeError::Serve)?;
-        }
+        result = doors.serve(app, &broker) => result?,
         () = interrupted() => {}
     }
     say("Stopping …");
@@ -245,9 +244,20 @@ fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) ->
 /// The demo fleet has the same clients at every start.
 const DEMO_SEED: u64 = 17;
 
-fn announce(config: &Config, http: SocketAddr, mqtt: SocketAddr) {
-    say(&format!("Dashboard  http://{http}/"));
+fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr) {
+    let http = doors.http;
+    let scheme = if doors.secure.is_some() { "https" } else { "http" };
+    say(&format!("Dashboard  {scheme}://{http}/"));
     say(&format!("MQTT       {mqtt}"));
+    if let Some(secure) = &doors.secure {
+        say(&format!("MQTT TLS   {}", secure.mqtts));
+        if let Some(ca) = secure.tls.ca() {
+            say(&format!(
+                "CA         {} (for trying out: browsers and clients must be told to trust it)",
+                ca.display()
+            ));
+        }
+    }
     say(&format!("Data       {}", config.data.display()));
     if config.demo_clients > 0 {
         say(&format!("Demo       {} clients; --demo 0 runs without them", config.demo_clients));
