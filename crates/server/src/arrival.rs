@@ -59,10 +59,13 @@ pub async fn note(State(way): State<Way>, mut request: Request, next: Next) -> R
     next.run(request).await
 }
 
-/// The other end of the connection. A server that was started without connect info knows none.
+/// The other end of the connection, of IP version 4 where it is in truth. A server that was started without
+/// connect info knows none.
 fn connected(extensions: &axum::http::Extensions) -> SocketAddr {
     let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-    extensions.get::<ConnectInfo<SocketAddr>>().map_or(unknown, |ConnectInfo(addr)| *addr)
+    extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(unknown, |ConnectInfo(addr)| SocketAddr::new(addr.ip().to_canonical(), addr.port()))
 }
 
 /// The reverse proxies whose word counts: those on this machine, and those that were named.

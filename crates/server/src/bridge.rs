@@ -47,8 +47,28 @@ impl Bridge {
         self.broker
     }
 
-    /// Connects to the broker in the name of the client. The announcement lasts as long as its guard.
+    /// Connects to the broker in the name of the client. The announcement lasts as long as its guard. A failure
+    /// is logged here.
     pub(crate) async fn connect(
+        &self,
+        arrival: Arrival,
+        websocket: bool,
+    ) -> Option<(TcpStream, Announcement)> {
+        match self.try_connect(arrival, websocket).await {
+            Ok(connected) => Some(connected),
+            // A client can bring this about, so it must not fill the log.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                tracing::debug!(%error, "a client was not let in");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, websocket, "the embedded broker does not take a client");
+                None
+            }
+        }
+    }
+
+    async fn try_connect(
         &self,
         arrival: Arrival,
         websocket: bool,

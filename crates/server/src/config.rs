@@ -178,6 +178,17 @@ mod tests {
     }
 
     #[test]
+    fn the_file_knows_the_settings_of_tls_and_proxies() {
+        let text = "tls_self_signed = true\nmqtts = \"127.0.0.1:9\"\nbehind_proxy = true\n\
+            trusted_proxies = [\"10.0.0.0/8\"]\nmqtt = \"0.0.0.0:1883\"\nallow_plain_mqtt = true\n";
+        let transport = with_file(text, ServeArgs::default()).unwrap().transport;
+        assert_eq!(transport.tls.unwrap().mqtts.port(), 9);
+        assert!(transport.proxies.is_some());
+        let text = "tls_cert = \"a\"\n";
+        assert!(with_file(text, ServeArgs::default()).is_err());
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_its_line_in_one_line() {
         let error = with_file("org = \"acme01\"\nhtpp = 1\n", ServeArgs::default()).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("htpp") && !error.contains('\n'), "{error}");

@@ -91,13 +91,9 @@ enum Stopped {
 
 async fn carry(bridge: Bridge, arrival: Arrival, socket: WebSocket) {
     let (mut to_client, mut from_client) = socket.split();
-    let (broker, announcement) = match bridge.connect(arrival, true).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            tracing::warn!(%error, "the embedded broker does not take WebSocket clients");
-            close(&mut to_client, close_code::ERROR).await;
-            return;
-        }
+    let Some((broker, announcement)) = bridge.connect(arrival, true).await else {
+        close(&mut to_client, close_code::ERROR).await;
+        return;
     };
     let (from_broker, to_broker) = broker.into_split();
     let stopped = tokio::select! {

@@ -17,9 +17,10 @@ use crate::arrival::Arrival;
 use crate::bridge::{Bridge, CLOSE_MAX, CONNECT_BYTES_MIN, FIRST_BYTES_MAX, FromBroker, SEND_MAX};
 use crate::tls::accept::{self, Plain, Running};
 
-/// What a quiet client's reader holds, in bytes, and what a busy one's may grow to: a whole TLS record.
+/// What a TLS record holds at most, in bytes.
+const RECORD_MAX: usize = 16 * 1_024;
+/// What the reader of a quiet client holds, in bytes; a busy one's grows to [`RECORD_MAX`].
 const READ_MIN: usize = 1_024;
-const READ_MAX: usize = 16 * 1_024;
 
 /// Accepts clients until what is returned is dropped. Those that are connected then stay.
 pub fn start(listener: TcpListener, config: Arc<ServerConfig>, bridge: Bridge) -> Running {
@@ -39,12 +40,8 @@ enum Stopped {
 }
 
 async fn carry(bridge: Bridge, client: SocketAddr, stream: TlsStream<TcpStream>) {
-    let (broker, announcement) = match bridge.connect(Arrival { client, secure: true }, false).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            tracing::warn!(%error, "the embedded broker does not take a client of MQTT over TLS");
-            return;
-        }
+    let Some((broker, announcement)) = bridge.connect(Arrival { client, secure: true }, false).await else {
+        return;
     };
     let (from_broker, to_broker) = broker.into_split();
     let (mut from_client, mut to_client) = tokio::io::split(stream);
@@ -108,7 +105,7 @@ async fn pass(
             return Some(Stopped::ByBroker);
         }
         passed = passed.saturating_add(read);
-        if read == bytes.len() && read < READ_MAX {
+        if read == bytes.len() && read < RECORD_MAX {
             bytes.resize(read * 2, 0);
         }
     }
@@ -117,12 +114,15 @@ async fn pass(
 
 async fn downwards(mut from_broker: FromBroker, to_client: &mut WriteHalf<TlsStream<TcpStream>>) -> Stopped {
     while let Some(bytes) = from_broker.next().await {
-        let sent = async {
-            to_client.write_all(&bytes).await?;
-            to_client.flush().await
-        };
-        if !matches!(tokio::time::timeout(SEND_MAX, sent).await, Ok(Ok(()))) {
-            return Stopped::ByClient;
+        // In pieces, so that a client on a slow line has the time for each.
+        for piece in bytes.chunks(RECORD_MAX) {
+            let sent = async {
+                to_client.write_all(piece).await?;
+                to_client.flush().await
+            };
+            if !matches!(tokio::time::timeout(SEND_MAX, sent).await, Ok(Ok(()))) {
+                return Stopped::ByClient;
+            }
         }
     }
     Stopped::ByBroker

@@ -1,7 +1,7 @@
 //! Takes up a renewed certificate while the server runs.
 //!
 //! `serve` runs [`watch`] beside the listeners. It looks at the files every few seconds, which works in
-//! containers and on network file systems too, and at once on SIGHUP. It drops no client and never leaves the
+//! containers and on network file systems too, and at once on SIGHUP (not for a self-signed certificate). It drops no client and never leaves the
 //! server without a certificate: one that cannot be used is reported once, and the one in use stays.
 
 use std::path::Path;
@@ -24,13 +24,8 @@ pub async fn watch(tls: Arc<Tls>) {
     let mut poll = interval(POLL_INTERVAL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut hourly = interval_at(Instant::now() + SELF_SIGNED_INTERVAL, SELF_SIGNED_INTERVAL);
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => Some(hangup),
-        Err(error) => {
-            tracing::warn!(%error, "cannot listen for SIGHUP; a renewed certificate is found all the same");
-            None
-        }
-    };
+    // Whoever tries it out in a terminal and closes that expects the server to end.
+    let mut hangup = if tls.self_signed.is_some() { None } else { hangups() };
     let mut tried = stamp(&tls).await;
     let mut seen = tried;
     loop {
@@ -52,6 +47,14 @@ pub async fn watch(tls: Arc<Tls>) {
             _ = hourly.tick() => renew_self_signed(&tls).await,
         }
     }
+}
+
+fn hangups() -> Option<Signal> {
+    signal(SignalKind::hangup())
+        .inspect_err(|error| {
+            tracing::warn!(%error, "cannot listen for SIGHUP; a renewed certificate is found all the same");
+        })
+        .ok()
 }
 
 async fn next(signal: Option<&mut Signal>) {

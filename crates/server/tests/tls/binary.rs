@@ -77,8 +77,9 @@ impl Server {
     }
 
     pub async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(run("kill", &["-s", name, &pid]).await.0);
+        let pid = self.child.id().unwrap();
+        // The shell's own: not every system has a program of that name.
+        assert!(run("sh", &["-c", &format!("kill -s {name} {pid}")]).await.0);
     }
 
     /// However it ends: it may not have come to listening for the signal.
