@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -75,12 +75,12 @@ impl SelfSigned {
     /// # Errors
     /// When the folder cannot be written.
     pub fn ensure(&self) -> Result<bool, SelfSignedError> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .map_err(|reason| failed(&self.folder, reason))?;
-        let now = clock::now().millis() / 1_000;
+        self.ensure_at(clock::now().millis() / 1_000)
+    }
+
+    /// `now` in seconds since 1970.
+    fn ensure_at(&self, now: i64) -> Result<bool, SelfSignedError> {
+        std::fs::create_dir_all(&self.folder).map_err(|reason| failed(&self.folder, reason))?;
         let (ca, ca_key) = match self.usable_ca(now) {
             Some(ca) => ca,
             None => self.make_ca(now)?,
@@ -231,4 +231,35 @@ fn named(common_name: &str) -> DistinguishedName {
 /// The moment so many days after `now`, which is in seconds since 1970.
 fn day(now: i64, days: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(now + days * DAY_S).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_certificate_is_made_anew_before_it_ends_and_not_earlier() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = SelfSigned::new(folder.path(), "acme01", &[]);
+        let read = || [own.ca(), own.certificate()].map(|path| std::fs::read_to_string(path).unwrap());
+        let now = clock::now().millis() / 1_000;
+        assert!(own.ensure_at(now).unwrap());
+        let [first_ca, first] = read();
+        assert!(!own.ensure_at(now + (SERVER_DAYS - RENEW_DAYS - 1) * DAY_S).unwrap());
+        assert!(own.ensure_at(now + (SERVER_DAYS - RENEW_DAYS + 1) * DAY_S).unwrap());
+        let [second_ca, second] = read();
+        assert!(second_ca == first_ca && second != first);
+        assert!(own.ensure_at(now + (CA_DAYS - SERVER_DAYS) * DAY_S).unwrap());
+        assert!(read()[0] != first_ca);
+    }
+
+    #[test]
+    fn a_certificate_names_the_organisation_and_the_addresses() {
+        let bound = ["192.0.2.7".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        let names = names("Acme", &bound).into_iter().collect::<Vec<_>>().join(" ");
+        let expect = "*.localhost *.messaging.localhost 127.0.0.1 192.0.2.7 ::1 acme.localhost localhost \
+            messaging.localhost";
+        assert_eq!(names, expect);
+        assert!(!super::names("a_b", &[]).iter().any(|name| name.contains('_')));
+    }
 }
