@@ -136,7 +136,7 @@ export class Dashboard {
   /** Shows only the clients with this status. */
   filterStatus = (status) => this.get(`status-${status}`).click();
 
-  /** Chooses a preset of a time-range picker: `connect`, `disconnect` or `activity`. */
+  /** Chooses "within" a preset of a time-range picker: `connect`, `disconnect` or `activity`. */
   async pickRange(which, preset) {
     await this.get(`range-${which}`).click();
     await this.page.locator(`[data-preset="${preset}"]:visible`).click();

@@ -278,10 +278,10 @@ pub struct LogParameters {
     /// How many entries to pass over.
     #[param(required = false, minimum = 1, maximum = 1000)]
     offset: u32,
-    /// Only entries at or after this time: ISO 8601 or as in `now-2d`. Together with `toTime`.
+    /// Only entries at or after this time: ISO 8601 or as in `now-2d`.
     #[param(required = false, example = "2026-11-19T00:00:00Z")]
     from_time: String,
-    /// Only entries at or before this time. Together with `fromTime`.
+    /// Only entries at or before this time.
     #[param(required = false, example = "2026-11-20T00:00:00Z")]
     to_time: String,
     /// Only entries of these kinds.

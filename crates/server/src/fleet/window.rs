@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use rollcall_model::query::{Field, SortKey};
 
 use super::bookmark::Position;
-use super::columns::{CODES, code_text, pack_addr};
+use super::columns::{CODES, NO_TIME, code_text, pack_addr};
 use super::filter::Bitmap;
 use super::symbols::Symbols;
 use super::view::{Value, View};
@@ -63,23 +63,35 @@ type Candidate = (u128, u64, u32);
 struct Plan<'a> {
     view: View<'a>,
     sort: &'a [SortKey],
-    parts: Vec<Part>,
+    parts: Vec<Part<'a>>,
     /// The number holds the whole order.
     is_exact: bool,
 }
 
 /// One field within the number.
-struct Part {
+struct Part<'a> {
     key: SortKey,
     bits: u32,
-    ranks: Ranks,
+    ranks: Ranks<'a>,
 }
 
 /// How a field's value becomes a number that orders as the value.
-enum Ranks {
-    Number { least: i64 },
-    Code([u8; CODES as usize]),
-    Symbol { by_number: Vec<u32>, sorted: Vec<String> },
+enum Ranks<'a> {
+    /// A column of times, [`NO_TIME`] where there is none.
+    Time(&'a [i64]),
+    /// Any other number, or a time that is no column.
+    Number {
+        least: i64,
+    },
+    Code {
+        column: &'a [u8],
+        ranks: [u8; CODES as usize],
+    },
+    Symbol {
+        column: &'a [u32],
+        by_number: Vec<u32>,
+        sorted: Vec<&'a str>,
+    },
     Label,
     Addr,
     Prefix,
@@ -102,7 +114,7 @@ impl<'a> Plan<'a> {
         Self { view, sort, parts, is_exact }
     }
 
-    fn pack(&self, mut rank: impl FnMut(&Part) -> Option<u128>) -> u128 {
+    fn pack(&self, mut rank: impl FnMut(&Part<'a>) -> Option<u128>) -> u128 {
         let (mut packed, mut room) = (0_u128, u128::BITS);
         for part in &self.parts {
             let most = u128::MAX >> (u128::BITS - part.bits);
@@ -120,9 +132,8 @@ impl<'a> Plan<'a> {
         packed
     }
 
-    fn candidate(&self, slot: u32) -> Candidate {
-        let packed = self.pack(|part| part.ranks.of_row(part.key.field, slot, self.view));
-        (packed, self.view.table.order.label(slot), slot)
+    fn packed(&self, slot: u32) -> u128 {
+        self.pack(|part| part.ranks.of_row(part.key.field, slot, self.view))
     }
 
     fn compare(&self, a: &Candidate, b: &Candidate) -> Ordering {
@@ -162,8 +173,13 @@ impl<'a> Plan<'a> {
         let buffer = if wanted <= BUFFERED_MAX { 2 * wanted.max(64) } else { usize::MAX };
         let mut worst: Option<Candidate> = None;
         rows.for_each(|slot| {
-            let row = self.candidate(slot);
-            if worst.is_some_and(|worst| row.0 > worst.0)
+            let packed = self.packed(slot);
+            // Most rows end here, before anything else is read of them.
+            if worst.is_some_and(|worst| packed > worst.0) {
+                return;
+            }
+            let row = (packed, self.view.table.order.label(slot), slot);
+            if worst.is_some_and(|worst| self.is_exact && row > worst)
                 || after
                     .is_some_and(|(position, packed, label)| !self.is_after(&row, position, packed, label))
             {
@@ -196,64 +212,64 @@ impl<'a> Plan<'a> {
 const TIME_BITS: u32 = 50;
 const LEAST_TIME_MS: i64 = -62_135_596_800_000;
 
-impl Ranks {
+impl<'a> Ranks<'a> {
     /// The ranks of a field, and how many bits they take.
-    fn new(field: Field, view: View<'_>) -> (Self, u32) {
+    fn new(field: Field, view: View<'a>) -> (Self, u32) {
+        let columns = &view.table.columns;
+        if let Some(times) = columns.times(field) {
+            return (Self::Time(times), TIME_BITS);
+        }
         match field {
-            Field::LastConnectTime
-            | Field::LastDisconnectTime
-            | Field::LastActivityTime
-            | Field::StaleSince
-            | Field::LastRefusedTime => (Self::Number { least: LEAST_TIME_MS }, TIME_BITS),
+            Field::StaleSince => (Self::Number { least: LEAST_TIME_MS }, TIME_BITS),
             Field::MqttReasonCode | Field::CloseCode | Field::RecentConnects => {
                 (Self::Number { least: 0 }, 33)
             }
             Field::Secure => (Self::Number { least: 0 }, 2),
-            Field::DeviceType => (Self::symbols(&view.table.device_types), 34),
-            Field::Reason => (Self::symbols(&view.table.reasons), 34),
+            Field::DeviceType => (Self::symbols(&columns.device_type, &view.table.device_types), 34),
+            Field::Reason => (Self::symbols(&columns.reason, &view.table.reasons), 34),
             Field::Id => (Self::Label, 64),
             Field::ClientAddr => (Self::Addr, 128),
             Field::DeviceId => (Self::Prefix, 128),
-            _ => (Self::codes(field), 6),
+            _ => (Self::codes(field, columns.codes(field).unwrap_or_default()), 6),
         }
     }
 
-    fn codes(field: Field) -> Self {
+    fn codes(field: Field, column: &'a [u8]) -> Self {
         let mut texts: Vec<_> = (0..CODES).filter_map(|code| code_text(field, code)).collect();
         texts.sort_unstable();
         texts.dedup();
         let rank = |code| code_text(field, code).and_then(|text| texts.binary_search(&text).ok());
-        Self::Code(std::array::from_fn(|code| rank(code as u8).map_or(0, |rank| rank as u8)))
+        let ranks = std::array::from_fn(|code| rank(code as u8).map_or(0, |rank| rank as u8));
+        Self::Code { column, ranks }
     }
 
-    fn symbols(symbols: &Symbols) -> Self {
+    fn symbols(column: &'a [u32], symbols: &'a Symbols) -> Self {
         let mut by_number = vec![0; symbols.bound()];
         let sorted = symbols.sorted();
         for (rank, (_, number)) in sorted.iter().enumerate() {
             by_number[*number as usize] = rank as u32;
         }
-        Self::Symbol { by_number, sorted: sorted.into_iter().map(|(text, _)| text.to_owned()).collect() }
+        Self::Symbol { column, by_number, sorted: sorted.into_iter().map(|(text, _)| text).collect() }
     }
 
     fn of_row(&self, field: Field, slot: u32, view: View<'_>) -> Option<u128> {
         let at = slot as usize;
-        let columns = &view.table.columns;
         match self {
+            Self::Time(times) => Some(times[at]).filter(|ms| *ms != NO_TIME).map(time_rank),
             Self::Number { least } => match view.value(field, slot) {
                 Value::Number(number) => u128::try_from(number - least).ok(),
                 _ => None,
             },
-            Self::Code(ranks) => {
-                let code = columns.codes(field)?[at];
+            Self::Code { column, ranks } => {
+                let code = column[at];
                 (code != 0).then(|| u128::from(ranks[usize::from(code)]))
             }
-            Self::Symbol { by_number, .. } => {
-                let number =
-                    if field == Field::Reason { columns.reason[at] } else { columns.device_type[at] };
+            Self::Symbol { column, by_number, .. } => {
+                let number = column[at];
                 (number != 0).then(|| present(by_number[number as usize]))
             }
             Self::Label => Some(u128::from(view.table.order.label(slot))),
-            Self::Addr => Some(columns.addr[at]).filter(|addr| *addr != 0),
+            Self::Addr => Some(view.table.columns.addr[at]).filter(|addr| *addr != 0),
             Self::Prefix => view.device_id(slot).map(prefix),
         }
     }
@@ -262,15 +278,16 @@ impl Ranks {
     fn of_value(&self, field: Field, value: &Value<'_>, view: View<'_>) -> Option<u128> {
         match (self, value) {
             (_, Value::Absent) => None,
+            (Self::Time(_), Value::Number(ms)) => Some(time_rank(*ms)),
             (Self::Number { least }, Value::Number(number)) => {
                 Some(u128::try_from(number.saturating_sub(*least)).unwrap_or(0))
             }
-            (Self::Code(ranks), Value::Text(text)) => {
+            (Self::Code { ranks, .. }, Value::Text(text)) => {
                 let code = (0..CODES).find(|code| code_text(field, *code) == Some(text));
                 Some(code.map_or(0, |code| u128::from(ranks[usize::from(code)])))
             }
             (Self::Symbol { sorted, .. }, Value::Text(text)) => {
-                Some(match sorted.binary_search_by(|probe| probe.as_str().cmp(text)) {
+                Some(match sorted.binary_search_by(|probe| (*probe).cmp(text)) {
                     Ok(at) => present(at as u32),
                     Err(at) => 2 * at as u128,
                 })
@@ -284,6 +301,11 @@ impl Ranks {
             _ => Some(0),
         }
     }
+}
+
+const fn time_rank(ms: i64) -> u128 {
+    let rank = ms.saturating_sub(LEAST_TIME_MS);
+    if rank < 0 { 0 } else { rank as u128 }
 }
 
 /// Leaves room between the ranks of the texts that are there, for those that are not.

@@ -1,0 +1,179 @@
+//! The State API, the Connection Logs API and Rollcall's own status, as typed calls.
+//!
+//! Called by the stores; the only module that fetches. It knows no view and retries nothing.
+
+mod fetch;
+
+use std::collections::HashMap;
+
+use rollcall_model::client_id::encode_path_segment;
+use rollcall_model::log::LogEntry;
+use rollcall_model::query::Query;
+use rollcall_model::{StateDoc, Timestamp};
+use serde::Deserialize;
+
+pub use fetch::{Abort, ApiError, Token};
+use fetch::{get, get_json};
+
+use crate::url::encode_pairs;
+
+const STATES: &str = "/api/v0002/clientconnectionstates";
+const LOGS: &str = "/api/v0002/logs/connection";
+const STATUS: &str = "/api/rollcall/v1/status";
+
+/// A page of states.
+#[derive(Debug, Deserialize)]
+pub struct Listing {
+    pub results: Vec<StateDoc>,
+    pub bookmark: Option<String>,
+    /// A plain Watson server sends none.
+    pub meta: Option<Meta>,
+    #[serde(skip)]
+    pub etag: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Meta {
+    pub total_rows: Option<u64>,
+    #[serde(default)]
+    pub facets: HashMap<String, HashMap<String, u64>>,
+}
+
+/// What the server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub version: String,
+    pub org: String,
+    #[serde(default)]
+    pub demo_clients: u64,
+    /// Where MQTT clients connect: host and port.
+    #[serde(default)]
+    pub mqtt_addr: String,
+    /// Since when the feed from the broker is lost.
+    pub feed_lost: Option<Timestamp>,
+    #[serde(default)]
+    pub lost_events: u64,
+    pub journal_error: Option<String>,
+    pub now: Timestamp,
+    #[serde(default)]
+    pub counts: FleetCounts,
+    pub monitor_client_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct FleetCounts {
+    pub connected: u64,
+    pub disconnected: u64,
+    pub stale: u64,
+}
+
+/// A page of a client's log, newest first, and the address of the next.
+#[derive(Debug, Default)]
+pub struct LogPage {
+    pub entries: Vec<LogEntry>,
+    pub next: Option<String>,
+}
+
+/// The states that a query asks for; `None` when they are still those that `etag` names.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn list(query: &Query, etag: Option<&str>, token: &Token) -> Result<Option<Listing>, ApiError> {
+    let address = format!("{STATES}?{}", encode_pairs(&query.to_pairs()));
+    let Some(answer) = get(&address, etag, token).await? else { return Ok(None) };
+    let mut listing: Listing = answer.parse()?;
+    listing.etag = answer.etag;
+    Ok(Some(listing))
+}
+
+/// The state of one client; `None` when the server does not know it.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn client(id: &str, token: &Token) -> Result<Option<StateDoc>, ApiError> {
+    match get_json(&format!("{STATES}/{}", encode_path_segment(id)), token).await {
+        Err(ApiError::Refused { status: 404, .. }) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// The address of the newest page of a client's log.
+#[must_use]
+pub fn log_address(id: &str, from: Option<Timestamp>, to: Option<Timestamp>, limit: u32) -> String {
+    let mut pairs = vec![("clientId".to_owned(), id.to_owned()), ("limit".to_owned(), limit.to_string())];
+    let times = [("fromTime", from), ("toTime", to)];
+    pairs.extend(times.into_iter().filter_map(|(name, time)| Some((name.to_owned(), time?.to_string()))));
+    format!("{LOGS}?{}", encode_pairs(&pairs))
+}
+
+/// A page of a log, by its address. A client that was never logged has an empty log.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn log(address: &str, token: &Token) -> Result<LogPage, ApiError> {
+    let answer = match get(address, None, token).await {
+        Err(ApiError::Refused { status: 404, .. }) | Ok(None) => return Ok(LogPage::default()),
+        Ok(Some(answer)) => answer,
+        Err(error) => return Err(error),
+    };
+    let next = answer.link.as_deref().and_then(next_link);
+    Ok(LogPage { entries: answer.parse()?, next })
+}
+
+/// What the server says of itself; `None` from a plain Watson server.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn status(token: &Token) -> Result<Option<Status>, ApiError> {
+    match get_json(STATUS, token).await {
+        Err(ApiError::Refused { status: 404, .. }) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// The text of a catalogue file.
+///
+/// # Errors
+/// When the server cannot be reached or has no such file.
+pub async fn catalogue(language: &str, token: &Token) -> Result<String, ApiError> {
+    let answer = get(&format!("/locales/{language}.json"), None, token).await?;
+    answer.map(|answer| answer.body).ok_or(ApiError::Malformed)
+}
+
+/// The path and query of the `rel="next"` entry of a `Link` header. The origin is dropped: the page may talk to
+/// its own server only.
+fn next_link(header: &str) -> Option<String> {
+    let entry =
+        header.split(',').find(|entry| entry.contains("rel=\"next\"") || entry.contains("rel=next"))?;
+    let address = entry.split_once('<')?.1.split_once('>')?.0;
+    let path = match address.split_once("://") {
+        Some((_, rest)) => &rest[rest.find('/')?..],
+        None => address,
+    };
+    path.starts_with(LOGS).then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_in_a_link_header() {
+        let check = |header: &str, expect: Option<&str>| assert_eq!(next_link(header).as_deref(), expect);
+        check("</api/v0002/logs/connection?a=1>; rel=\"next\"", Some("/api/v0002/logs/connection?a=1"));
+        check("<http://h:1/api/v0002/logs/connection?b>; rel=\"next\"", Some("/api/v0002/logs/connection?b"));
+        check("</elsewhere>; rel=\"next\"", None);
+        check("</api/v0002/logs/connection?a=1>; rel=\"prev\"", None);
+        check("", None);
+    }
+
+    #[test]
+    fn the_status_of_an_older_or_newer_server_is_read() {
+        let text =
+            r#"{"version":"1","org":"acme01","now":"2026-11-20T12:00:00Z","feedLost":null,"surprise":[1]}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        assert_eq!((status.org.as_str(), status.counts), ("acme01", FleetCounts::default()));
+    }
+}

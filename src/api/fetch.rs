@@ -1,0 +1,146 @@
+//! One GET request over the browser's `fetch`, with a time limit and a handle that gives it up.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::{TimeoutHandle, set_timeout_with_handle};
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortController, Headers, RequestInit, Response};
+
+/// A request that takes longer has failed: whoever looks at the page must know.
+const LIMIT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiError {
+    /// No answer came: no network, no server, or not in time.
+    Unreachable,
+    /// The request was given up by the dashboard itself.
+    Aborted,
+    /// The server answered, but not with what was asked for.
+    Refused { status: u16, message: String },
+    /// The answer is not what the contract says.
+    Malformed,
+}
+
+/// Gives the requests that carry its token up when it is dropped.
+#[derive(Debug, Default)]
+pub struct Abort {
+    token: Token,
+}
+
+impl Abort {
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.token.clone()
+    }
+}
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.token.abort();
+    }
+}
+
+/// What a request carries so that it can be given up. The default one nobody gives up but the time limit.
+#[derive(Debug, Clone)]
+pub struct Token {
+    controller: Option<AbortController>,
+    is_late: Rc<Cell<bool>>,
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self { controller: AbortController::new().ok(), is_late: Rc::default() }
+    }
+}
+
+impl Token {
+    fn abort(&self) {
+        if let Some(controller) = &self.controller {
+            controller.abort();
+        }
+    }
+
+    /// What an exception of `fetch` means.
+    fn failure(&self) -> ApiError {
+        let is_aborted = self.controller.as_ref().is_some_and(|controller| controller.signal().aborted());
+        if is_aborted && !self.is_late.get() { ApiError::Aborted } else { ApiError::Unreachable }
+    }
+
+    fn start_limit(&self) -> TimeLimit {
+        let token = self.clone();
+        let expire = move || {
+            token.is_late.set(true);
+            token.abort();
+        };
+        TimeLimit(set_timeout_with_handle(expire, LIMIT).ok())
+    }
+}
+
+struct TimeLimit(Option<TimeoutHandle>);
+
+impl Drop for TimeLimit {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            handle.clear();
+        }
+    }
+}
+
+/// An answer with status 2xx.
+pub(super) struct Answer {
+    pub body: String,
+    pub etag: Option<String>,
+    pub link: Option<String>,
+}
+
+impl Answer {
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_str(&self.body).map_err(|_| ApiError::Malformed)
+    }
+}
+
+pub(super) async fn get_json<T: DeserializeOwned>(address: &str, token: &Token) -> Result<T, ApiError> {
+    get(address, None, token).await?.ok_or(ApiError::Malformed)?.parse()
+}
+
+/// `None` for "not modified", which only a request with an `etag` can get.
+pub(super) async fn get(
+    address: &str,
+    etag: Option<&str>,
+    token: &Token,
+) -> Result<Option<Answer>, ApiError> {
+    let _limit = token.start_limit();
+    let window = web_sys::window().ok_or(ApiError::Unreachable)?;
+    let options = RequestInit::new();
+    if let Some(controller) = &token.controller {
+        options.set_signal(Some(&controller.signal()));
+    }
+    if let (Some(etag), Ok(headers)) = (etag, Headers::new()) {
+        let _ = headers.set("If-None-Match", etag);
+        options.set_headers(&headers);
+    }
+    let response = JsFuture::from(window.fetch_with_str_and_init(address, &options)).await;
+    let response: Response =
+        response.map_err(|_| token.failure())?.dyn_into().map_err(|_| ApiError::Unreachable)?;
+    if response.status() == 304 {
+        return Ok(None);
+    }
+    let body = JsFuture::from(response.text().map_err(|_| ApiError::Unreachable)?).await;
+    let body = body.map_err(|_| token.failure())?.as_string().unwrap_or_default();
+    if !response.ok() {
+        return Err(ApiError::Refused { status: response.status(), message: message_of(&body) });
+    }
+    let header = |name: &str| response.headers().get(name).ok().flatten();
+    Ok(Some(Answer { etag: header("etag"), link: header("link"), body }))
+}
+
+/// The `message` of an error answer.
+fn message_of(body: &str) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let message = parsed.as_ref().and_then(|value| value.get("message")).and_then(serde_json::Value::as_str);
+    message.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,91 @@
+//! The few things of the browser that more than one module needs, each wrapped once: time, storage, media queries,
+//! visibility. Knows nothing of the dashboard.
+
+use leptos::prelude::{ArcRwSignal, Set};
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// Milliseconds since 1970 by this computer's clock.
+#[must_use]
+pub fn wall_ms() -> i64 {
+    js_sys::Date::now() as i64
+}
+
+/// Milliseconds by a clock that never jumps; only differences mean something.
+#[must_use]
+pub fn steady_ms() -> f64 {
+    web_sys::window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now())
+}
+
+/// A setting that this browser remembers; `None` where storage is forbidden.
+#[must_use]
+pub fn remembered(key: &str) -> Option<String> {
+    storage()?.get_item(key).ok().flatten()
+}
+
+/// Remembers a setting, or forgets it. Where storage is forbidden the setting lasts as long as the page.
+pub fn remember(key: &str, value: Option<&str>) {
+    let Some(storage) = storage() else { return };
+    let _ = match value {
+        Some(value) => storage.set_item(key, value),
+        None => storage.remove_item(key),
+    };
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.local_storage().ok().flatten()
+}
+
+/// Whether a media query holds, followed for the life of the page.
+#[must_use]
+pub fn media(query: &str) -> ArcRwSignal<bool> {
+    let list = web_sys::window().and_then(|window| window.match_media(query).ok().flatten());
+    let signal = ArcRwSignal::new(list.as_ref().is_some_and(web_sys::MediaQueryList::matches));
+    if let Some(list) = list {
+        let follower = signal.clone();
+        let on_change = Closure::<dyn Fn(web_sys::MediaQueryListEvent)>::new(
+            move |event: web_sys::MediaQueryListEvent| follower.set(event.matches()),
+        );
+        let _ = list.add_event_listener_with_callback("change", on_change.as_ref().unchecked_ref());
+        on_change.forget();
+    }
+    signal
+}
+
+#[must_use]
+pub fn is_hidden() -> bool {
+    web_sys::window().and_then(|window| window.document()).is_some_and(|document| document.hidden())
+}
+
+/// Whether this is Firefox, whose tallest element is half as tall as Chromium's.
+#[must_use]
+pub fn is_firefox() -> bool {
+    let agent = web_sys::window().and_then(|window| window.navigator().user_agent().ok());
+    agent.is_some_and(|agent| agent.contains("Firefox/"))
+}
+
+/// Puts a text on the clipboard. Returns whether the browser took it.
+pub fn copy(text: &str) -> bool {
+    let Some(window) = web_sys::window() else { return false };
+    // Outside secure contexts, such as plain HTTP in a company's network, there is no `navigator.clipboard`.
+    if window.is_secure_context() {
+        let _ = window.navigator().clipboard().write_text(text);
+        return true;
+    }
+    copy_by_selection(text).unwrap_or(false)
+}
+
+/// The old way: a text area for a moment, its content selected, and the browser's own copy command.
+fn copy_by_selection(text: &str) -> Option<bool> {
+    let document = web_sys::window()?.document()?;
+    let area: web_sys::HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
+    area.set_class_name("for-readers");
+    area.set_value(text);
+    document.body()?.append_child(&area).ok()?;
+    area.select();
+    let command = js_sys::Reflect::get(&document, &JsValue::from_str("execCommand")).ok()?;
+    let command: js_sys::Function = command.dyn_into().ok()?;
+    let is_done = command.call1(&document, &JsValue::from_str("copy")).ok()?.is_truthy();
+    area.remove();
+    Some(is_done)
+}

@@ -1,0 +1,275 @@
+//! Numbers, dates, relative times, durations and plurals, as the reader's language writes them.
+//!
+//! A thin layer over the browser's `Intl`, called by views inside reactive closures (the language is tracked). The
+//! formatters are costly to make and are kept until the language changes. Works in browsers only.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use js_sys::{Array, Date, Function, Intl, Object, Reflect};
+use rollcall_model::Timestamp;
+use rollcall_model::time::TimeUnit;
+use wasm_bindgen::JsValue;
+
+use crate::i18n::{self, Catalogue};
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The formatters of one language.
+struct Formats {
+    catalogue: Arc<Catalogue>,
+    locales: Array,
+    number: Function,
+    decimal: Function,
+    clock: Function,
+    clock_short: Function,
+    day: Function,
+    day_year: Function,
+    exact: Function,
+    exact_utc: Function,
+    relative: Intl::RelativeTimeFormat,
+    plural: Intl::PluralRules,
+}
+
+thread_local! {
+    static FORMATS: RefCell<Option<Formats>> = const { RefCell::new(None) };
+}
+
+fn with<T>(then: impl FnOnce(&Formats) -> T) -> T {
+    let catalogue = i18n::current();
+    FORMATS.with_borrow_mut(|formats| {
+        let kept = formats.take().filter(|formats| Arc::ptr_eq(&formats.catalogue, &catalogue));
+        then(formats.insert(kept.unwrap_or_else(|| Formats::new(catalogue))))
+    })
+}
+
+impl Formats {
+    fn new(catalogue: Arc<Catalogue>) -> Self {
+        let locales = Array::of1(&JsValue::from_str(&regional(&catalogue.language)));
+        let date = |pairs: &[(&str, &str)]| {
+            let all = [&[("hourCycle", "h23")], pairs].concat();
+            Intl::DateTimeFormat::new(&locales, &options(&all)).format()
+        };
+        let (hour, minute, second) = (("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit"));
+        let (day, month, year) = (("day", "numeric"), ("month", "short"), ("year", "numeric"));
+        let fraction = ("fractionalSecondDigits", "3");
+        let exact = [day, month, year, hour, minute, second, fraction];
+        let zone = ("timeZoneName", "short");
+        Self {
+            number: Intl::NumberFormat::new(&locales, &Object::new()).format(),
+            decimal: Intl::NumberFormat::new(&locales, &options(&[("maximumFractionDigits", "1")])).format(),
+            clock: date(&[hour, minute, second]),
+            clock_short: date(&[hour, minute]),
+            day: date(&[day, month]),
+            day_year: date(&[day, month, year]),
+            exact: date(&[&exact[..], &[zone]].concat()),
+            exact_utc: date(&[&exact[..], &[zone, ("timeZone", "UTC")]].concat()),
+            relative: Intl::RelativeTimeFormat::new(
+                &locales,
+                &options(&[("style", "narrow"), ("numeric", "always")]),
+            ),
+            plural: Intl::PluralRules::new(&locales, &Object::new()),
+            locales,
+            catalogue,
+        }
+    }
+}
+
+impl Formats {
+    /// Formatters of units are made as needed: they are for single texts, not for tables.
+    fn unit(&self, amount: f64, unit: &str, display: &str) -> String {
+        let options = options(&[("style", "unit"), ("unit", unit), ("unitDisplay", display)]);
+        call(&Intl::NumberFormat::new(&self.locales, &options).format(), &JsValue::from_f64(amount))
+    }
+}
+
+/// The reader's own variant of the language, where the browser names one: `en-GB` writes dates unlike `en-US`.
+fn regional(language: &str) -> String {
+    let own = web_sys::window().and_then(|window| window.navigator().language());
+    let base = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    own.filter(|own| !language.contains('-') && base(own) == base(language))
+        .unwrap_or_else(|| language.to_owned())
+}
+
+fn options(pairs: &[(&str, &str)]) -> Object {
+    let object = Object::new();
+    for (name, value) in pairs {
+        // Setting a property of a fresh object cannot fail.
+        let _ = Reflect::set(&object, &JsValue::from_str(name), &JsValue::from_str(value));
+    }
+    object
+}
+
+fn call(formatter: &Function, value: &JsValue) -> String {
+    formatter.call1(&JsValue::UNDEFINED, value).ok().and_then(|text| text.as_string()).unwrap_or_default()
+}
+
+fn call_time(formatter: &Function, time: Timestamp) -> String {
+    call(formatter, &JsValue::from_f64(time.millis() as f64))
+}
+
+/// A count, grouped: `911,002`.
+#[must_use]
+pub fn number(count: u64) -> String {
+    with(|formats| call(&formats.number, &JsValue::from_f64(count as f64)))
+}
+
+/// A number with at most one digit after the point.
+#[must_use]
+pub fn decimal(value: f64) -> String {
+    with(|formats| call(&formats.decimal, &JsValue::from_f64(value)))
+}
+
+/// The CLDR plural category of a count.
+#[must_use]
+pub fn plural_category(count: u64) -> String {
+    with(|formats| String::from(formats.plural.select(count as f64)))
+}
+
+/// `08:52:01`, local time.
+#[must_use]
+pub fn clock(time: Timestamp) -> String {
+    with(|formats| call_time(&formats.clock, time))
+}
+
+/// As short as can be without being ambiguous: `08:52` today, `18 Nov 08:52` this year, `18 Nov 2025` before.
+#[must_use]
+pub fn moment(time: Timestamp, now: Timestamp) -> String {
+    with(|formats| {
+        let [then, today] = [time, now].map(local_date);
+        if then == today {
+            call_time(&formats.clock_short, time)
+        } else if then.0 == today.0 {
+            format!("{} {}", call_time(&formats.day, time), call_time(&formats.clock_short, time))
+        } else {
+            call_time(&formats.day_year, time)
+        }
+    })
+}
+
+/// Like [`moment`], to the second: `08:52:01`, `18 Nov 08:52:01`, `18 Nov 2025 08:52:01`.
+#[must_use]
+pub fn moment_exact(time: Timestamp, now: Timestamp) -> String {
+    with(|formats| {
+        let clock = call_time(&formats.clock, time);
+        let [then, today] = [time, now].map(local_date);
+        if then == today {
+            clock
+        } else if then.0 == today.0 {
+            format!("{} {clock}", call_time(&formats.day, time))
+        } else {
+            format!("{} {clock}", call_time(&formats.day_year, time))
+        }
+    })
+}
+
+/// Both zones, to the millisecond, on two lines: for tooltips and for copying.
+#[must_use]
+pub fn exact(time: Timestamp) -> String {
+    with(|formats| format!("{}\n{}", call_time(&formats.exact, time), call_time(&formats.exact_utc, time)))
+}
+
+/// Local time to the millisecond, with the zone.
+#[must_use]
+pub fn exact_local(time: Timestamp) -> String {
+    with(|formats| call_time(&formats.exact, time))
+}
+
+/// `3h ago`, in the narrow style of the language.
+#[must_use]
+pub fn relative(time: Timestamp, now: Timestamp) -> String {
+    // Clocks differ: what seems to lie in the future has just happened.
+    let ago_ms = (now.millis() - time.millis()).max(0);
+    let (amount, unit) = match ago_ms {
+        ms if ms < MINUTE_MS => (ms / SECOND_MS, "second"),
+        ms if ms < HOUR_MS => (ms / MINUTE_MS, "minute"),
+        ms if ms < DAY_MS => (ms / HOUR_MS, "hour"),
+        ms => (ms / DAY_MS, "day"),
+    };
+    with(|formats| String::from(formats.relative.format(-(amount as f64), unit)))
+}
+
+/// The two largest units of a span: `3 hr 4 min`.
+#[must_use]
+pub fn duration(ms: i64) -> String {
+    let ms = ms.max(0);
+    let units = match ms {
+        ms if ms < MINUTE_MS => vec![(ms / SECOND_MS, "second")],
+        ms if ms < HOUR_MS => vec![(ms / MINUTE_MS, "minute"), (ms % MINUTE_MS / SECOND_MS, "second")],
+        ms if ms < DAY_MS => vec![(ms / HOUR_MS, "hour"), (ms % HOUR_MS / MINUTE_MS, "minute")],
+        ms => vec![(ms / DAY_MS, "day"), (ms % DAY_MS / HOUR_MS, "hour")],
+    };
+    with(|formats| {
+        let texts: Vec<String> = units
+            .iter()
+            .enumerate()
+            .filter(|(at, (amount, _))| *at == 0 || *amount > 0)
+            .map(|(_, (amount, unit))| formats.unit(*amount as f64, unit, "short"))
+            .collect();
+        texts.join(" ")
+    })
+}
+
+/// The name of the reader's time zone, as in `Europe/Berlin`.
+#[must_use]
+pub fn time_zone() -> String {
+    let resolved = Intl::DateTimeFormat::new(&Array::new(), &Object::new()).resolved_options();
+    let name = Reflect::get(&resolved, &JsValue::from_str("timeZone"));
+    name.ok().and_then(|name| name.as_string()).unwrap_or_default()
+}
+
+/// Year, month and day of a time in the reader's zone.
+fn local_date(time: Timestamp) -> (u32, u32, u32) {
+    let date = Date::new(&JsValue::from_f64(time.millis() as f64));
+    (date.get_full_year(), date.get_month(), date.get_date())
+}
+
+/// The value of an `<input type=datetime-local>` that stands for the time: `2026-11-20T08:52`.
+#[must_use]
+pub fn to_local_input(time: Timestamp) -> String {
+    let date = Date::new(&JsValue::from_f64(time.millis() as f64));
+    let (year, month, day) = (date.get_full_year(), date.get_month() + 1, date.get_date());
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}", date.get_hours(), date.get_minutes())
+}
+
+/// Reads what [`to_local_input`] writes, or the like with seconds; `None` for an empty or incomplete input.
+#[must_use]
+pub fn from_local_input(text: &str) -> Option<Timestamp> {
+    // Without a zone, date and time together are local time by the standard of ECMAScript.
+    let ms = Date::parse(text);
+    (text.contains('T') && ms.is_finite()).then(|| Timestamp::from_millis(ms as i64))
+}
+
+/// An amount of a unit of time as it was written: `24 hr`, not a day.
+#[must_use]
+pub fn amount(amount: u32, unit: TimeUnit) -> String {
+    let unit = match unit {
+        TimeUnit::Second => "second",
+        TimeUnit::Minute => "minute",
+        TimeUnit::Hour => "hour",
+        TimeUnit::Day => "day",
+        TimeUnit::Week => "week",
+    };
+    with(|formats| formats.unit(f64::from(amount), unit, "short"))
+}
+
+/// How long a message was on its way: `0.2 s`, `12 ms`.
+#[must_use]
+pub fn latency(ms: f64) -> String {
+    with(|formats| {
+        if ms < 100.0 {
+            formats.unit(ms.max(1.0).round(), "millisecond", "short")
+        } else {
+            formats.unit((ms / 100.0).round() / 10.0, "second", "narrow")
+        }
+    })
+}
+
+/// Day and minute, local time, whatever the day: for the ends of a chosen range.
+#[must_use]
+pub fn minute(time: Timestamp) -> String {
+    with(|formats| format!("{} {}", call_time(&formats.day, time), call_time(&formats.clock_short, time)))
+}

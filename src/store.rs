@@ -1,0 +1,92 @@
+//! The state of the page, split by responsibility. Views read it; only stores talk to the API, the monitor feed,
+//! the address bar and the browser's storage.
+
+mod clock;
+mod detail;
+mod feed;
+mod prefs;
+mod status;
+mod table;
+mod view;
+
+use leptos::prelude::{expect_context, provide_context};
+
+pub use clock::Clock;
+pub use detail::{Detail, LogState, Open};
+pub use feed::Feed;
+pub use prefs::{Prefs, Theme};
+pub use status::StatusStore;
+pub use table::{Counts, Table};
+pub use view::ViewStore;
+
+/// Whether answers come from the API.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ApiState {
+    #[default]
+    Loading,
+    Fine,
+    /// No answer, or a refusal, since the last good answer; times in wall-clock milliseconds.
+    Failed {
+        problem: Problem,
+        last_good_ms: Option<i64>,
+        retry_at_ms: i64,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    Unreachable,
+    Refused { status: u16, message: String },
+    Malformed,
+}
+
+impl Problem {
+    /// `None` for what the dashboard itself gave up.
+    #[must_use]
+    pub fn of(error: crate::api::ApiError) -> Option<Self> {
+        use crate::api::ApiError;
+        Some(match error {
+            ApiError::Aborted => return None,
+            ApiError::Unreachable => Self::Unreachable,
+            ApiError::Refused { status, message } => Self::Refused { status, message },
+            ApiError::Malformed => Self::Malformed,
+        })
+    }
+}
+
+/// All stores. Handles only: copying is free.
+#[derive(Clone, Copy)]
+pub struct Stores {
+    pub clock: Clock,
+    pub prefs: Prefs,
+    pub view: ViewStore,
+    pub status: StatusStore,
+    pub table: Table,
+    pub detail: Detail,
+    pub feed: Feed,
+}
+
+impl Stores {
+    /// Makes the stores, starts what runs by itself, and lets every view below find them.
+    pub fn provide() {
+        let clock = Clock::start();
+        let prefs = Prefs::load();
+        let view = ViewStore::load();
+        let status = StatusStore::new(clock);
+        let table = Table::new(clock, view, status);
+        let detail = Detail::new(clock, view);
+        let feed = Feed::new(table, detail, status);
+        let stores = Self { clock, prefs, view, status, table, detail, feed };
+        provide_context(stores);
+        status.start();
+        table.start();
+        detail.start();
+        feed.start();
+    }
+}
+
+/// The stores of the page.
+#[must_use]
+pub fn stores() -> Stores {
+    expect_context()
+}

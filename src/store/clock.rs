@@ -1,0 +1,60 @@
+//! What time it is, by the server's clock: a laptop that is two minutes off must not show clients as active in two
+//! minutes. Ticks once a second while the page is visible.
+
+use std::time::Duration;
+
+use leptos::prelude::{Get, GetUntracked, RwSignal, Set, Track, set_interval};
+use rollcall_model::Timestamp;
+
+use crate::browser;
+
+#[derive(Clone, Copy)]
+pub struct Clock {
+    now: RwSignal<Timestamp>,
+    /// The server's clock minus this computer's.
+    offset_ms: RwSignal<i64>,
+}
+
+impl Clock {
+    #[must_use]
+    pub fn start() -> Self {
+        let clock = Self {
+            now: RwSignal::new(Timestamp::from_millis(browser::wall_ms())),
+            offset_ms: RwSignal::new(0),
+        };
+        let tick = move || {
+            if !browser::is_hidden() {
+                clock.now.set(clock.exact());
+            }
+        };
+        set_interval(tick, Duration::from_secs(1));
+        clock
+    }
+
+    /// The time, to the second; whoever asks inside a reactive closure is asked again each second.
+    #[must_use]
+    pub fn now(self) -> Timestamp {
+        self.now.get()
+    }
+
+    /// Makes the reactive closure that calls it run again each second.
+    pub fn tick(self) {
+        self.now.track();
+    }
+
+    /// The time, to the millisecond, at this moment.
+    #[must_use]
+    pub fn exact(self) -> Timestamp {
+        Timestamp::from_millis(browser::wall_ms() + self.offset_ms.get_untracked())
+    }
+
+    /// Learns the server's clock from an answer that was `round_trip_ms` on its way there and back. Small
+    /// differences are the network's.
+    pub fn learn(self, server: Timestamp, round_trip_ms: i64) {
+        let offset_ms = server.millis() + round_trip_ms / 2 - browser::wall_ms();
+        if (offset_ms - self.offset_ms.get_untracked()).abs() > 250 {
+            self.offset_ms.set(offset_ms);
+            self.now.set(self.exact());
+        }
+    }
+}

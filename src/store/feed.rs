@@ -1,0 +1,122 @@
+//! The monitor feed and what it moves: hands events to the table and the open client, follows whether the page is
+//! visible, and lets the reader pause.
+
+use std::rc::Rc;
+
+use leptos::prelude::{
+    Effect, Get, GetUntracked, LocalStorage, RwSignal, Set, SetValue, StoredValue, WithValue,
+    window_event_listener_untyped,
+};
+
+use super::{Detail, StatusStore, Table};
+use crate::browser;
+use crate::monitor::{FeedState, Monitor, Tell};
+
+#[derive(Clone, Copy)]
+pub struct Feed {
+    pub state: RwSignal<FeedState>,
+    /// The reader stopped the page from changing.
+    pub is_paused: RwSignal<bool>,
+    monitor: StoredValue<Option<Monitor>, LocalStorage>,
+    table: Table,
+    detail: Detail,
+    status: StatusStore,
+}
+
+impl Feed {
+    pub(super) fn new(table: Table, detail: Detail, status: StatusStore) -> Self {
+        Self {
+            state: RwSignal::new(FeedState::Off),
+            is_paused: RwSignal::new(false),
+            monitor: StoredValue::new_local(None),
+            table,
+            detail,
+            status,
+        }
+    }
+
+    pub(super) fn start(self) {
+        let monitor = Monitor::new(Rc::new(move |tell| self.hear(tell)));
+        self.monitor.set_value(Some(monitor));
+        Effect::new(move |was_known: Option<bool>| {
+            let is_known = self.status.is_known();
+            if is_known && was_known != Some(true) && !browser::is_hidden() {
+                self.connect();
+            }
+            is_known
+        });
+        window_event_listener_untyped("visibilitychange", move |_| self.follow_visibility());
+    }
+
+    /// Stops the page from changing, or lets it go on from what is true then.
+    pub fn toggle_pause(self) {
+        let is_paused = !self.is_paused.get_untracked();
+        self.is_paused.set(is_paused);
+        self.table.set_paused(is_paused);
+        if !is_paused {
+            self.detail.refresh();
+        }
+    }
+
+    fn connect(self) {
+        let given = self.status.with_untracked(|status| {
+            let org = status.org.clone();
+            (status.monitor_client_id.clone(), org)
+        });
+        let random = || format!("{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32);
+        let client_id = match given {
+            Some((Some(id), _)) => id,
+            Some((None, org)) => format!("a:{org}:rollcall-{}", random()),
+            None => format!("a:org:rollcall-{}", random()),
+        };
+        self.monitor.with_value(|monitor| {
+            if let Some(monitor) = monitor {
+                monitor.start(&client_id);
+            }
+        });
+    }
+
+    fn hear(self, tell: Tell) {
+        match tell {
+            Tell::State(state) => {
+                let was_live = matches!(self.state.get_untracked(), FeedState::Live { .. });
+                self.state.set(state);
+                let is_live = matches!(state, FeedState::Live { .. });
+                self.table.set_live(is_live);
+                if is_live && !was_live {
+                    // What happened while nobody listened.
+                    self.table.refresh();
+                    self.detail.refresh();
+                }
+            }
+            Tell::Events(events) if !self.is_paused.get_untracked() => {
+                self.table.apply(&events);
+                self.detail.apply(&events);
+            }
+            Tell::Events(_) => {}
+        }
+    }
+
+    /// A hidden page costs nothing: no feed, no questions. It catches up when it is seen again.
+    fn follow_visibility(self) {
+        if browser::is_hidden() {
+            self.monitor.with_value(|monitor| {
+                if let Some(monitor) = monitor {
+                    monitor.stop();
+                }
+            });
+        } else if self.status.is_known() {
+            self.status.ask();
+            self.table.refresh();
+            self.connect();
+        } else {
+            self.status.ask();
+        }
+    }
+
+    /// What the indicator says, tracked.
+    #[must_use]
+    pub fn shown(self) -> (FeedState, bool) {
+        (self.state.get(), self.is_paused.get())
+    }
+}

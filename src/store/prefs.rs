@@ -1,0 +1,120 @@
+//! What this browser remembers of its reader: the theme and the language.
+
+use leptos::prelude::{Effect, Get, RwSignal, Set};
+use leptos::task::spawn_local;
+
+use crate::i18n::{self, Catalogue, LANGUAGES};
+use crate::{api, browser};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system says.
+    Auto,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+
+    /// The theme after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self {
+            Self::Auto => Self::Light,
+            Self::Light => Self::Dark,
+            Self::Dark => Self::Auto,
+        }
+    }
+}
+
+const THEME: &str = "rollcall.theme";
+const LANGUAGE: &str = "rollcall.language";
+
+#[derive(Clone, Copy)]
+pub struct Prefs {
+    pub theme: RwSignal<Theme>,
+    pub language: RwSignal<&'static str>,
+}
+
+impl Prefs {
+    /// Reads what is remembered and applies it, now and at every change.
+    #[must_use]
+    pub fn load() -> Self {
+        let theme = match browser::remembered(THEME).as_deref() {
+            Some("light") => Theme::Light,
+            Some("dark") => Theme::Dark,
+            _ => Theme::Auto,
+        };
+        let prefs = Self { theme: RwSignal::new(theme), language: RwSignal::new(first_language()) };
+        Effect::new(move || apply_theme(prefs.theme.get()));
+        Effect::new(move || apply_language(prefs.language.get()));
+        prefs
+    }
+
+    pub fn choose_theme(self, theme: Theme) {
+        browser::remember(THEME, theme.name());
+        self.theme.set(theme);
+    }
+
+    pub fn choose_language(self, language: &str) {
+        if let Some((known, _)) = LANGUAGES.iter().find(|(tag, _)| *tag == language) {
+            browser::remember(LANGUAGE, Some(known));
+            self.language.set(known);
+        }
+    }
+}
+
+/// The remembered language, else the first of the browser's that there is a catalogue for.
+fn first_language() -> &'static str {
+    let wanted = browser::remembered(LANGUAGE).into_iter().chain(browser_languages());
+    let known = |wanted: String| {
+        let base = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let exact = LANGUAGES.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(&wanted));
+        exact.or_else(|| LANGUAGES.iter().find(|(tag, _)| base(tag) == base(&wanted))).map(|(tag, _)| *tag)
+    };
+    wanted.into_iter().find_map(known).unwrap_or("en")
+}
+
+fn browser_languages() -> Vec<String> {
+    let languages = web_sys::window().map(|window| window.navigator().languages());
+    languages.map(|list| list.iter().filter_map(|tag| tag.as_string()).collect()).unwrap_or_default()
+}
+
+fn apply_theme(theme: Theme) {
+    let Some(root) = root() else { return };
+    let _ = match theme.name() {
+        Some(name) => root.set_attribute("data-theme", name),
+        None => root.remove_attribute("data-theme"),
+    };
+}
+
+fn apply_language(language: &'static str) {
+    if language == Catalogue::source().language {
+        return show(Catalogue::source());
+    }
+    spawn_local(async move {
+        let text = api::catalogue(language, &api::Token::default()).await;
+        // A language that cannot be had leaves the page in the one it is in.
+        if let Some(catalogue) = text.ok().and_then(|text| Catalogue::parse(language, &text).ok()) {
+            show(catalogue);
+        }
+    });
+}
+
+fn show(catalogue: Catalogue) {
+    if let Some(root) = root() {
+        let _ = root.set_attribute("lang", &catalogue.language);
+    }
+    i18n::set_catalogue(catalogue);
+}
+
+fn root() -> Option<web_sys::Element> {
+    web_sys::window()?.document()?.document_element()
+}

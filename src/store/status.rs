@@ -1,0 +1,131 @@
+//! What the server says of itself: asked for at the start and every few seconds while the page is visible.
+
+use std::time::Duration;
+
+use leptos::prelude::{Get, GetUntracked, RwSignal, Set, With, WithUntracked, set_interval};
+use leptos::task::spawn_local;
+
+use super::Clock;
+use crate::api::{self, Status, Token};
+use crate::browser;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What is known of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Server {
+    #[default]
+    Unknown,
+    /// A server that speaks Watson's API and nothing more.
+    Watson,
+    Rollcall(Box<Status>),
+}
+
+#[derive(Clone, Copy)]
+pub struct StatusStore {
+    server: RwSignal<Server>,
+    is_asking: RwSignal<bool>,
+    has_answered: RwSignal<bool>,
+    clock: Clock,
+}
+
+impl StatusStore {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            server: RwSignal::default(),
+            is_asking: RwSignal::new(false),
+            has_answered: RwSignal::new(false),
+            clock,
+        }
+    }
+
+    pub(super) fn start(self) {
+        self.ask();
+        set_interval(
+            move || {
+                if !browser::is_hidden() {
+                    self.ask();
+                }
+            },
+            EVERY,
+        );
+    }
+
+    /// Asks now, unless a question is open. A failure is the table's to report, which asks the same server.
+    pub fn ask(self) {
+        if self.is_asking.get_untracked() {
+            return;
+        }
+        self.is_asking.set(true);
+        spawn_local(async move {
+            let asked_ms = browser::wall_ms();
+            let answer = api::status(&Token::default()).await;
+            self.is_asking.set(false);
+            self.has_answered.set(true);
+            let server = match answer {
+                Ok(Some(status)) => {
+                    self.clock.learn(status.now, browser::wall_ms() - asked_ms);
+                    Server::Rollcall(Box::new(status))
+                }
+                Ok(None) => Server::Watson,
+                Err(_) => return,
+            };
+            // The time of the answer alone is no news.
+            let is_news = self.server.with_untracked(|old| without_time(old) != without_time(&server));
+            if is_news {
+                self.server.set(server);
+            }
+        });
+    }
+
+    /// Reads a part of the status, tracked; `None` before the first answer and from a plain Watson server.
+    pub fn with<T>(self, read: impl FnOnce(&Status) -> T) -> Option<T> {
+        self.server.with(|server| match server {
+            Server::Rollcall(status) => Some(read(status)),
+            _ => None,
+        })
+    }
+
+    pub fn with_untracked<T>(self, read: impl FnOnce(&Status) -> T) -> Option<T> {
+        self.server.with_untracked(|server| match server {
+            Server::Rollcall(status) => Some(read(status)),
+            _ => None,
+        })
+    }
+
+    /// Whether the server knows Watson's API and nothing more: no totals, no facets, no jumps.
+    #[must_use]
+    pub fn is_watson(self) -> bool {
+        self.server.with_untracked(|server| *server == Server::Watson)
+    }
+
+    /// Whether any server has answered, tracked.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.server.with(|server| *server != Server::Unknown)
+    }
+
+    /// Whether the first question is over, well or badly, tracked.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        self.has_answered.get()
+    }
+
+    /// Whether clients that a demo left behind are hidden unless the reader wants them, tracked.
+    #[must_use]
+    pub fn hides_demo(self) -> bool {
+        self.with(|status| status.demo_clients == 0).unwrap_or(false)
+    }
+}
+
+fn without_time(server: &Server) -> Server {
+    match server {
+        Server::Rollcall(status) => {
+            let mut status = status.clone();
+            status.now = rollcall_model::Timestamp::from_millis(0);
+            status.monitor_client_id = None;
+            Server::Rollcall(status)
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,255 @@
+//! The table: keeps the live window filled from the State API, applies monitor messages to it, and asks again when
+//! only the server can know.
+//!
+//! Questions are throttled: the first change is asked about at once, the next no sooner than half a second later,
+//! however many messages come. The view tells which rows are in view and reads the window; nothing here paints.
+
+mod ask;
+mod counts;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use leptos::prelude::{
+    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, StoredValue, TimeoutHandle, Update,
+    UpdateValue, WithValue, set_interval, set_timeout_with_handle,
+};
+use rollcall_model::ConnectionEvent;
+use rollcall_model::query::{Filter, SortKey};
+
+use super::{ApiState, Clock, StatusStore, ViewStore};
+use crate::api::Abort;
+use crate::browser;
+use crate::monitor::Backoff;
+use crate::window::{Row, Touched, Window};
+
+pub use counts::Counts;
+
+/// No two questions start within this time, unless the reader asks for something else.
+const THROTTLE_MS: i64 = 500;
+/// How often is asked without cause: while the feed is live, while it is not, and while the answer changes by the
+/// mere passing of time.
+const IDLE_MS: i64 = 15_000;
+const BLIND_MS: i64 = 2_000;
+const RELATIVE_MS: i64 = 5_000;
+
+/// What a question asks for.
+type Asked = (Filter, Vec<SortKey>);
+
+#[derive(Clone, Copy)]
+pub struct Table {
+    /// Counts up when rows in the window changed.
+    pub revision: RwSignal<u32>,
+    pub api: RwSignal<ApiState>,
+    pub counts: RwSignal<Counts>,
+    /// By how many rows what is in view moved, with a serial number.
+    pub moved: RwSignal<(u32, i64)>,
+    /// The filter and order that the rows answer to; changes when the reader is shown something else.
+    pub asked: Memo<Option<Asked>>,
+    /// The rows on screen still answer an older question.
+    pub is_outdated: RwSignal<bool>,
+    inner: StoredValue<Inner, LocalStorage>,
+    clock: Clock,
+    status: StatusStore,
+}
+
+struct Inner {
+    window: Window,
+    visible: Range<u64>,
+    abort: Option<Abort>,
+    /// Counts up with every question; an answer to an older one is dropped.
+    serial: u32,
+    etag: Option<(String, String)>,
+    is_wanted: bool,
+    asked_at_ms: i64,
+    wake: Option<TimeoutHandle>,
+    backoff: Backoff,
+    last_good_ms: Option<i64>,
+    is_live: bool,
+    is_paused: bool,
+    counts: counts::Wanted,
+    /// Where the next page begins, for servers that know no jumps.
+    bookmark: Option<String>,
+}
+
+impl Table {
+    pub(super) fn new(clock: Clock, view: ViewStore, status: StatusStore) -> Self {
+        let inner = Inner {
+            window: Window::default(),
+            visible: 0..40,
+            abort: None,
+            serial: 0,
+            etag: None,
+            is_wanted: false,
+            asked_at_ms: 0,
+            wake: None,
+            backoff: Backoff::new(js_sys::Math::random),
+            last_good_ms: None,
+            is_live: false,
+            is_paused: false,
+            counts: counts::Wanted::default(),
+            bookmark: None,
+        };
+        let asked = Memo::new(move |_| {
+            // The first question waits for the status, which says whether demo clients are hidden.
+            status.is_settled().then(|| {
+                let hides_demo = status.hides_demo();
+                view.with(|view| (view.effective_filter(hides_demo), view.sort.clone()))
+            })
+        });
+        Self {
+            revision: RwSignal::new(0),
+            api: RwSignal::default(),
+            counts: RwSignal::default(),
+            moved: RwSignal::new((0, 0)),
+            asked,
+            is_outdated: RwSignal::new(false),
+            inner: StoredValue::new_local(inner),
+            clock,
+            status,
+        }
+    }
+
+    pub(super) fn start(self) {
+        Effect::new(move || {
+            let Some((filter, sort)) = self.asked.get() else { return };
+            self.inner.update_value(|inner| {
+                inner.window.ask(filter, sort);
+                inner.visible = 0..inner.visible.end.saturating_sub(inner.visible.start).max(1);
+                inner.abort = None;
+                inner.bookmark = None;
+                inner.asked_at_ms = 0;
+                inner.counts = counts::Wanted::default();
+            });
+            self.is_outdated.set(true);
+            self.refresh();
+        });
+        // When the server loses or regains its own feed, every state may have become stale or fresh.
+        let feed_lost = Memo::new(move |_| self.status.with(|status| status.feed_lost).flatten());
+        Effect::new(move |first: Option<()>| {
+            feed_lost.get();
+            if first.is_some() {
+                self.want_counts();
+                self.refresh();
+            }
+        });
+        set_interval(move || self.ask_if_idle(), Duration::from_millis(1_000));
+    }
+
+    /// Reads the window, untracked; views track [`Self::revision`].
+    pub fn read<T>(self, read: impl FnOnce(&Window) -> T) -> T {
+        self.inner.with_value(|inner| read(&inner.window))
+    }
+
+    /// A row of the window, untracked.
+    #[must_use]
+    pub fn row(self, index: u64) -> Option<Row> {
+        self.read(|window| window.row(index).cloned())
+    }
+
+    /// The view tells which rows it shows; missing ones are asked for.
+    pub fn show(self, visible: Range<u64>) {
+        let is_missing = self.inner.try_update_value(|inner| {
+            inner.visible = visible;
+            inner.abort.is_none() && inner.window.is_short_of(&inner.visible)
+        });
+        // Before the first question there is nothing to be missing.
+        if is_missing == Some(true) && self.asked.get_untracked().is_some() && !self.is_failing() {
+            self.ask_missing();
+        }
+    }
+
+    /// Asks again, soon.
+    pub fn refresh(self) {
+        self.inner.update_value(|inner| inner.is_wanted = true);
+        self.pump();
+    }
+
+    /// Asks again, at once, although the last attempt failed.
+    pub fn retry(self) {
+        self.inner.update_value(|inner| inner.backoff.reset());
+        self.ask_now();
+    }
+
+    pub(super) fn set_live(self, is_live: bool) {
+        self.inner.update_value(|inner| inner.is_live = is_live);
+    }
+
+    pub(super) fn set_paused(self, is_paused: bool) {
+        self.inner.update_value(|inner| inner.is_paused = is_paused);
+        if !is_paused {
+            self.refresh();
+        }
+    }
+
+    /// Applies events of the monitor: each is folded at once, the page is painted once.
+    pub(super) fn apply(self, events: &[(ConnectionEvent, bool)]) {
+        let now = self.clock.exact();
+        let mut all = Touched::default();
+        self.inner.update_value(|inner| {
+            let remembers = inner.abort.is_some();
+            for (event, retained) in events {
+                let touched = inner.window.apply(event, remembers, now);
+                // A retained message tells what the server's answers already contain.
+                all |= if *retained { Touched { row: touched.row, ..Touched::default() } } else { touched };
+            }
+        });
+        if all.row {
+            self.revision.update(|revision| *revision = revision.wrapping_add(1));
+        }
+        if all.counts {
+            self.want_counts();
+        }
+        if all.order || all.counts {
+            self.refresh();
+        }
+    }
+
+    /// Starts a question if one is wanted and allowed now, else makes sure to be called again when it is.
+    fn pump(self) {
+        if self.asked.get_untracked().is_none() || browser::is_hidden() || self.is_failing() {
+            return;
+        }
+        let now_ms = browser::wall_ms();
+        let wait_ms = self.inner.try_update_value(|inner| {
+            if !inner.is_wanted || inner.abort.is_some() || inner.is_paused && inner.window.is_loaded() {
+                return None;
+            }
+            let wait_ms = inner.asked_at_ms + THROTTLE_MS - now_ms;
+            (wait_ms > 0 && wait_ms <= THROTTLE_MS).then_some(wait_ms).or(Some(0))
+        });
+        match wait_ms.flatten() {
+            None => {}
+            Some(0) => self.ask_now(),
+            Some(wait_ms) => self.wake_after(Duration::from_millis(wait_ms as u64), Self::pump),
+        }
+    }
+
+    fn ask_if_idle(self) {
+        let since_ms = self.inner.with_value(|inner| browser::wall_ms() - inner.asked_at_ms);
+        let (is_live, is_wanted) = self.inner.with_value(|inner| (inner.is_live, inner.is_wanted));
+        let is_relative = self.asked.get_untracked().is_some_and(|(filter, _): Asked| filter.is_relative());
+        let limit_ms = match (is_live, is_relative) {
+            (false, _) => BLIND_MS,
+            (true, true) => RELATIVE_MS,
+            (true, false) => IDLE_MS,
+        };
+        if is_wanted || since_ms > limit_ms {
+            self.want_counts();
+            self.refresh();
+        }
+    }
+
+    fn is_failing(self) -> bool {
+        matches!(self.api.get_untracked(), ApiState::Failed { .. })
+    }
+
+    fn wake_after(self, delay: Duration, then: fn(Self)) {
+        let handle = set_timeout_with_handle(move || then(self), delay).ok();
+        self.inner.update_value(|inner| {
+            if let Some(old) = std::mem::replace(&mut inner.wake, handle) {
+                old.clear();
+            }
+        });
+    }
+}

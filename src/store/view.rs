@@ -1,0 +1,70 @@
+//! The view and the address bar: what the reader chose, in both directions. The only module that knows the URL.
+
+use leptos::prelude::{GetUntracked, RwSignal, Set, With, window_event_listener_untyped};
+
+use crate::url::View;
+
+#[derive(Clone, Copy)]
+pub struct ViewStore {
+    view: RwSignal<View>,
+}
+
+impl ViewStore {
+    /// Reads the address bar, now and whenever the reader goes back or forward.
+    #[must_use]
+    pub fn load() -> Self {
+        let store = Self { view: RwSignal::new(View::from_query_string(&query_string())) };
+        window_event_listener_untyped("popstate", move |_| {
+            store.view.set(View::from_query_string(&query_string()));
+        });
+        store
+    }
+
+    /// Reads a part of the view, tracked.
+    pub fn with<T>(self, read: impl FnOnce(&View) -> T) -> T {
+        self.view.with(read)
+    }
+
+    #[must_use]
+    pub fn get_untracked(self) -> View {
+        self.view.get_untracked()
+    }
+
+    /// Changes the view as a step that the reader can go back from.
+    pub fn change(self, change: impl FnOnce(&mut View)) {
+        self.write(change, false);
+    }
+
+    /// Changes the view in place, as typing a search does.
+    pub fn adjust(self, change: impl FnOnce(&mut View)) {
+        self.write(change, true);
+    }
+
+    fn write(self, change: impl FnOnce(&mut View), in_place: bool) {
+        let old = self.view.get_untracked();
+        let mut new = old.clone();
+        change(&mut new);
+        if new == old {
+            return;
+        }
+        let query = new.to_query_string();
+        let history = web_sys::window().and_then(|window| window.history().ok());
+        let path = web_sys::window().and_then(|window| window.location().pathname().ok());
+        let path = path.unwrap_or_else(|| "/".to_owned());
+        let address = if query.is_empty() { path } else { format!("{path}?{query}") };
+        if let Some(history) = history {
+            let nothing = wasm_bindgen::JsValue::NULL;
+            // A browser that refuses (too many changes a second) keeps the older address; the view changes anyway.
+            let _ = if in_place {
+                history.replace_state_with_url(&nothing, "", Some(&address))
+            } else {
+                history.push_state_with_url(&nothing, "", Some(&address))
+            };
+        }
+        self.view.set(new);
+    }
+}
+
+fn query_string() -> String {
+    web_sys::window().and_then(|window| window.location().search().ok()).unwrap_or_default()
+}

@@ -1,0 +1,108 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+use rollcall_model::Timestamp;
+use rollcall_model::time::TimeUnit;
+
+use super::*;
+
+fn times() -> impl Strategy<Value = TimeExpr> {
+    let unit = prop_oneof![
+        Just(TimeUnit::Second),
+        Just(TimeUnit::Minute),
+        Just(TimeUnit::Hour),
+        Just(TimeUnit::Day),
+        Just(TimeUnit::Week)
+    ];
+    prop_oneof![
+        (0_i64..4_000_000_000_000).prop_map(|ms| TimeExpr::At(Timestamp::from_millis(ms))),
+        (1_u32..100_000, unit).prop_map(|(amount, unit)| TimeExpr::Ago { amount, unit }),
+    ]
+}
+
+fn ranges() -> impl Strategy<Value = Range> {
+    (proptest::option::of(times()), proptest::option::of(times()))
+        .prop_map(|(after, before)| Range { after, before })
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z0-9:._-]{1,20}", "\\PC{1,20}", any::<String>()]
+        .prop_filter("not empty", |t| !t.is_empty())
+}
+
+prop_compose! {
+    fn views()(
+        ranges in [ranges(), ranges(), ranges()],
+        search in proptest::option::of(texts()),
+        types in vec(texts(), 0..3),
+        status in proptest::sample::subsequence(vec!["connected", "disconnected"], 0..=2),
+        codes in vec(0_u8..=255, 0..3),
+        stale in any::<Option<bool>>(),
+        sort in proptest::sample::subsequence(Field::ALL.to_vec(), 0..4),
+        directions in vec(any::<bool>(), 4),
+        client in proptest::option::of(texts()),
+        log in ranges(),
+        shows_demo in any::<bool>(),
+    ) -> View {
+        let mut view = View { client, log, shows_demo, ..View::default() };
+        view.set_search(&search.unwrap_or_default());
+        let unique = |mut list: Vec<String>| { list.sort(); list.dedup(); list };
+        view.set_values(Field::DeviceType, unique(types));
+        view.set_values(Field::ConnectionStatus, status.into_iter().map(str::to_owned).collect());
+        view.set_values(Field::MqttReasonCode, unique(codes.iter().map(u8::to_string).collect()));
+        view.set_stale(stale);
+        view.set_range(Field::LastConnectTime, ranges[0]);
+        view.set_range(Field::LastDisconnectTime, ranges[1]);
+        view.set_range(Field::LastActivityTime, ranges[2]);
+        view.sort = sort.into_iter().zip(directions)
+            .map(|(field, descending)| SortKey { field, descending }).collect();
+        view
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_view_survives_being_a_link(view in views()) {
+        let text = view.to_query_string();
+        prop_assert!(text.is_ascii() && !text.contains(['#', ' ', '"', '<', '\'']), "{text}");
+        prop_assert_eq!(View::from_query_string(&text), view);
+    }
+
+    #[test]
+    fn any_text_is_some_view_and_that_view_survives(text in "\\PC{0,80}") {
+        let view = View::from_query_string(&text);
+        prop_assert_eq!(View::from_query_string(&view.to_query_string()), view);
+    }
+}
+
+#[test]
+fn the_default_view_has_no_query_string() {
+    assert_eq!(View::default().to_query_string(), "");
+    assert_eq!(View::from_query_string(""), View::default());
+}
+
+#[test]
+fn a_link_reads_like_the_call_of_the_api() {
+    let text =
+        "?connectionStatus=disconnected&deviceType!=demo&disconnectedAfter=now-2d&_sort=-lastDisconnectTime";
+    let view = View::from_query_string(text);
+    assert_eq!(view.values(Field::ConnectionStatus), ["disconnected"]);
+    assert_eq!(view.range(Field::LastDisconnectTime).after, TimeExpr::parse("now-2d").ok());
+    assert_eq!(format!("?{}", view.to_query_string()), text);
+}
+
+#[test]
+fn demo_clients_are_hidden_until_the_reader_says_otherwise() {
+    let hidden = |text: &str| !View::from_query_string(text).effective_filter(true).terms.is_empty();
+    assert!(hidden(""));
+    assert!(!hidden("deviceType!="));
+    let chosen = View::from_query_string("deviceType=demo");
+    assert_eq!(chosen.effective_filter(true), chosen.filter);
+    assert!(View::default().effective_filter(false).terms.is_empty());
+}
+
+#[test]
+fn what_is_not_understood_is_left_out() {
+    let view = View::from_query_string("nonsense=1&connectionStatus=asleep&search=pump&_sort=nothing&=&&x");
+    assert_eq!(view.search(), "pump");
+    assert_eq!(view.filter.terms.len(), 1);
+}

@@ -1,0 +1,56 @@
+//! The page. Components read stores and change the view; they never touch the network or the URL.
+
+mod banner;
+mod chips;
+mod details;
+mod empty;
+mod filters;
+mod footer;
+mod grid;
+mod header;
+mod help;
+mod icons;
+mod keys;
+mod live;
+mod log;
+mod panel;
+mod range;
+mod row;
+mod select;
+mod summary;
+mod ui;
+
+use crate::view::live::{flag, say};
+use leptos::prelude::*;
+
+use crate::i18n::t;
+use crate::store::{ApiState, Stores, stores};
+use ui::Ui;
+
+/// The whole dashboard.
+#[component]
+pub fn App() -> impl IntoView {
+    Stores::provide();
+    let ui = Ui::provide();
+    keys::listen();
+    let has_panel = flag(move || stores().view.with(|view| view.client.is_some()));
+    let (feed, table) = (stores().feed, stores().table);
+    let is_paused = flag(move || feed.is_paused.get());
+    // Nobody tells what is true: everything on screen is as old as the last answer.
+    let is_blind = flag(move || matches!(table.api.get(), ApiState::Failed { .. }));
+    view! {
+        <a class="skip" href="#grid">{say(t::skip_to_table)}</a>
+        <header::Header/>
+        <summary::Summary/>
+        <filters::Filters/>
+        <banner::Banner/>
+        <main class="main" class:has-panel=has_panel class:is-paused=is_paused class:is-blind=is_blind>
+            <div class="list">
+                <grid::Grid/>
+                <footer::Footer/>
+            </div>
+            <panel::Panel/>
+        </main>
+        <help::Help ui=ui/>
+    }
+}

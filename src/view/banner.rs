@@ -1,0 +1,68 @@
+//! One line above the table when something is wrong: the server cannot be reached, or its own feed is lost.
+
+use crate::view::live::{live, maybe, say};
+use leptos::prelude::*;
+use rollcall_model::Timestamp;
+
+use crate::browser::wall_ms;
+use crate::i18n::t;
+use crate::store::{ApiState, Problem, stores};
+use crate::{format, text};
+
+#[component]
+pub fn Banner() -> impl IntoView {
+    let stores = stores();
+    let failure = move || match stores.table.api.get() {
+        ApiState::Failed { problem, last_good_ms, retry_at_ms } => Some(view! {
+            <Failure problem=problem last_good_ms=last_good_ms retry_at_ms=retry_at_ms/>
+        }),
+        _ => None,
+    };
+    let feed_lost = move || {
+        let lost = stores.status.with(|status| status.feed_lost).flatten()?;
+        let time = format::moment_exact(lost, stores.clock.exact());
+        Some(view! { <p class="banner warning" role="alert">{t::broker_lost(&time)}</p> }.into_any())
+    };
+    let lost_events = move || {
+        let count = stores.status.with(|status| status.lost_events).filter(|count| *count > 0)?;
+        Some(view! { <p class="banner warning">{t::events_lost(count)}</p> })
+    };
+    let journal = move || {
+        let problem = stores.status.with(|status| status.journal_error.clone()).flatten()?;
+        Some(
+            view! { <p class="banner warning" role="alert">{t::journal_error(&text::limited(&problem, 300))}</p> },
+        )
+    };
+    view! { <div class="banners">{failure}{feed_lost}{lost_events}{journal}</div> }
+}
+
+/// What a problem is called.
+#[must_use]
+pub fn name_of(problem: &Problem) -> String {
+    match problem {
+        Problem::Unreachable => t::cannot_reach(),
+        Problem::Refused { status: 401, .. } => t::refused_sign_in(),
+        Problem::Refused { status, message } => t::refused(&status.to_string(), &text::limited(message, 300)),
+        Problem::Malformed => t::malformed(),
+    }
+}
+
+#[component]
+fn Failure(problem: Problem, last_good_ms: Option<i64>, retry_at_ms: i64) -> impl IntoView {
+    let stores = stores();
+    let showing = maybe(move || {
+        let time = Timestamp::from_millis(last_good_ms?);
+        Some(t::showing(&format::clock(time)))
+    });
+    let retry = live(move || {
+        stores.clock.tick();
+        let left_ms = retry_at_ms - wall_ms();
+        if left_ms <= 0 { t::retrying() } else { t::retry_in(&format::duration(left_ms + 999)) }
+    });
+    view! {
+        <p class="banner failure" data-testid="failure">
+            <span role="alert">{live(move || name_of(&problem))}" "{showing}</span>" "{retry}" "
+            <button class="plain" type="button" on:click=move |_| stores.table.retry()>{say(t::retry_now)}</button>
+        </p>
+    }
+}

@@ -1,0 +1,235 @@
+//! The scroll position of the table and its row slots: the pure scroll map, connected to a real scroll bar.
+
+use std::time::Duration;
+
+use leptos::html;
+use leptos::prelude::{
+    Effect, Get, GetUntracked, LocalStorage, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, TimeoutHandle,
+    Update, UpdateValue, WithValue, on_cleanup, set_timeout_with_handle,
+};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
+use web_sys::ResizeObserver;
+
+use crate::browser;
+use crate::scroll::{Position, ScrollMap};
+use crate::store::Table;
+use crate::view::row::Slot;
+use crate::view::ui::{Active, Ui};
+
+/// Row heights, as in the style sheet: one line, and two on a phone.
+const ROW_PX: f64 = 32.0;
+const NARROW_ROW_PX: f64 = 56.0;
+const HEAD_PX: f64 = 32.0;
+const NARROW: &str = "(max-width: 700px)";
+const ROOM_FOR_PANEL: &str = "(min-width: 1100px)";
+/// The tallest content: well below what browsers clamp, and exact in the numbers they paint with.
+const CAP_PX: f64 = 8e6;
+const FIREFOX_CAP_PX: f64 = 4e6;
+/// Slots beyond those in view, so that a small movement shows rows that are already there.
+const SPARE_SLOTS: usize = 8;
+/// The thumb is put where it belongs when scrolling has rested for this long.
+const REST: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Copy)]
+pub struct Scroller {
+    pub len: RwSignal<u64>,
+    pub map: Memo<ScrollMap>,
+    pub position: RwSignal<Position>,
+    pub row_px: Memo<f64>,
+    /// Where row 0 would be painted.
+    pub origin: Memo<f64>,
+    pub slot_count: RwSignal<usize>,
+    grid: NodeRef<html::Div>,
+    view_px: RwSignal<f64>,
+    slots: StoredValue<Vec<RwSignal<Slot>>>,
+    has_room: Memo<bool>,
+    rest: StoredValue<Option<TimeoutHandle>, LocalStorage>,
+    /// The table's own owner: slots that an effect adds must outlive the effect's next run.
+    owner: StoredValue<Option<Owner>>,
+}
+
+impl Scroller {
+    pub fn new(grid: NodeRef<html::Div>) -> Self {
+        let (narrow, room) = (browser::media(NARROW), browser::media(ROOM_FOR_PANEL));
+        let cap_px = if browser::is_firefox() { FIREFOX_CAP_PX } else { CAP_PX };
+        let (len, view_px) = (RwSignal::new(0), RwSignal::new(600.0));
+        let row_px = Memo::new(move |_| if narrow.get() { NARROW_ROW_PX } else { ROW_PX });
+        let map = Memo::new(move |_| {
+            let head_px = if row_px.get() == ROW_PX { HEAD_PX } else { 0.0 };
+            let view_px = (view_px.get() - head_px).max(row_px.get());
+            ScrollMap { rows: len.get(), row_px: row_px.get(), view_px, cap_px }
+        });
+        let position = RwSignal::new(Position::default());
+        Self {
+            len,
+            map,
+            position,
+            row_px,
+            origin: Memo::new(move |_| map.get().origin_px(position.get())),
+            slot_count: RwSignal::new(0),
+            grid,
+            view_px,
+            slots: StoredValue::new(Vec::new()),
+            has_room: Memo::new(move |_| room.get()),
+            rest: StoredValue::new_local(None),
+            owner: StoredValue::new(Owner::current()),
+        }
+    }
+
+    /// Connects the scroller to the element, to the table's length, and to rows that move.
+    pub fn follow(self, table: Table, ui: Ui) {
+        self.follow_size();
+        Effect::new(move || {
+            table.revision.get();
+            let len = table.read(crate::window::Window::len);
+            if len != self.len.get_untracked() {
+                self.len.set(len);
+            }
+            follow_active(table, ui);
+        });
+        Effect::new(move || {
+            let map = self.map.get();
+            let wanted = (map.view_px / map.row_px).ceil() as usize + SPARE_SLOTS;
+            self.grow_slots(wanted);
+        });
+        Effect::new(move |first: Option<()>| {
+            table.asked.get();
+            // Another question starts at its first row.
+            if first.is_some() {
+                self.go_to(Position::default());
+                ui.arrived.set(0);
+                ui.active.set(None);
+            }
+        });
+        Effect::new(move |first: Option<()>| {
+            let (_, rows) = table.moved.get();
+            let position = self.position.get_untracked();
+            if first.is_some() && position.top_row >= 1.0 {
+                self.go_to(self.map.get_untracked().at_row(position.top_row + rows as f64));
+                ui.arrived.update(|arrived| *arrived = arrived.saturating_add_signed(rows.max(0)));
+            }
+        });
+        Effect::new(move || {
+            if self.position.get().top_row < 1.0 && ui.arrived.get_untracked() > 0 {
+                ui.arrived.set(0);
+            }
+        });
+    }
+
+    pub fn on_scroll(self) {
+        let Some(grid) = self.grid.get_untracked() else { return };
+        let map = self.map.get_untracked();
+        let position = map.scrolled(self.position.get_untracked(), f64::from(grid.scroll_top()));
+        if position != self.position.get_untracked() {
+            self.position.set(position);
+        }
+        let rest = move || self.go_to(self.map.get_untracked().at_row(self.position.get_untracked().top_row));
+        let handle = set_timeout_with_handle(rest, REST).ok();
+        self.rest.update_value(|old| {
+            if let Some(old) = std::mem::replace(old, handle) {
+                old.clear();
+            }
+        });
+    }
+
+    /// Scrolls as little as needed to show the row.
+    pub fn reveal(self, index: u64) {
+        self.go_to(self.map.get_untracked().reveal(self.position.get_untracked(), index));
+    }
+
+    /// How many rows a page is.
+    pub fn page_rows(self) -> u64 {
+        let map = self.map.get_untracked();
+        ((map.view_px / map.row_px) as u64).saturating_sub(1).max(1)
+    }
+
+    /// Whether the panel stands beside the table instead of over it.
+    pub fn has_room_for_panel(self) -> bool {
+        self.has_room.get_untracked()
+    }
+
+    pub fn slot(self, at: usize) -> RwSignal<Slot> {
+        self.grow_slots(at + 1);
+        self.slots.with_value(|slots| slots[at])
+    }
+
+    pub fn id_of_slot(at: usize) -> String {
+        format!("row-{at}")
+    }
+
+    /// The id of the element that shows the row when it is in view.
+    pub fn slot_id(self, index: u64) -> String {
+        Self::id_of_slot((index % (self.slot_count.get().max(1) as u64)) as usize)
+    }
+
+    fn go_to(self, position: Position) {
+        if position != self.position.get_untracked() {
+            self.position.set(position);
+        }
+        if let Some(grid) = self.grid.get_untracked() {
+            let target = position.scroll_px.round() as i32;
+            if (grid.scroll_top() - target).abs() > 1 {
+                grid.set_scroll_top(target);
+            }
+        }
+    }
+
+    /// Slots are added as the table grows taller and never taken away: an unused one costs nothing.
+    fn grow_slots(self, wanted: usize) {
+        let make = || {
+            self.owner.with_value(|owner| match owner {
+                Some(owner) => owner.with(|| RwSignal::new(Slot::default())),
+                None => RwSignal::new(Slot::default()),
+            })
+        };
+        let count = self.slots.try_update_value(|slots| {
+            while slots.len() < wanted {
+                slots.push(make());
+            }
+            slots.len()
+        });
+        if let Some(count) = count.filter(|count| *count != self.slot_count.get_untracked()) {
+            self.slot_count.set(count);
+        }
+    }
+
+    fn follow_size(self) {
+        let measure = move || {
+            if let Some(grid) = self.grid.get_untracked() {
+                let height = f64::from(grid.client_height());
+                if height > 0.0 && height != self.view_px.get_untracked() {
+                    self.view_px.set(height);
+                }
+            }
+        };
+        let on_resize = Closure::<dyn Fn()>::new(measure);
+        let observer = ResizeObserver::new(on_resize.as_ref().unchecked_ref()).ok();
+        let kept = StoredValue::new_local((on_resize, observer));
+        Effect::new(move || {
+            if let Some(grid) = self.grid.get() {
+                kept.with_value(|(_, observer)| {
+                    if let Some(observer) = observer {
+                        observer.observe(&grid);
+                    }
+                });
+            }
+        });
+        on_cleanup(move || {
+            let _ = kept.try_with_value(|(_, observer)| observer.as_ref().map(ResizeObserver::disconnect));
+        });
+    }
+}
+
+/// The active row follows its client.
+fn follow_active(table: Table, ui: Ui) {
+    let Some(active) = ui.active.get_untracked() else { return };
+    let moved = match &active.id {
+        Some(id) => table.read(|window| window.index_of(id)).map(|index| Active { index, ..active.clone() }),
+        // It was not loaded yet when the keyboard came to it.
+        None => table.row(active.index).map(|row| Active { id: Some(row.doc.id.clone()), ..active.clone() }),
+    };
+    if let Some(moved) = moved.filter(|moved| *moved != active) {
+        ui.active.set(Some(moved));
+    }
+}

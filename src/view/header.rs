@@ -1,0 +1,129 @@
+//! The top line: whose fleet, whether what is shown is live, and the reader's settings.
+
+use crate::view::live::{flag, live, maybe, say};
+use leptos::prelude::*;
+
+use super::ui::ui;
+use crate::browser::wall_ms;
+use crate::format;
+use crate::i18n::{LANGUAGES, t};
+use crate::monitor::FeedState;
+use crate::store::{ApiState, Theme, stores};
+use rollcall_model::Timestamp;
+
+#[component]
+pub fn Header() -> impl IntoView {
+    let stores = stores();
+    let org = live(move || stores.status.with(|status| status.org.clone()).unwrap_or_default());
+    let zone = live(move || t::zone_title(&format::time_zone()));
+    view! {
+        <header class="top">
+            <strong class="brand">{say(t::page_title)}</strong>
+            <span class="org">{org}</span>
+            <span class="grow"></span>
+            <ApiIndicator/>
+            <FeedIndicator/>
+            <span class="zone" title=zone>{live(|| t::zone_label(&format::time_zone()))}</span>
+            <Settings/>
+        </header>
+    }
+}
+
+#[component]
+fn ApiIndicator() -> impl IntoView {
+    let api = stores().table.api;
+    let state = live(move || match api.get() {
+        ApiState::Loading => "connecting".to_owned(),
+        ApiState::Fine => "live".to_owned(),
+        ApiState::Failed { .. } => "down".to_owned(),
+    });
+    let text = live(move || match api.get() {
+        ApiState::Loading => t::api_loading(),
+        ApiState::Fine => t::api_fine(),
+        ApiState::Failed { .. } => t::api_failed(),
+    });
+    view! {
+        <span class="indicator" data-testid="indicator-api" data-state=state title=say(t::api_title)>
+            <i class="lamp" aria-hidden="true"></i>{text}
+        </span>
+    }
+}
+
+#[component]
+fn FeedIndicator() -> impl IntoView {
+    let stores = stores();
+    let feed = stores.feed;
+    let state = live(move || match feed.shown() {
+        (_, true) => "paused".to_owned(),
+        (FeedState::Live { .. }, _) => "live".to_owned(),
+        (FeedState::Off | FeedState::Connecting, _) => "connecting".to_owned(),
+        (FeedState::Down { .. }, _) => "down".to_owned(),
+    });
+    let text = live(move || match feed.shown() {
+        (_, true) => t::feed_paused(),
+        (FeedState::Off, _) => t::feed_off(),
+        (FeedState::Connecting, _) => t::feed_connecting(),
+        (FeedState::Live { round_trip_ms: None }, _) => t::feed_live(),
+        (FeedState::Live { round_trip_ms: Some(ms) }, _) => t::feed_live_latency(&format::latency(ms)),
+        (FeedState::Down { retry_at_ms, .. }, _) => {
+            stores.clock.tick();
+            let left_ms = (retry_at_ms - wall_ms()).max(0) + 999;
+            t::feed_retry_in(&format::duration(left_ms))
+        }
+    });
+    let since = maybe(move || match feed.shown() {
+        (FeedState::Down { since_ms, .. }, false) => {
+            let time = format::clock(Timestamp::from_millis(since_ms));
+            Some(format!("{} · ", t::feed_stale_since(&time)))
+        }
+        _ => None,
+    });
+    let pause = live(move || if feed.is_paused.get() { t::resume() } else { t::pause() });
+    let sign = live(move || if feed.is_paused.get() { "▶".to_owned() } else { "❚❚".to_owned() });
+    view! {
+        <span class="indicator" data-testid="indicator-monitor" data-state=state title=say(t::feed_title)>
+            <i class="lamp" aria-hidden="true"></i><span class="since">{since}</span>{text}
+        </span>
+        <button class="icon" type="button" title=pause aria-label=pause on:click=move |_| feed.toggle_pause()>
+            <span aria-hidden="true">{sign}</span>
+        </button>
+    }
+}
+
+#[component]
+fn Settings() -> impl IntoView {
+    let (prefs, ui) = (stores().prefs, ui());
+    let theme = live(move || match prefs.theme.get() {
+        Theme::Auto => t::theme_auto(),
+        Theme::Light => t::theme_light(),
+        Theme::Dark => t::theme_dark(),
+    });
+    let sign = live(move || match prefs.theme.get() {
+        Theme::Auto => "◐".to_owned(),
+        Theme::Light => "○".to_owned(),
+        Theme::Dark => "●".to_owned(),
+    });
+    let languages = || {
+        let option = |(tag, name): &(&'static str, &'static str)| {
+            let (tag, name) = (*tag, *name);
+            view! { <option value=tag prop:selected=flag(move || prefs.language.get() == tag)>{name}</option> }
+        };
+        LANGUAGES.iter().map(option).collect_view()
+    };
+    view! {
+        {(LANGUAGES.len() > 1).then(|| view! {
+            <select class="language" aria-label=say(t::language)
+                on:change=move |event| prefs.choose_language(&event_target_value(&event))>
+                {languages()}
+            </select>
+        })}
+        <button class="icon" type="button" title=theme aria-label=theme
+            on:click=move |_| prefs.choose_theme(prefs.theme.get().next())>
+            <span aria-hidden="true">{sign}</span>
+        </button>
+        <button class="icon" type="button" title=say(t::help_button) aria-label=say(t::help_button)
+            on:click=move |_| ui.has_help.set(true)>
+            <span aria-hidden="true">"?"</span>
+        </button>
+    }
+}

@@ -1,0 +1,195 @@
+//! The picker of a span of time: presets, "not since", and from – to in local time.
+
+use leptos::html;
+use leptos::prelude::*;
+use rollcall_model::time::{TimeExpr, TimeUnit};
+use wasm_bindgen::JsCast;
+
+use crate::format;
+use crate::i18n::t;
+use crate::url::Range;
+use crate::view::live::{flag, live, say};
+
+/// Fifteen minutes to thirty days.
+const PRESETS: [(u32, TimeUnit); 6] = [
+    (15, TimeUnit::Minute),
+    (1, TimeUnit::Hour),
+    (24, TimeUnit::Hour),
+    (2, TimeUnit::Day),
+    (7, TimeUnit::Day),
+    (30, TimeUnit::Day),
+];
+
+/// What a range is called in few words; `None` for all of time.
+#[must_use]
+pub fn name_of(range: Range) -> Option<String> {
+    let exact = |time: TimeExpr| match time {
+        TimeExpr::At(time) => format::minute(time),
+        TimeExpr::Ago { .. } => t::within_short(&ago(time)),
+    };
+    Some(match (range.after, range.before) {
+        (None, None) => return None,
+        (Some(after @ TimeExpr::Ago { .. }), None) => t::within_short(&ago(after)),
+        (None, Some(before @ TimeExpr::Ago { .. })) => t::not_since_short(&ago(before)),
+        (Some(after), None) => t::range_from(&exact(after)),
+        (None, Some(before)) => t::range_to(&exact(before)),
+        (Some(after), Some(before)) => t::range_from_to(&exact(after), &exact(before)),
+    })
+}
+
+/// How long ago a relative time is: `24 hr`, in the unit it was written in.
+fn ago(time: TimeExpr) -> String {
+    match time {
+        TimeExpr::Ago { amount, unit } => format::amount(amount, unit),
+        TimeExpr::At(time) => format::minute(time),
+    }
+}
+
+/// A button that says the range, and what it can be changed to.
+#[component]
+pub fn RangePicker(
+    #[prop(into)] label: Signal<String>,
+    test_id: &'static str,
+    #[prop(into)] range: Signal<Range>,
+    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
+    /// Offers the times before which something last happened.
+    #[prop(default = true)]
+    not_since: bool,
+    /// What no limit is called.
+    unlimited: fn() -> String,
+) -> impl IntoView {
+    let is_open = RwSignal::new(false);
+    let button = NodeRef::<html::Button>::new();
+    let name = live(move || name_of(range.get()).unwrap_or_else(unlimited));
+    let close = move || {
+        is_open.set(false);
+        if let Some(button) = button.get_untracked() {
+            let _ = button.focus();
+        }
+    };
+    let choose = move |range| {
+        close();
+        on_choose(range);
+    };
+    let menu = move || {
+        is_open.get().then(|| {
+            view! { <Menu label=label range=range not_since=not_since unlimited=unlimited on_choose=choose on_close=close/> }
+        })
+    };
+    view! {
+        <div class="range" class:open=flag(move || is_open.get())>
+            <button type="button" class="choice" class:chosen=flag(move || range.get() != Range::default())
+                data-testid=test_id node_ref=button aria-haspopup="dialog"
+                aria-expanded=live(move || is_open.get().to_string()) on:click=move |_| is_open.update(|open| *open = !*open)>
+                <span class="label">{label}</span><span class="value">{name}</span><span aria-hidden="true">"▾"</span>
+            </button>
+            {menu}
+        </div>
+    }
+}
+
+/// The presets, and two times of day.
+#[component]
+fn Menu(
+    label: Signal<String>,
+    range: Signal<Range>,
+    not_since: bool,
+    unlimited: fn() -> String,
+    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
+    on_close: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let menu = NodeRef::<html::Div>::new();
+    close_on_leave(menu, on_close);
+    let after: fn(TimeExpr) -> Range = |time| Range { after: Some(time), before: None };
+    let before: fn(TimeExpr) -> Range = |time| Range { after: None, before: Some(time) };
+    let title = live(move || t::custom_title(&label.get()));
+    let close_on_escape = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Escape" {
+            event.prevent_default();
+            on_close();
+        }
+    };
+    view! {
+        <div class="popover" role="dialog" tabindex="-1" aria-label=title node_ref=menu on:keydown=close_on_escape>
+            <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
+                on:click=move |_| on_choose(Range::default())>{unlimited}</button>
+            <p>{say(t::within)}</p>
+            <Presets range=range make=after on_choose=on_choose/>
+            {not_since.then(|| view! {
+                <p>{say(t::not_since)}</p>
+                <Presets range=range make=before on_choose=on_choose/>
+            })}
+            <FromTo range=range on_choose=on_choose/>
+        </div>
+    }
+}
+
+/// Takes the focus, and closes when it goes elsewhere.
+fn close_on_leave(menu: NodeRef<html::Div>, on_close: impl Fn() + Copy + Send + Sync + 'static) {
+    Effect::new(move || {
+        if let Some(menu) = menu.get() {
+            let _ = menu.focus();
+        }
+    });
+    let handle = window_event_listener(leptos::ev::pointerdown, move |event| {
+        let target: Option<web_sys::Node> = event.target().and_then(|target| target.dyn_into().ok());
+        let holder = menu.get_untracked().and_then(|menu| menu.parent_element());
+        // The picker's own button toggles it.
+        if holder.is_some_and(|holder| !holder.contains(target.as_ref())) {
+            on_close();
+        }
+    });
+    on_cleanup(move || handle.remove());
+}
+
+#[component]
+fn Presets(
+    range: Signal<Range>,
+    make: fn(TimeExpr) -> Range,
+    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let preset = move |(amount, unit): (u32, TimeUnit)| {
+        let this = make(TimeExpr::Ago { amount, unit });
+        view! {
+            <button type="button" data-preset=value_of(this) class:chosen=flag(move || range.get() == this)
+                on:click=move |_| on_choose(this)>{live(move || format::amount(amount, unit))}</button>
+        }
+    };
+    view! { <div class="presets">{PRESETS.map(preset).into_iter().collect_view()}</div> }
+}
+
+/// How tests and style sheets name a preset: `now-15m`, or `before now-15m` for "not since".
+fn value_of(range: Range) -> String {
+    match (range.after, range.before) {
+        (Some(after), None) => after.to_string(),
+        (None, Some(before)) => format!("before {before}"),
+        _ => String::new(),
+    }
+}
+
+/// Two times of day, local time.
+#[component]
+fn FromTo(range: Signal<Range>, on_choose: impl Fn(Range) + Copy + Send + Sync + 'static) -> impl IntoView {
+    let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
+    let value = |time: Option<TimeExpr>| match time {
+        Some(TimeExpr::At(time)) => format::to_local_input(time),
+        _ => String::new(),
+    };
+    let now = range.get_untracked();
+    let read = |input: NodeRef<html::Input>| {
+        let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
+        format::from_local_input(&text).map(TimeExpr::At)
+    };
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        on_choose(Range { after: read(from), before: read(to) });
+    };
+    view! {
+        <form on:submit=submit>
+            <label>{say(t::from)}<input type="datetime-local" node_ref=from value=value(now.after)/></label>
+            <label>{say(t::to)}<input type="datetime-local" node_ref=to value=value(now.before)/></label>
+            <p class="hint">{live(|| t::zone_label(&format::time_zone()))}</p>
+            <button type="submit" class="primary">{say(t::apply)}</button>
+        </form>
+    }
+}
