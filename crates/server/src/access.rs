@@ -47,6 +47,12 @@ impl Gate {
         &self.credentials
     }
 
+    /// The same for a request whose bytes were encrypted by a trusted proxy, if not by this server.
+    #[must_use]
+    pub fn over(&self, is_secure: bool) -> Self {
+        Self { is_secure: self.is_secure || is_secure, ..self.clone() }
+    }
+
     /// Who sends the request with these headers from this address. Refusals are logged here.
     ///
     /// # Errors

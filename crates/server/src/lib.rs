@@ -5,6 +5,8 @@
 
 pub mod access;
 pub mod api;
+pub mod arrival;
+pub mod bridge;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -15,7 +17,9 @@ pub mod journal;
 pub mod keys;
 pub mod monitor;
 pub mod mqtt_ws;
+pub mod mqtts;
 pub mod recorder;
 pub mod serve;
 pub mod source;
+pub mod tls;
 pub mod web;

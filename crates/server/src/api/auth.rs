@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use super::Shared;
 use super::error::ApiError;
 use super::session;
-use crate::access::{self, Denied, shown};
+use crate::access::{self, Denied, Gate, shown};
+use crate::arrival::Arrival;
 use crate::identity::{Caller, Role};
 
 /// What a call takes: `None` is open to everybody.
@@ -51,7 +52,7 @@ async fn admitted(shared: &Shared, request: &Parts) -> Result<Option<Caller>, Ap
         return Ok(None);
     };
     let from = address(&request.extensions);
-    let caller = shared.state.gate.caller(headers, from).await.map_err(|denied| match denied {
+    let caller = gate(shared, &request.extensions).caller(headers, from).await.map_err(|denied| match denied {
         Denied::Missing => {
             tracing::info!(address = shown(from), %method, path, reason = "no credentials", "refused a request");
             ApiError::unauthorized("Nobody is signed in")
@@ -94,6 +95,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// What to ask about a request: its cookie has another name when it came over TLS.
+pub fn gate(shared: &Shared, extensions: &Extensions) -> Gate {
+    shared.state.gate.over(extensions.get::<Arrival>().is_some_and(|arrival| arrival.secure))
 }
 
 /// Where the request comes from.

@@ -86,6 +86,7 @@ impl From<Caller> for SessionAnswer {
 )]
 pub async fn sign_in(State(shared): SharedState, request: Request) -> Result<Response, ApiError> {
     let from = auth::address(request.extensions());
+    let gate = auth::gate(&shared, request.extensions());
     auth::require_own_page(request.method(), request.headers(), from)?;
     let body = to_bytes(request.into_body(), BODY_BYTES_MAX)
         .await
@@ -94,7 +95,6 @@ pub async fn sign_in(State(shared): SharedState, request: Request) -> Result<Res
     let presented: Credentials = serde_json::from_slice(&body).map_err(|_| {
         ApiError::invalid_one("body", "…", "it must be {\"key\":…,\"token\":…} or {\"code\":…}")
     })?;
-    let gate = &shared.state.gate;
     let session = match presented {
         Credentials::Key { key, token } => {
             let caller = gate.by_key(&key, &token, from).await.map_err(ApiError::refused)?;
@@ -149,8 +149,9 @@ pub async fn who_am_i(Extension(caller): Extension<Caller>) -> Json<SessionAnswe
 pub async fn sign_out(
     State(shared): SharedState,
     Extension(caller): Extension<Caller>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let gate = &shared.state.gate;
+    let gate = auth::gate(&shared, request.extensions());
     if let Holder::Session(id) = caller.holder {
         gate.credentials().close_session(id).await.map_err(ApiError::refused)?;
     }

@@ -3,8 +3,8 @@
 //!
 //! The server starts it once, gives it the recorder's queue, and publishes monitor messages through it. It never
 //! reads the fleet or the journal: what it must know of them it asks through [`RetainedMonitor`] and
-//! [`Observers`]. MQTT clients come to its public listener; WebSocket clients come through the HTTP server's
-//! `/mqtt` ([`crate::mqtt_ws`]) to an internal one.
+//! [`Observers`]. Plain MQTT clients come to its public listener; those of the HTTP server's `/mqtt`
+//! ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]) come over a [`Bridge`] to an internal one.
 
 mod admission;
 mod end;
@@ -30,9 +30,8 @@ use tokio::task::JoinHandle;
 
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
-use crate::access::Gate;
+use crate::bridge::Bridge;
 use crate::identity::{Caller, Credentials};
-use crate::mqtt_ws::Bridge;
 use crate::source::EventSink;
 
 const PUBLIC: ListenerId = 1;
@@ -56,18 +55,25 @@ pub struct EmbeddedConfig {
     pub mqtt: SocketAddr,
     /// Clients that may have a session at the same time, connected or not.
     pub max_sessions: usize,
+    /// Others than this machine can reach the broker by another way than `mqtt`: over TLS, or through a proxy.
+    pub is_exposed: bool,
 }
 
 impl EmbeddedConfig {
     /// Whether only this machine can reach the broker.
-    fn is_local(&self) -> bool {
-        self.mqtt.ip().to_canonical().is_loopback()
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        !self.is_exposed && self.mqtt.ip().to_canonical().is_loopback()
     }
 }
 
 impl Default for EmbeddedConfig {
     fn default() -> Self {
-        Self { mqtt: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)), max_sessions: 100_000 }
+        Self {
+            mqtt: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)),
+            max_sessions: 100_000,
+            is_exposed: false,
+        }
     }
 }
 
@@ -92,29 +98,44 @@ pub trait Observers: Send + Sync {
     fn is_observer(&self, client_id: &str) -> bool;
 }
 
-/// What the HTTP server knows of a WebSocket client.
-#[derive(Debug, Clone)]
-pub(crate) struct Arrival {
-    /// The port of the HTTP server that the client came to.
+/// The way by which a client came in, where it is not the broker's own listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entrance {
+    /// The port of this server that the client came to.
     pub server_port: u16,
-    /// Who sent the request for the upgrade, where it had credentials.
+    /// Over TLS, this server's or a trusted proxy's.
+    pub secure: bool,
+    pub websocket: bool,
+    /// Whose credentials came with the request for the WebSocket, where it had any.
     pub caller: Option<Caller>,
-    /// Whether it came by a way that is open to this machine only.
+    /// Came by a way that is open to this machine only.
     pub is_local: bool,
 }
 
-/// The WebSocket clients that the bridge is about to connect, by their address. Any process on this machine can
-/// reach the internal listener and claim any address there; only an address that was announced is believed, once.
+/// The clients that a bridge is about to connect: their address, and the way by which they came. Any process on
+/// this machine can reach the internal listener and claim any address there; only an address that was announced
+/// is believed, once.
 #[derive(Debug, Default)]
-pub(crate) struct Announced(DashMap<SocketAddr, Arrival>);
+pub(crate) struct Announced(DashMap<SocketAddr, Entrance>);
 
 impl Announced {
-    pub fn announce(&self, client: SocketAddr, arrival: Arrival) {
-        self.0.insert(client, arrival);
+    /// Whether the address was free to be announced: what is announced for another connection stays.
+    pub fn announce(&self, client: SocketAddr, entrance: Entrance) -> bool {
+        let mut is_free = false;
+        self.0.entry(client).or_insert_with(|| {
+            is_free = true;
+            entrance
+        });
+        is_free
     }
 
-    pub fn take(&self, client: SocketAddr) -> Option<Arrival> {
-        self.0.remove(&client).map(|(_, arrival)| arrival)
+    pub fn take(&self, client: SocketAddr) -> Option<Entrance> {
+        self.0.remove(&client).map(|(_, entrance)| entrance)
+    }
+
+    /// Takes back an announcement that nobody has taken. One of another entrance stays.
+    pub fn withdraw(&self, client: SocketAddr, entrance: &Entrance) {
+        self.0.remove_if(&client, |_, announced| announced == entrance);
     }
 }
 
@@ -142,7 +163,7 @@ impl EmbeddedBroker {
     ) -> Result<Self, EmbeddedError> {
         let (public, mqtt) = listen("mqtt", config.mqtt, false)?;
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (internal, internal_addr) = listen("mqtt-over-websocket", loopback, true)?;
+        let (internal, internal_addr) = listen("mqtt-bridged", loopback, true)?;
 
         let context = ServerContext::new()
             // A full handshake queue or a busy machine is no reason to turn clients away.
@@ -186,11 +207,10 @@ impl EmbeddedBroker {
         self.mqtt
     }
 
-    /// What carries WebSocket clients of the HTTP server at this address to this broker; the gate knows who they
-    /// are.
+    /// What carries the clients that come to this server's `server_port` to this broker.
     #[must_use]
-    pub fn bridge(&self, http: SocketAddr, gate: Gate) -> Bridge {
-        Bridge::new(self.internal, Arc::clone(&self.announced), http, gate)
+    pub fn bridge(&self, server_port: u16) -> Bridge {
+        Bridge::new(self.internal, Arc::clone(&self.announced), server_port)
     }
 
     /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each

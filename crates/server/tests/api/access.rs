@@ -120,3 +120,21 @@ fn a_store_that_does_not_answer_is_503_and_lets_nobody_in() {
     assert_eq!((answer.status, &answer.body["exception"]["id"]), (503, &"ROLLC0503E".into()));
     assert!(answer.header("retry-after").is_some());
 }
+
+#[test]
+fn a_stranger_does_not_lock_out_the_owner_of_a_key_elsewhere() {
+    let app = TestApp::start();
+    let wrong = basic(&NewKey { token: "wrong".to_owned(), ..app.key.clone() });
+    let from = |address: &str, authorization: &str| {
+        let headers = [("Authorization", authorization), ("X-Forwarded-For", address)];
+        app.send("GET", STATUS, &headers, "").status
+    };
+    for _ in 0..5 {
+        assert_eq!(from("192.0.2.7", &wrong), 401);
+    }
+    assert_eq!(from("192.0.2.7", &wrong), 429);
+    // The right token was never seen before, so that nothing is remembered of it.
+    assert_eq!(from("192.0.2.7", &basic(&app.key)), 429);
+    assert_eq!(from("192.0.2.8", &basic(&app.key)), 200);
+    assert_eq!(from("192.0.2.7", &basic(&app.key)), 200);
+}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use axum::middleware;
 use rollcall_model::event::{MqttVersion, Protocol};
 use rollcall_model::log::LogEntry;
 use rollcall_model::{
@@ -11,6 +12,7 @@ use rollcall_model::{
 };
 use rollcall_server::access::Gate;
 use rollcall_server::api::{ApiState, ObserverRegistry, ServerStatus, Status, router};
+use rollcall_server::arrival::{self, Way};
 use rollcall_server::fleet::Fleet;
 use rollcall_server::identity::{Credentials, NewKey, Role};
 use rollcall_server::journal::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
@@ -169,7 +171,10 @@ impl TestApp {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let service = router(state).0.into_make_service_with_connect_info::<SocketAddr>();
+                // Behind a proxy on this machine, so that tests can say where requests come from.
+                let way = Way { secure: false, proxies: Some(Arc::default()) };
+                let app = router(state).0.layer(middleware::from_fn_with_state(way, arrival::note));
+                let service = app.into_make_service_with_connect_info::<SocketAddr>();
                 axum::serve(listener, service).await.unwrap();
             });
         });

@@ -75,6 +75,17 @@ fn with_tls_the_cookie_never_travels_without() {
 }
 
 #[test]
+fn a_proxy_that_speaks_tls_is_as_good() {
+    let app = TestApp::start();
+    let encrypted = ("X-Forwarded-Proto", "https");
+    let cookie = cookie(&app.send("POST", SESSION, &[JSON, encrypted], &by_key(&app)));
+    assert!(cookie.starts_with("__Host-rollcall_session="), "{cookie}");
+    assert_eq!(app.send("GET", STATUS, &[("Cookie", &cookie), encrypted], "").status, 200);
+    let out = app.send("DELETE", SESSION, &[("Cookie", &cookie), encrypted], "");
+    assert!(out.header("set-cookie").unwrap().starts_with("__Host-rollcall_session=;"));
+}
+
+#[test]
 fn a_link_signs_in_an_administrator_once() {
     let (app, time_ms) = with_clock();
     let link = by_link(&app);

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
 use rollcall_model::event::MqttVersion;
 use rollcall_model::{EventKind, Initiator, Protocol};
-use rollcall_server::access::Gate;
 use rollcall_server::identity::{Holder, NewKey, Role};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -273,8 +272,7 @@ async fn a_page_whose_name_only_points_here_is_not_anonymous() {
 #[tokio::test]
 async fn who_finds_the_internal_listener_cannot_forge_an_address() {
     let mut running = start().await;
-    let gate = Gate::new(running.credentials.clone(), false);
-    let internal = running.broker.bridge("127.0.0.1:80".parse().unwrap(), gate).broker_addr();
+    let internal = running.broker.bridge(80).broker_addr();
     let mut forger = Raw::open(internal).await;
     let mut bytes = b"PROXY TCP4 192.0.2.7 127.0.0.1 4660 80\r\n".to_vec();
     bytes.extend(Connect::new("forger").bytes());

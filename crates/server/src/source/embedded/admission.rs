@@ -27,7 +27,7 @@ impl Hooks {
         };
         if !attempt.is_genuine {
             self.attempts.remove(id);
-            log(id, "it came to the internal listener, and not from the WebSocket bridge");
+            log(id, "it came to the internal listener, and not over a bridge");
             return AuthResult::NotAuthorized;
         }
         if let Some(topic) = will_topic(connect).filter(|topic| topics::is_reserved(topic)) {

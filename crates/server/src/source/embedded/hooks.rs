@@ -25,7 +25,7 @@ use rollcall_model::{
 use tokio::time::Instant;
 
 use super::end::{Cause, cause};
-use super::{Announced, INTERNAL, Observers, topics};
+use super::{Announced, Entrance, INTERNAL, Observers, topics};
 use crate::identity::{Caller, Credentials, Holder};
 use crate::source::EventSink;
 
@@ -61,7 +61,7 @@ pub struct Attempt {
     stage: Stage,
     pub time: Timestamp,
     pub peer: Peer,
-    /// Came through the WebSocket bridge, so that its address can be believed, or to the public listener.
+    /// Came over a bridge, so that its address can be believed, or to the public listener.
     pub is_genuine: bool,
     /// Has an id that was given to a dashboard, and came through the bridge.
     pub is_observer: bool,
@@ -226,16 +226,17 @@ impl Hooks {
         let id = connect.id();
         let is_internal = id.lid() == INTERNAL;
         // Only the bridge knows which addresses it announced; whoever else finds the internal port is refused.
-        let arrival = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
+        let entrance = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
         let attempt = Attempt {
             since: Instant::now(),
             stage: Stage::Arriving,
             time: now(),
-            peer: self.peer(connect, arrival.as_ref().map(|arrival| arrival.server_port)),
-            is_genuine: !is_internal || arrival.is_some(),
-            is_observer: arrival.is_some() && self.observers.is_observer(&id.client_id),
-            is_local: self.is_local && arrival.as_ref().is_none_or(|arrival| arrival.is_local),
-            caller: arrival.and_then(|arrival| arrival.caller),
+            peer: self.peer(connect, entrance.as_ref()),
+            is_genuine: !is_internal || entrance.is_some(),
+            is_observer: entrance.as_ref().is_some_and(|entrance| entrance.websocket)
+                && self.observers.is_observer(&id.client_id),
+            is_local: self.is_local && entrance.as_ref().is_none_or(|entrance| entrance.is_local),
+            caller: entrance.and_then(|entrance| entrance.caller),
             holder: Holder::Nobody,
         };
         if connect.auth_method().is_some() && attempt.is_genuine {
@@ -246,19 +247,20 @@ impl Hooks {
         self.attempts.insert(id.clone(), attempt);
     }
 
-    fn peer(&self, connect: &ConnectInfo, websocket_port: Option<u16>) -> Peer {
+    fn peer(&self, connect: &ConnectInfo, entrance: Option<&Entrance>) -> Peer {
         let id = connect.id();
         let version = match connect.proto_ver() {
             MQTT_LEVEL_31 => MqttVersion::V31,
             MQTT_LEVEL_5 => MqttVersion::V5,
             _ => MqttVersion::V311,
         };
+        let websocket = entrance.is_some_and(|entrance| entrance.websocket);
         Peer {
             addr: id.remote_addr.map(|addr| addr.ip().to_canonical().to_string()),
             port: id.remote_addr.as_ref().map(SocketAddr::port),
-            server_port: Some(websocket_port.unwrap_or(self.public_port)),
-            protocol: Some(Protocol { version, websocket: id.lid() == INTERNAL }),
-            secure: Some(false),
+            server_port: Some(entrance.map_or(self.public_port, |entrance| entrance.server_port)),
+            protocol: Some(Protocol { version, websocket }),
+            secure: Some(entrance.is_some_and(|entrance| entrance.secure)),
             user: id.username.as_ref().map(|user| user.chars().take(USER_CHARS_MAX).collect()),
         }
     }
