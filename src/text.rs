@@ -68,7 +68,8 @@ fn is_treacherous(c: char) -> bool {
         | '\u{E0000}'..='\u{E007F}')
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use proptest::prelude::*;
 

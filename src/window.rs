@@ -26,7 +26,9 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     pub at: Timestamp,
-    pub connection: bool,
+    pub status: bool,
+    pub connect: bool,
+    pub disconnect: bool,
     pub activity: bool,
     /// Alternates, so that a second change can be shown while the first still glows.
     pub is_odd: bool,
@@ -217,12 +219,14 @@ impl Window {
         }
         let old = std::mem::replace(&mut row.doc, Arc::new(doc));
         let new = &row.doc;
-        let activity = old.last_activity_time != new.last_activity_time;
-        let connection = old.connection_status != new.connection_status
-            || old.last_connect_time != new.last_connect_time
-            || old.last_disconnect_time != new.last_disconnect_time;
-        let is_odd = !row.change.is_some_and(|change| change.is_odd);
-        row.change = Some(Change { at: now, connection, activity, is_odd });
+        row.change = Some(Change {
+            at: now,
+            status: old.connection_status != new.connection_status,
+            connect: old.last_connect_time != new.last_connect_time,
+            disconnect: old.last_disconnect_time != new.last_disconnect_time,
+            activity: old.last_activity_time != new.last_activity_time,
+            is_odd: !row.change.is_some_and(|change| change.is_odd),
+        });
         row.is_leaving = !self.filter.matches(new, now);
         Some(Touched {
             row: true,
@@ -268,5 +272,6 @@ impl std::ops::BitOrAssign for Touched {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;

@@ -140,7 +140,9 @@ pub(super) async fn get(
 
 /// The `message` of an error answer.
 fn message_of(body: &str) -> String {
-    let parsed: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let message = parsed.as_ref().and_then(|value| value.get("message")).and_then(serde_json::Value::as_str);
-    message.unwrap_or_default().to_owned()
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        message: String,
+    }
+    serde_json::from_str(body).map(|problem: Problem| problem.message).unwrap_or_default()
 }

@@ -30,7 +30,7 @@ pub fn Grid() -> impl IntoView {
 
     let row_count = live(move || (scroller.len.get() + 1).to_string());
     let active_row = maybe(move || ui.active.get().map(|active| scroller.slot_id(active.index)));
-    let height = live(move || format!("{}px", scroller.map.get().content_px()));
+    let height = live(move || format!("{}px", scroller.map.get().content_px() as i64));
     let is_busy = live(move || stores.table.is_outdated.get().to_string());
     view! {
         <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=say(t::grid_label)

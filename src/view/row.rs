@@ -48,7 +48,8 @@ pub fn RowView(
         maybe(move || slot.with(|slot| (slot.row.is_some() && slot.is_shown).then(|| "row".to_owned())));
     let offset = live(move || {
         let index = slot.with(|slot| slot.index) as f64;
-        format!("translateY({}px)", origin.get() + index * row_px.get())
+        // Whole pixels: text stays sharp, and the program needs no code that writes fractions.
+        format!("translateY({}px)", (origin.get() + index * row_px.get()).round() as i64)
     });
     let row_index = live(move || (slot.with(|slot| slot.index) + 2).to_string());
     let is_selected = live(move || slot.with(|slot| slot.is_active).to_string());
@@ -100,7 +101,7 @@ fn Identity(#[prop(name = "of")] slot: RwSignal<Slot>) -> impl IntoView {
         None => words::client_type(doc.client_type),
     });
     view! {
-        <div role="gridcell" class=glow(slot, "cell c-status", |change| change.connection)>
+        <div role="gridcell" class=glow(slot, "cell c-status", |change| change.status)>
             <i class=mark aria-hidden="true"></i>
             <span class="word">{doc(words::state)}</span>
             <span class="as-of">{as_of}</span>
@@ -119,8 +120,8 @@ fn Times(#[prop(name = "of")] slot: RwSignal<Slot>) -> impl IntoView {
         slot.with(|slot| slot.doc().and_then(|doc| doc.last_activity_event)).map(words::activity)
     });
     view! {
-        {time(slot, "cell c-connect", |doc| doc.last_connect_time, |change| change.connection)}
-        {time(slot, "cell c-disconnect", |doc| doc.last_disconnect_time, |change| change.connection)}
+        {time(slot, "cell c-connect", |doc| doc.last_connect_time, |change| change.connect)}
+        {time(slot, "cell c-disconnect", |doc| doc.last_disconnect_time, |change| change.disconnect)}
         {time(slot, "cell c-activity", |doc| doc.last_activity_time, |change| change.activity)}
         <div role="gridcell" class="cell c-event">{event}</div>
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, Set, SetValue, StoredValue, WithValue,
+    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, SetValue, StoredValue, WithValue,
     expect_context, provide_context,
 };
 
@@ -69,7 +69,6 @@ impl Ui {
     }
 
     pub fn focus_search(self) {
-        self.has_sheet.set(true);
         if let Some(input) = self.search.get_untracked() {
             let _ = input.focus();
             input.select();

@@ -32,6 +32,8 @@ fn next_sort(sort: &[SortKey], field: Field) -> Vec<SortKey> {
     let second = SortKey { field, descending: !first.descending };
     match sort {
         [key] if *key == first => vec![second],
+        // Without a sort the order is by id already.
+        [] if field == Field::Id => vec![second],
         [key] if *key == second => Vec::new(),
         _ => vec![first],
     }
@@ -89,5 +91,6 @@ mod tests {
             assert_eq!(second, [key(field, !descending)]);
             assert_eq!(next_sort(&second, field), []);
         }
+        assert_eq!(next_sort(&[], Field::Id), [key(Field::Id, true)]);
     }
 }

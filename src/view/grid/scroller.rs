@@ -13,7 +13,7 @@ use web_sys::ResizeObserver;
 
 use crate::browser;
 use crate::scroll::{Position, ScrollMap};
-use crate::store::Table;
+use crate::store::{ApiState, Table};
 use crate::view::row::Slot;
 use crate::view::ui::{Active, Ui};
 
@@ -28,6 +28,8 @@ const CAP_PX: f64 = 8e6;
 const FIREFOX_CAP_PX: f64 = 4e6;
 /// Slots beyond those in view, so that a small movement shows rows that are already there.
 const SPARE_SLOTS: usize = 8;
+/// As many rows as a large screen shows.
+const EXPECTED_ROWS: u64 = 50;
 /// The thumb is put where it belongs when scrolling has rested for this long.
 const REST: Duration = Duration::from_millis(200);
 
@@ -82,7 +84,13 @@ impl Scroller {
         self.follow_size();
         Effect::new(move || {
             table.revision.get();
-            let len = table.read(crate::window::Window::len);
+            let is_failing = matches!(table.api.get(), ApiState::Failed { .. });
+            let len = table.read(|window| match window.is_loaded() {
+                true => window.len(),
+                // Before the first answer a screen of rows is on its way, unless it is not.
+                false if is_failing => 0,
+                false => EXPECTED_ROWS,
+            });
             if len != self.len.get_untracked() {
                 self.len.set(len);
             }
