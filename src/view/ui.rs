@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, SetValue, StoredValue, WithValue,
-    expect_context, provide_context,
+    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, SetValue, StoredValue, WithValue, expect_context,
+    provide_context,
 };
 
 /// Where the keyboard sends the table.

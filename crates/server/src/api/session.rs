@@ -79,7 +79,7 @@ impl From<Caller> for SessionAnswer {
             headers(("Set-Cookie" = String, description = "The session."))
         ),
         (status = 400, description = "The body is not what it should be.", body = ErrorBody),
-        (status = 403, description = "The request comes from a page of another site, or the key is another organization's.", body = ErrorBody),
+        (status = 403, description = "The request comes from a page of another site, or the key is another organisation's.", body = ErrorBody),
         (status = 413, description = "The body is too large.", body = ErrorBody),
         (status = 415, description = "The body is not JSON.", body = ErrorBody),
     ),
