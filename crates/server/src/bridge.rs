@@ -13,7 +13,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
-use crate::arrival::Arrival;
 use crate::source::embedded::{Announced, Entrance};
 
 /// A client that has not begun a CONNECT by then is none; from there on the broker has a time limit of its own.
@@ -33,12 +32,23 @@ const FIRST_READ: usize = 4 * 1024;
 pub struct Bridge {
     broker: SocketAddr,
     announced: Arc<Announced>,
-    server_port: u16,
+    server: SocketAddr,
 }
 
 impl Bridge {
-    pub(crate) const fn new(broker: SocketAddr, announced: Arc<Announced>, server_port: u16) -> Self {
-        Self { broker, announced, server_port }
+    pub(crate) const fn new(broker: SocketAddr, announced: Arc<Announced>, server: SocketAddr) -> Self {
+        Self { broker, announced, server }
+    }
+
+    /// The port that the clients came to.
+    pub(crate) const fn server_port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// Whether a client at this address came by a way that is open to this machine only.
+    pub(crate) fn is_local(&self, client: SocketAddr) -> bool {
+        let is_loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+        is_loopback(self.server) && is_loopback(client)
     }
 
     /// The broker's internal listener. It refuses whoever does not come through a bridge.
@@ -51,10 +61,10 @@ impl Bridge {
     /// is logged here.
     pub(crate) async fn connect(
         &self,
-        arrival: Arrival,
-        websocket: bool,
+        client: SocketAddr,
+        entrance: Entrance,
     ) -> Option<(TcpStream, Announcement)> {
-        match self.try_connect(arrival, websocket).await {
+        match self.try_connect(client, entrance).await {
             Ok(connected) => Some(connected),
             // A client can bring this about, so it must not fill the log.
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -62,7 +72,7 @@ impl Bridge {
                 None
             }
             Err(error) => {
-                tracing::warn!(%error, websocket, "the embedded broker does not take a client");
+                tracing::warn!(%error, "the embedded broker does not take a client");
                 None
             }
         }
@@ -70,20 +80,20 @@ impl Bridge {
 
     async fn try_connect(
         &self,
-        arrival: Arrival,
-        websocket: bool,
+        client: SocketAddr,
+        entrance: Entrance,
     ) -> std::io::Result<(TcpStream, Announcement)> {
-        let client = SocketAddr::new(arrival.client.ip().to_canonical(), arrival.client.port());
+        let client = SocketAddr::new(client.ip().to_canonical(), client.port());
         let mut broker = TcpStream::connect(self.broker).await?;
         broker.set_nodelay(true)?;
-        let entrance = Entrance { server_port: self.server_port, secure: arrival.secure, websocket };
+        let server_port = entrance.server_port;
         if !self.announced.announce(client, entrance) {
             // Possible where one address comes to two ports from the same port. The client will come again,
             // from another one.
             let text = format!("another connection of {client} is in the middle of its handshake");
             return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, text));
         }
-        let announcement = Announcement { announced: Arc::clone(&self.announced), client, entrance };
+        let announcement = Announcement { announced: Arc::clone(&self.announced), client, server_port };
         // The broker's accept loop waits for the header, so it is written at once and whole.
         broker.write_all(&proxy_header(client, self.broker)).await?;
         Ok((broker, announcement))
@@ -94,12 +104,12 @@ impl Bridge {
 pub(crate) struct Announcement {
     announced: Arc<Announced>,
     client: SocketAddr,
-    entrance: Entrance,
+    server_port: u16,
 }
 
 impl Drop for Announcement {
     fn drop(&mut self) {
-        self.announced.withdraw(self.client, self.entrance);
+        self.announced.withdraw(self.client, self.server_port);
     }
 }
 

@@ -3,6 +3,7 @@
 //! One stream, three views: a source sends connection events, the recorder folds them into the fleet, appends
 //! them to the journal and hands them to the monitor. `docs/ARCHITECTURE.md` has the picture.
 
+pub mod access;
 pub mod api;
 pub mod arrival;
 pub mod bridge;
@@ -13,6 +14,7 @@ pub mod devices;
 pub mod fleet;
 pub mod identity;
 pub mod journal;
+pub mod keys;
 pub mod monitor;
 pub mod mqtt_ws;
 pub mod mqtts;

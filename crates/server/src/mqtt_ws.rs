@@ -1,14 +1,17 @@
 //! MQTT over WebSocket on the HTTP server's own port: carries bytes between a WebSocket and the broker.
 //!
 //! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]). The bytes go over the
-//! [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT. Doing this instead of using a broker's own WebSocket listener lets many MQTT packets share one
-//! WebSocket message, which is what a browser's throughput hangs on.
+//! [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT. Doing this instead of using a broker's
+//! own WebSocket listener lets many MQTT packets share one WebSocket message, which is what a browser's
+//! throughput hangs on.
+
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -16,34 +19,62 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::access::{Denied, Gate, is_same_origin, names_this_machine};
 use crate::arrival::Arrival;
 use crate::bridge::{Bridge, CLOSE_MAX, CONNECT_BYTES_MIN, FIRST_BYTES_MAX, FromBroker, SEND_MAX};
-use crate::source::embedded::PACKET_BYTES_MAX;
+use crate::identity::Refusal;
+use crate::source::embedded::{Entrance, PACKET_BYTES_MAX};
 
 /// The subprotocols of MQTT, the preferred one first (MQTT 5, section 6; `mqttv3.1` is older clients').
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 /// One WebSocket message from a client may carry a packet of the greatest size and its header.
 const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX as usize + 16;
+
+/// Where the bytes go, and who knows whose they are. Cheap to clone.
+#[derive(Clone)]
+pub struct Upgrades {
+    pub bridge: Bridge,
+    pub gate: Gate,
+}
+
 /// `/mqtt`, for a server that has nothing else to say there. Needs the client's address as connect info.
-pub fn router(bridge: Bridge) -> Router {
-    Router::new().route("/mqtt", any(mqtt)).with_state(bridge)
+pub fn router(upgrades: Upgrades) -> Router {
+    Router::new().route("/mqtt", any(mqtt)).with_state(upgrades)
 }
 
 async fn mqtt(
-    State(bridge): State<Bridge>,
+    State(upgrades): State<Upgrades>,
     arrival: Arrival,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    accept(bridge, arrival, &headers, upgrade)
+    accept(upgrades, arrival, &headers, upgrade).await
 }
 
-/// Upgrades a request and carries its bytes until one end closes.
-pub fn accept(bridge: Bridge, arrival: Arrival, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+/// Upgrades a request and carries its bytes until one end closes. Credentials in the request speak for a dashboard;
+/// every other client presents its own in MQTT.
+pub async fn accept(
+    Upgrades { bridge, gate }: Upgrades,
+    arrival: Arrival,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !is_same_origin(headers) {
         return (StatusCode::FORBIDDEN, "A page of another site may not connect to this server's MQTT.")
             .into_response();
     }
+    let caller = match gate.caller(headers, Some(arrival.client.ip())).await {
+        Ok(caller) => Some(caller),
+        Err(Denied::Missing | Denied::Stale) => None,
+        Err(Denied::Refused(refusal)) => return refused(refusal),
+    };
+    let entrance = Entrance {
+        server_port: bridge.server_port(),
+        secure: arrival.secure,
+        websocket: true,
+        caller,
+        is_local: bridge.is_local(arrival.client) && names_this_machine(headers),
+    };
     upgrade
         .protocols(SUBPROTOCOLS)
         .max_message_size(MESSAGE_BYTES_MAX)
@@ -51,31 +82,18 @@ pub fn accept(bridge: Bridge, arrival: Arrival, headers: &HeaderMap, upgrade: We
         .on_upgrade(move |socket| async move {
             // Its own task: if the upgrade were given up between the connection and the PROXY header, the
             // broker's accept loop would wait for the header in vain.
-            tokio::spawn(carry(bridge, arrival, socket));
+            tokio::spawn(carry(bridge, arrival.client, entrance, socket));
         })
 }
 
-/// A browser lets any page open a WebSocket to any host and sends its cookies along; the `Origin` header, which
-/// no script can forge, tells from where. Clients that are no browsers send none.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
+fn refused(refusal: Refusal) -> Response {
+    let status = match refusal {
+        Refusal::Organization => StatusCode::FORBIDDEN,
+        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Store => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Key | Refusal::Token | Refusal::Link | Refusal::Missing => StatusCode::UNAUTHORIZED,
     };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().ok().and_then(|o| o.parse::<Uri>().ok());
-    let (Some(origin), Some(host)) = (origin, host) else {
-        return false;
-    };
-    let default_port = match origin.scheme_str() {
-        Some("https" | "wss") => ":443",
-        Some("http" | "ws") => ":80",
-        _ => return false,
-    };
-    let without_default = |authority: &str| {
-        let authority = authority.to_ascii_lowercase();
-        authority.strip_suffix(default_port).map_or_else(|| authority.clone(), ToOwned::to_owned)
-    };
-    origin.authority().is_some_and(|authority| without_default(authority.as_str()) == without_default(host))
+    (status, format!("{refusal}.")).into_response()
 }
 
 /// Why the bytes stopped.
@@ -89,9 +107,9 @@ enum Stopped {
     Silent,
 }
 
-async fn carry(bridge: Bridge, arrival: Arrival, socket: WebSocket) {
+async fn carry(bridge: Bridge, client: SocketAddr, entrance: Entrance, socket: WebSocket) {
     let (mut to_client, mut from_client) = socket.split();
-    let Some((broker, announcement)) = bridge.connect(arrival, true).await else {
+    let Some((broker, announcement)) = bridge.connect(client, entrance).await else {
         close(&mut to_client, close_code::ERROR).await;
         return;
     };
@@ -164,33 +182,4 @@ async fn downwards(broker: OwnedReadHalf, to_client: &mut SplitSink<WebSocket, M
         }
     }
     Stopped::ByBroker
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(origin: Option<&str>, host: &str, expect: bool) {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, host.parse().unwrap());
-        if let Some(origin) = origin {
-            headers.insert(header::ORIGIN, origin.parse().unwrap());
-        }
-        assert_eq!(is_same_origin(&headers), expect, "{origin:?} {host}");
-    }
-
-    #[test]
-    fn only_pages_of_the_same_host_and_clients_without_origin_may_connect() {
-        check(None, "rollcall.example", true);
-        check(Some("https://rollcall.example"), "rollcall.example", true);
-        check(Some("https://Rollcall.Example"), "rollcall.example:443", true);
-        check(Some("http://rollcall.example:8080"), "rollcall.example:8080", true);
-        check(Some("http://[::1]:8080"), "[::1]:8080", true);
-        check(Some("http://rollcall.example:8080"), "rollcall.example", false);
-        check(Some("https://evil.example"), "rollcall.example", false);
-        check(Some("https://rollcall.example.evil"), "rollcall.example", false);
-        check(Some("null"), "rollcall.example", false);
-        check(Some("file://"), "rollcall.example", false);
-        check(Some(""), "rollcall.example", false);
-    }
 }

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
-use crate::arrival::Arrival;
 use crate::bridge::{Bridge, CLOSE_MAX, CONNECT_BYTES_MIN, FIRST_BYTES_MAX, FromBroker, SEND_MAX};
+use crate::source::embedded::Entrance;
 use crate::tls::accept::{self, Plain, Running};
 
 /// What a TLS record holds at most, in bytes.
@@ -40,7 +40,14 @@ enum Stopped {
 }
 
 async fn carry(bridge: Bridge, client: SocketAddr, stream: TlsStream<TcpStream>) {
-    let Some((broker, announcement)) = bridge.connect(Arrival { client, secure: true }, false).await else {
+    let entrance = Entrance {
+        server_port: bridge.server_port(),
+        secure: true,
+        websocket: false,
+        caller: None,
+        is_local: bridge.is_local(client),
+    };
+    let Some((broker, announcement)) = bridge.connect(client, entrance).await else {
         return;
     };
     let (from_broker, to_broker) = broker.into_split();

@@ -19,19 +19,21 @@ use rollcall_model::{Certainty, ConnectionEvent};
 use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::access::Gate;
 use crate::api::{self, ApiState, ObserverRegistry};
 use crate::arrival::Arrival;
 use crate::config::Config;
 use crate::demo::{self, DemoConfig};
 use crate::fleet::Fleet;
-use crate::identity::{Credentials, IdentityError};
+use crate::identity::{Credentials, IdentityError, SignInLink};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
+use crate::mqtt_ws::Upgrades;
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
 use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
 use crate::tls::TlsError;
-use crate::{bridge, clock, monitor, mqtt_ws, web};
+use crate::{clock, monitor, mqtt_ws, web};
 use doors::Doors;
 use health::ServerHealth;
 
@@ -84,10 +86,15 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 
     let observers = Arc::new(ObserverRegistry::new());
     let credentials = Arc::new(Credentials::open(&config.data)?);
+    credentials.serve(&config.org, &doors.url())?;
     let (sink, stream) = source::queue(QUEUE_CAPACITY);
     let broker = Arc::new(
         EmbeddedBroker::start(
-            EmbeddedConfig { mqtt: config.mqtt, ..EmbeddedConfig::default() },
+            EmbeddedConfig {
+                mqtt: config.mqtt,
+                is_behind_proxy: config.transport.proxies.is_some(),
+                ..EmbeddedConfig::default()
+            },
             sink.clone(),
             Arc::new(monitor::FleetRetained(Arc::clone(&fleet))),
             Arc::<ObserverRegistry>::clone(&observers),
@@ -99,6 +106,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let health = Arc::new(RecorderHealth::default());
     let recording = Recording::start(&fleet, &journal, &broker, stream, &health);
     let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
+    let gate = Gate::new(Arc::clone(&credentials), doors.are_browsers_secure());
     let state = ApiState {
         fleet: Arc::clone(&fleet),
         journal: Arc::clone(&journal),
@@ -106,10 +114,12 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         org: config.org.clone(),
         status: Arc::new(status),
         observers,
+        gate: gate.clone(),
     };
-    let app = app(state, broker.bridge(doors.http.port()));
+    let app = app(state, Upgrades { bridge: broker.bridge(doors.http), gate });
     let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
-    announce(&config, &doors, broker.mqtt_addr());
+    let notices = Notices { link: credentials.make_link()?, has_devices: credentials.has_devices()? };
+    announce(&config, &doors, broker.mqtt_addr(), &notices);
 
     tokio::select! {
         result = doors.serve(app, &broker) => result?,
@@ -184,17 +194,17 @@ fn end_sessions(fleet: &Fleet, journal: &dyn Journal) -> Result<(), JournalError
     journal.checkpoint(&states, now)
 }
 
-fn app(state: ApiState, bridge: bridge::Bridge) -> Router {
+fn app(state: ApiState, upgrades: Upgrades) -> Router {
     let (api, _) = api::router(state);
     let header = |name, value| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
-    let root = Router::new().route("/", get(root)).with_state(bridge.clone());
+    let root = Router::new().route("/", get(root)).with_state(upgrades.clone());
     Router::new()
         .route("/{*path}", get(web::asset))
         .merge(root)
         .merge(api)
-        .merge(mqtt_ws::router(bridge))
+        .merge(mqtt_ws::router(upgrades))
         .layer(header("content-security-policy", web::CONTENT_SECURITY_POLICY))
         .layer(header("x-content-type-options", "nosniff"))
         .layer(header("referrer-policy", "no-referrer"))
@@ -204,13 +214,13 @@ fn app(state: ApiState, bridge: bridge::Bridge) -> Router {
 
 /// The page or, for MQTT clients that know no path, the same as `/mqtt`.
 async fn root(
-    State(bridge): State<bridge::Bridge>,
+    State(upgrades): State<Upgrades>,
     arrival: Arrival,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: HeaderMap,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => mqtt_ws::accept(bridge, arrival, &headers, upgrade),
+        Ok(upgrade) => mqtt_ws::accept(upgrades, arrival, &headers, upgrade).await,
         // Every browser that asks for the page: it does not ask for an upgrade.
         Err(_) => web::index(headers).await,
     }
@@ -232,9 +242,15 @@ fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) ->
     if config.demo_clients == 0 {
         return None;
     }
-    let demo = DemoConfig { clients: config.demo_clients, broker, org: config.org.clone(), seed: DEMO_SEED };
-    let fleet = demo::spawn(&demo, |client_id, token| {
-        if let Err(error) = credentials.add_ephemeral(client_id, token) {
+    let demo = DemoConfig {
+        clients: config.demo_clients,
+        broker,
+        org: config.org.clone(),
+        seed: DEMO_SEED,
+        token: format!("{:032x}", rand::random::<u128>()),
+    };
+    let fleet = demo::spawn(&demo, |client_id, user| {
+        if let Err(error) = credentials.add_ephemeral(client_id, user, &demo.token) {
             tracing::warn!(%error, client_id, "a demo client has no token");
         }
     });
@@ -244,10 +260,16 @@ fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) ->
 /// The demo fleet has the same clients at every start.
 const DEMO_SEED: u64 = 17;
 
-fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr) {
-    let http = doors.http;
-    let scheme = if doors.secure.is_some() { "https" } else { "http" };
-    say(&format!("Dashboard  {scheme}://{http}/"));
+/// What the start has to tell of who may come in.
+struct Notices {
+    link: SignInLink,
+    has_devices: bool,
+}
+
+fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr, notices: &Notices) {
+    let url = doors.url();
+    say(&format!("Dashboard  {url}"));
+    say(&format!("Sign in    {}", notices.link.url(&url)));
     say(&format!("MQTT       {mqtt}"));
     if let Some(secure) = &doors.secure {
         say(&format!("MQTT TLS   {}", secure.mqtts));
@@ -262,12 +284,15 @@ fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr) {
     if config.demo_clients > 0 {
         say(&format!("Demo       {} clients; --demo 0 runs without them", config.demo_clients));
     }
-    for address in [http, mqtt] {
-        if !address.ip().is_loopback() {
-            say(&format!(
-                "Warning    {address} is open to the network, and nobody is asked for a password yet"
-            ));
-        }
+    let is_local = mqtt.ip().to_canonical().is_loopback();
+    let is_behind_proxy = config.transport.proxies.is_some();
+    if !is_local && !is_behind_proxy {
+        say(&format!("Warning    {mqtt} is open to the network, and tokens travel there unencrypted"));
+    }
+    if !notices.has_devices && is_local && !is_behind_proxy {
+        say(
+            "Anonymous devices are accepted: none is registered. Register with: rollcall devices add TYPE ID",
+        );
     }
     if !web::has_dashboard() {
         say("Warning    this binary was built without the dashboard; build it with: cargo xtask build");

@@ -3,7 +3,7 @@
 //! `serve` opens them before anything else, so that a bad certificate or a port in use is told at once, and lets
 //! people in when everything behind them stands.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -59,6 +59,25 @@ impl Doors {
         Ok(Self { http, secure, listener, way })
     }
 
+    /// Whether browsers come over TLS, this server's or a proxy's, so that a cookie need never travel without.
+    pub fn are_browsers_secure(&self) -> bool {
+        self.way.secure || self.way.proxies.is_some()
+    }
+
+    /// Where a browser on this machine finds the dashboard.
+    pub fn url(&self) -> String {
+        let address = match self.http.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => {
+                SocketAddr::from((Ipv4Addr::LOCALHOST, self.http.port()))
+            }
+            IpAddr::V6(ip) if ip.is_unspecified() => {
+                SocketAddr::from((Ipv6Addr::LOCALHOST, self.http.port()))
+            }
+            _ => self.http,
+        };
+        format!("{}://{address}/", if self.way.secure { "https" } else { "http" })
+    }
+
     /// Serves until it fails or is dropped.
     ///
     /// # Errors
@@ -74,7 +93,7 @@ impl Doors {
         } else {
             app
         };
-        let bridge = broker.bridge(secure.mqtts.port());
+        let bridge = broker.bridge(secure.mqtts);
         let _mqtts = mqtts::start(secure.listener, Arc::clone(&secure.tls.mqtts), bridge);
         let _reload = Running::spawn(reload::watch(Arc::clone(&secure.tls)));
         let https =

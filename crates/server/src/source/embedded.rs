@@ -6,7 +6,9 @@
 //! [`Observers`]. Plain MQTT clients come to its public listener; those of the HTTP server's `/mqtt`
 //! ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]) come over a [`Bridge`] to an internal one.
 
+mod admission;
 mod end;
+mod eviction;
 mod hooks;
 mod limits;
 mod retained;
@@ -29,7 +31,7 @@ use tokio::task::JoinHandle;
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
 use crate::bridge::Bridge;
-use crate::identity::Credentials;
+use crate::identity::{Caller, Credentials};
 use crate::source::EventSink;
 
 const PUBLIC: ListenerId = 1;
@@ -53,11 +55,24 @@ pub struct EmbeddedConfig {
     pub mqtt: SocketAddr,
     /// Clients that may have a session at the same time, connected or not.
     pub max_sessions: usize,
+    /// A proxy may stand in front, so that who seems to come from this machine may come from anywhere.
+    pub is_behind_proxy: bool,
+}
+
+impl EmbeddedConfig {
+    /// Whether only this machine can reach the broker.
+    fn is_local(&self) -> bool {
+        !self.is_behind_proxy && self.mqtt.ip().to_canonical().is_loopback()
+    }
 }
 
 impl Default for EmbeddedConfig {
     fn default() -> Self {
-        Self { mqtt: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)), max_sessions: 100_000 }
+        Self {
+            mqtt: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)),
+            max_sessions: 100_000,
+            is_behind_proxy: false,
+        }
     }
 }
 
@@ -83,13 +98,17 @@ pub trait Observers: Send + Sync {
 }
 
 /// The way by which a client came in, where it is not the broker's own listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entrance {
     /// The port of this server that the client came to.
     pub server_port: u16,
     /// Over TLS, this server's or a trusted proxy's.
     pub secure: bool,
     pub websocket: bool,
+    /// Who sent the request for the WebSocket, where it had credentials.
+    pub caller: Option<Caller>,
+    /// Whether it came by a way that is open to this machine only.
+    pub is_local: bool,
 }
 
 /// The clients that a bridge is about to connect: their address, and the way by which they came. Any process on
@@ -113,9 +132,9 @@ impl Announced {
         self.0.remove(&client).map(|(_, entrance)| entrance)
     }
 
-    /// Takes back an announcement that nobody has taken. One of another entrance stays.
-    pub fn withdraw(&self, client: SocketAddr, entrance: Entrance) {
-        self.0.remove_if(&client, |_, announced| *announced == entrance);
+    /// Takes back an announcement that nobody has taken. That of a client of another port stays.
+    pub fn withdraw(&self, client: SocketAddr, server_port: u16) {
+        self.0.remove_if(&client, |_, entrance| entrance.server_port == server_port);
     }
 }
 
@@ -156,7 +175,14 @@ impl EmbeddedBroker {
         *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits);
         *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions);
         let announced = Arc::new(Announced::default());
-        let hooks = Arc::new(Hooks::new(sink, observers, credentials, Arc::clone(&announced), mqtt.port()));
+        let hooks = Arc::new(Hooks::new(
+            sink,
+            observers,
+            Arc::clone(&credentials),
+            Arc::clone(&announced),
+            mqtt.port(),
+            config.is_local(),
+        ));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
 
         let server = MqttServer::new(context.clone())
@@ -169,7 +195,9 @@ impl EmbeddedBroker {
             }
         });
         let care = tokio::spawn(care(context.clone(), Arc::clone(&hooks)));
-        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks: vec![serve, care] })
+        let evict = tokio::spawn(eviction::run(context.clone(), Arc::clone(&hooks), credentials));
+        let tasks = vec![serve, care, evict];
+        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks })
     }
 
     /// Where MQTT clients connect, with the real port.
@@ -178,10 +206,10 @@ impl EmbeddedBroker {
         self.mqtt
     }
 
-    /// What carries the clients that come to this server's `server_port` to this broker.
+    /// What carries the clients that come to this server at `server` to this broker.
     #[must_use]
-    pub fn bridge(&self, server_port: u16) -> Bridge {
-        Bridge::new(self.internal, Arc::clone(&self.announced), server_port)
+    pub fn bridge(&self, server: SocketAddr) -> Bridge {
+        Bridge::new(self.internal, Arc::clone(&self.announced), server)
     }
 
     /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each

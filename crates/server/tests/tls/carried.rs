@@ -7,7 +7,7 @@ use axum::middleware;
 use axum::serve::ListenerExt;
 use futures_util::{SinkExt, StreamExt};
 use rollcall_model::event::MqttVersion;
-use rollcall_model::{Initiator, Protocol};
+use rollcall_model::{ConnectionEvent, EventKind, Initiator, Protocol};
 use rollcall_server::arrival::{self, TrustedProxies, Way};
 use rollcall_server::tls::accept::{HttpsListener, Running as Task};
 use rollcall_server::tls::{CertificateSource, Tls};
@@ -36,7 +36,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
 /// MQTT over TLS for this broker.
 async fn mqtts(running: &Running, tls: &Tls) -> (SocketAddr, Task) {
     let (listener, address) = listen().await;
-    (address, mqtts::start(listener, Arc::clone(&tls.mqtts), running.broker.bridge(address.port())))
+    (address, mqtts::start(listener, Arc::clone(&tls.mqtts), running.broker.bridge(address)))
 }
 
 #[tokio::test]
@@ -169,13 +169,25 @@ async fn a_peer_that_never_completes_its_handshake_is_dropped_and_holds_up_nobod
 }
 
 #[tokio::test]
+async fn nobody_comes_without_a_token_where_other_machines_can_come() {
+    let authority = Authority::new();
+    let mut running = start().await;
+    let (listener, address) = listen().await;
+    let open = SocketAddr::from(([0, 0, 0, 0], address.port()));
+    let _mqtts = mqtts::start(listener, Arc::clone(&tls(&authority).mqtts), running.broker.bridge(open));
+    let mut client = connect(address, &authority.ca(), "localhost").await;
+    client.write_all(&Connect::new("anonymous").bytes()).await.unwrap();
+    running.refusal_of("anonymous").await;
+}
+
+#[tokio::test]
 async fn a_wss_client_is_reported_as_secure_and_over_websocket() {
     let authority = Authority::new();
     let mut running = start().await;
     let (listener, address) = listen().await;
     let way = Way { secure: true, proxies: None };
-    let app = mqtt_ws::router(running.broker.bridge(address.port()))
-        .layer(middleware::from_fn_with_state(way, arrival::note));
+    let app =
+        mqtt_ws::router(running.upgrades(address)).layer(middleware::from_fn_with_state(way, arrival::note));
     let https = HttpsListener::new(listener, Arc::clone(&tls(&authority).https)).unwrap();
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let _https = Task::spawn(async move { axum::serve(https.tap_io(|_| {}), service).await.unwrap() });
@@ -199,12 +211,12 @@ async fn a_wss_client_is_reported_as_secure_and_over_websocket() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_a_client_is_reported_as_the_proxy_tells() {
+async fn behind_a_proxy_a_client_is_who_the_proxy_tells() {
     let mut running = start().await;
     let (listener, address) = listen().await;
     let way = Way { secure: false, proxies: Some(Arc::new(TrustedProxies::default())) };
-    let app = mqtt_ws::router(running.broker.bridge(address.port()))
-        .layer(middleware::from_fn_with_state(way, arrival::note));
+    let app =
+        mqtt_ws::router(running.upgrades(address)).layer(middleware::from_fn_with_state(way, arrival::note));
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let _http = Task::spawn(async move { axum::serve(listener, service).await.unwrap() });
 
@@ -220,6 +232,11 @@ async fn behind_a_proxy_a_client_is_reported_as_the_proxy_tells() {
     let (mut socket, _) =
         soon("the upgrade", tokio_tungstenite::client_async(request, stream)).await.unwrap();
     socket.send(Message::binary(Connect::new("proxied").bytes())).await.unwrap();
-    let (_, peer) = running.connect_of("proxied").await;
+    // Nobody needs a token who comes from this machine. The proxy does, its client does not.
+    let failed = |event: &ConnectionEvent| {
+        let is_refusal = matches!(event.kind, EventKind::FailedConnect { .. });
+        (is_refusal && event.client_id == "proxied").then(|| event.peer.clone())
+    };
+    let peer = running.event("the refusal", failed).await;
     assert_eq!((peer.addr.as_deref(), peer.secure), (Some("192.0.2.7"), Some(true)));
 }
