@@ -101,6 +101,8 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let json: Arc<str> = description.to_json().unwrap_or_default().into();
     let router = router
         .route("/api/openapi.json", axum::routing::get(|| async move { description_answer(&json) }))
+        // IBM's SDK for Python asks for the devices of a type with a slash at the end.
+        .route("/api/v0002/device/types/{typeId}/devices/", axum::routing::get(devices::list::list))
         .route("/api", axum::routing::any(no_such_path))
         .route("/api/", axum::routing::any(no_such_path))
         .route("/api/{*path}", axum::routing::any(no_such_path))

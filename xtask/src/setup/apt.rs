@@ -15,6 +15,18 @@ const PACKAGES: [&str; 5] =
 /// The programs in them that are run. Where all are found, however they came there, nothing is installed.
 const PROGRAMS: [&str; 5] = ["chromium", "chromedriver", "mosquitto", "mosquitto_pub", "mosquitto_sub"];
 
+/// Installs the packages of a Python that can make environments of its own. Called where there is none.
+pub fn python(workspace: &Workspace) -> anyhow::Result<()> {
+    if !answers(workspace, "apt-get", "--version") {
+        bail!(
+            "Python 3 with `venv` and `pip` is needed, and there is no apt-get to install it: install it yourself"
+        );
+    }
+    println!("Installing python3 and python3-venv with apt-get (once, less than a minute) …");
+    apt_get(workspace, &["update"])?;
+    apt_get(workspace, &["install", "--yes", "--no-install-recommends", "python3", "python3-venv"])
+}
+
 /// Installs what is missing, with `sudo` for everybody but root.
 pub fn packages(workspace: &Workspace) -> anyhow::Result<()> {
     let mut query = process::command(workspace, "dpkg-query");

@@ -50,3 +50,10 @@ fn devices_are_listed_by_type_and_in_bulk_page_by_page() {
     assert_eq!(device_ids(&second), ["north"]);
     assert!(second.body.get("bookmark").is_none());
 }
+
+/// IBM's SDK for Python iterates the devices of a type under this path, and got 404.
+#[test]
+fn devices_of_a_type_are_listed_with_a_slash_at_the_end_too() {
+    let app = app();
+    assert_eq!(device_ids(&app.get("/api/v0002/device/types/thermo/devices/?_limit=50")), ["t-1", "t-2"]);
+}
