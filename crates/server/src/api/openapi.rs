@@ -1,7 +1,7 @@
 //! The description of the APIs: what the handlers' own descriptions leave out.
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
-use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder, RefOr, tag::TagBuilder};
+use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder, RefOr, Schema, tag::TagBuilder};
 
 /// What stands above the paths.
 pub fn base() -> OpenApi {
@@ -25,13 +25,27 @@ pub fn base() -> OpenApi {
         .build()
 }
 
-/// Adds to the list of states, for each filter, the parameter that excludes: the same with `!` at its name's end.
+/// Completes what is derived: lists are not empty, and the list of states has for each filter the parameter that
+/// excludes, the same with `!` at its name's end.
 pub fn complete(mut description: OpenApi) -> OpenApi {
+    let operations = description.paths.paths.values_mut().filter_map(|path| path.get.as_mut());
+    for parameter in operations.flat_map(|operation| operation.parameters.iter_mut().flatten()) {
+        if let RefOr::T(parameter) = parameter {
+            forbid_empty_list(parameter);
+        }
+    }
     let path = description.paths.paths.get_mut("/api/v0002/clientconnectionstates");
     if let Some(operation) = path.and_then(|path| path.get.as_mut()) {
         add_excluding_filters(operation);
     }
     description
+}
+
+/// A filter that is given has at least one value.
+fn forbid_empty_list(parameter: &mut Parameter) {
+    if let Some(RefOr::T(Schema::Array(list))) = &mut parameter.schema {
+        list.min_items = Some(1);
+    }
 }
 
 fn add_excluding_filters(operation: &mut Operation) {
