@@ -96,7 +96,11 @@ fn install(workspace: &Workspace, tool: &Tool, root: &Path, build: &Path) -> any
         .args(tool.arguments)
         .arg("--root")
         .arg(root)
-        .env("CARGO_TARGET_DIR", build);
+        .env("CARGO_TARGET_DIR", build)
+        // These programs run for seconds; optimising them the way their authors ship them takes minutes.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     process::quiet(&mut cargo)
 }
 
