@@ -11,8 +11,8 @@ use crate::files;
 use crate::workspace::Workspace;
 
 /// What lies in the root and does not go into the dashboard. Everything else counts, so a new input is never forgotten.
-const NOT_INPUT: [&str; 7] =
-    ["target", "dist", "tests", "docs", "rollcall-data", "node_modules", "README.md"];
+const NOT_INPUT: [&str; 8] =
+    ["target", "dist", "tests", "fuzz", "docs", "rollcall-data", "node_modules", "README.md"];
 
 /// The same inside `crates/`: the server embeds the dashboard, not the other way round.
 const NOT_INPUT_CRATES: [&str; 1] = ["server"];

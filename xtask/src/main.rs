@@ -1,4 +1,4 @@
-//! What a person types to work on Rollcall: `cargo xtask start | build | dist | test | audit | size | bench`.
+//! What a person types to work on Rollcall: `cargo xtask start | build | dist | test | fuzz | audit | size | bench`.
 //!
 //! This file is the table of contents: it reads the command line and hands over to one module per command. Everything
 //! that has to be installed first is the business of `setup`; nothing here is part of the product.
@@ -10,6 +10,7 @@ mod counts;
 mod dashboard;
 mod files;
 mod fingerprint;
+mod fuzz;
 mod launch;
 mod precompress;
 mod process;
@@ -55,6 +56,14 @@ enum Command {
         #[arg(long)]
         screenshots: bool,
     },
+    /// Try inputs on one of the parsers with libFuzzer until it fails or is interrupted; needs the nightly compiler.
+    Fuzz {
+        /// client_id, query, bookmark, time or monitor.
+        target: String,
+        /// Passed on to libFuzzer, for example `-max_total_time=60`.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Check licences, sources and security advisories of the dependencies.
     Audit,
     /// Print how large the dashboard is: raw, gzip and Brotli.
@@ -82,6 +91,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Dist => dashboard::set_up_and_build(&workspace)?,
         Command::Test { only, screenshots } => return test::run(&workspace, &only, screenshots),
+        Command::Fuzz { target, args } => fuzz::run(&workspace, &target, &args)?,
         Command::Audit => return audit::run(&workspace),
         Command::Size => size::run(&workspace)?,
         Command::Bench => bench::run(&workspace)?,

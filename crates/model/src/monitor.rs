@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 
 /// What is appended to a monitor topic for activity messages.
 pub const ACTIVITY_SUFFIX: &str = "/act";
+/// The user name of every device that has a token. It tells nothing of who it is.
+const TOKEN_USER: &str = "use-token-auth";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Action {
@@ -134,7 +136,7 @@ impl MonitorMessage {
             secure: peer.secure,
             protocol: peer.protocol.map(|protocol| protocol.monitor_name().to_owned()),
             // Watson leaves out the user that says nothing.
-            user: peer.user.clone().filter(|user| user != "use-token-auth"),
+            user: peer.user.clone().filter(|user| user != TOKEN_USER),
             connect_time: None,
             close_code: None,
             reason: None,
@@ -180,7 +182,7 @@ impl MonitorMessage {
             Action::FailedConnect => EventKind::FailedConnect {
                 mqtt_reason_code: self.reason_code,
                 close_code: self.close_code,
-                reason: self.reason.clone(),
+                reason: self.own_reason(self.close_code.and_then(reason::close_code_text)),
             },
             Action::Activity => {
                 EventKind::Activity { session, event: self.event.unwrap_or(ActivityEvent::Ping) }
@@ -192,9 +194,15 @@ impl MonitorMessage {
             server_port: self.port,
             protocol: self.protocol.as_deref().and_then(Protocol::from_monitor_name),
             secure: self.secure,
-            user: self.user.clone(),
+            // Old servers name it.
+            user: self.user.clone().filter(|user| user != TOKEN_USER),
         };
         ConnectionEvent { client_id: self.client_id.clone(), time: self.time, peer, kind }
+    }
+
+    /// The reason, unless it is the text that stands for the codes anyway.
+    fn own_reason(&self, standard_text: Option<&str>) -> Option<String> {
+        self.reason.clone().filter(|text| !text.is_empty() && Some(text.as_str()) != standard_text)
     }
 
     fn end(&self) -> End {
@@ -210,24 +218,22 @@ impl MonitorMessage {
             },
             |(initiator, code)| (Some(initiator), Some(code)),
         );
-        let standard_text = reason::close_code_text(close_code);
-        End {
+        let mut end = End {
             certainty: self.certainty.unwrap_or(Certainty::Reported),
             time: self.time,
             initiator,
             mqtt_reason_code,
             close_code: Some(close_code),
-            reason: self
-                .reason
-                .clone()
-                .filter(|text| !text.is_empty() && Some(text.as_str()) != standard_text),
+            reason: None,
             counters: Counters {
                 read_msg: self.read_msg,
                 read_bytes: self.read_bytes,
                 write_msg: self.write_msg,
                 write_bytes: self.write_bytes,
             },
-        }
+        };
+        end.reason = self.own_reason(end.reason_text().as_deref());
+        end
     }
 }
 
@@ -295,6 +301,21 @@ mod tests {
         let again = MonitorMessage::from_event(&event).unwrap();
         let text = serde_json::to_string(&again).unwrap();
         assert_eq!(serde_json::from_str::<MonitorMessage>(&text).unwrap().to_event(), event);
+    }
+
+    /// What stood in a message because of its codes alone came back as somebody's own words, and the user name that
+    /// all devices share as a user.
+    #[test]
+    fn what_says_nothing_of_its_own_does_not_become_part_of_the_event() {
+        for text in [
+            r#"{"Action":"FailedConnect","Time":"2026-11-20","ClientID":"x","CloseCode":180}"#,
+            r#"{"Action":"Disconnect","Time":"2026-11-20","CloseCode":140,"Initiator":"server","ReasonCode":141}"#,
+            OLD,
+        ] {
+            let event = serde_json::from_str::<MonitorMessage>(text).unwrap().to_event();
+            let told = MonitorMessage::from_event(&event).unwrap();
+            assert_eq!(told.to_event(), event, "{text}");
+        }
     }
 
     #[test]

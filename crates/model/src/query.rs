@@ -252,7 +252,7 @@ impl Query {
         for (name, value) in pairs {
             values_seen += 1;
             let result = if values_seen > MAX_VALUES {
-                Err(format!("a request may have at most {MAX_VALUES} parameters"))
+                Err(too_many_values())
             } else if value.len() > MAX_VALUE_BYTES {
                 Err(format!("a value may have at most {MAX_VALUE_BYTES} bytes"))
             } else if name.starts_with('_') {
@@ -274,6 +274,15 @@ impl Query {
                 value: query.skip.to_string(),
                 problem: "_skip and _bookmark cannot be combined".to_owned(),
             });
+        }
+        // A comma list holds many values in one parameter, but is written as one parameter for each.
+        if violations.is_empty() && query.to_pairs().len() > MAX_VALUES {
+            let longest = query.filter.terms.iter().max_by_key(|term| term.values().len());
+            violations.extend(longest.map(|term| Violation {
+                parameter: term.parameter(),
+                value: term.values().join(",").chars().take(200).collect(),
+                problem: too_many_values(),
+            }));
         }
         if violations.is_empty() { Ok(query) } else { Err(violations) }
     }
@@ -352,6 +361,10 @@ impl Query {
     }
 }
 
+fn too_many_values() -> String {
+    format!("a request may have at most {MAX_VALUES} values")
+}
+
 fn unknown_field(name: &str) -> String {
     let known = Field::ALL.map(Field::name).join(", ");
     format!("“{}” is not a field; the fields are {known}", name.chars().take(60).collect::<String>())
@@ -395,12 +408,13 @@ fn parse_test(parameter: &Parameter, value: &str) -> Result<Test, String> {
     })
 }
 
+/// The alternatives of one parameter, each once.
 fn parse_set(field: Field, value: &str) -> Result<Vec<String>, String> {
     if let Some(list) = field.closed_list() {
         let values: Vec<_> = value.split(',').map(str::trim).collect();
         return match values.iter().find(|value| !list.contains(value)) {
             Some(_) => Err(format!("one or more of {} are needed", list.join(", "))),
-            None => Ok(values.into_iter().map(str::to_owned).collect()),
+            None => Ok(once_each(values.into_iter().map(str::to_owned))),
         };
     }
     match field {
@@ -418,10 +432,23 @@ fn parse_codes(value: &str, max: u32) -> Result<Vec<String>, String> {
         let number = hex.map_or_else(|| code.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
         number.filter(|number| *number <= max).map(|number| number.to_string())
     };
-    value
-        .split(',')
-        .map(|code| parse(code).ok_or_else(|| format!("codes from 0 to {max} are needed, as in 141 or 0x8D")))
-        .collect()
+    if value.split(',').count() > MAX_VALUES {
+        return Err(too_many_values());
+    }
+    let codes = value.split(',').map(|code| {
+        parse(code).ok_or_else(|| format!("codes from 0 to {max} are needed, as in 141 or 0x8D"))
+    });
+    Ok(once_each(codes.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn once_each(values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut each = Vec::new();
+    for value in values {
+        if !each.contains(&value) {
+            each.push(value);
+        }
+    }
+    each
 }
 
 /// A repeated parameter adds alternatives to its filter; of a lower bound the lowest counts.

@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TimeExpr {
     At(Timestamp),
-    /// `now` minus this many milliseconds, with the amount and unit it was written in.
+    /// `now` minus this, in the unit it was written in.
     Ago {
         amount: u32,
         unit: TimeUnit,
@@ -175,7 +175,9 @@ impl TimeExpr {
             "w" | "W" => TimeUnit::Week,
             _ => return None,
         };
-        Some(Self::Ago { amount: digits.parse().ok()?, unit })
+        let amount = digits.parse().ok()?;
+        // No time ago is now in every unit, and is written without one.
+        Some(Self::Ago { amount, unit: if amount == 0 { TimeUnit::Second } else { unit } })
     }
 
     #[must_use]
@@ -241,6 +243,13 @@ mod tests {
             let error = TimeExpr::parse(bad).unwrap_err();
             assert!(error.to_string().contains(bad), "{error}");
         }
+    }
+
+    /// `now-0d` was written as `now` and came back as another value, so that a view of the dashboard changed by being
+    /// opened from its own address.
+    #[test]
+    fn no_time_ago_is_now_in_every_unit() {
+        assert_eq!(TimeExpr::parse("now-0d"), TimeExpr::parse("now"));
     }
 
     #[test]

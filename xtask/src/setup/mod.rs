@@ -76,6 +76,11 @@ pub fn cargo_deny(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     rust::tool(workspace, &rust::CARGO_DENY)
 }
 
+/// cargo-fuzz.
+pub fn cargo_fuzz(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    rust::tool(workspace, &rust::CARGO_FUZZ)
+}
+
 /// Fills a directory somewhere else and puts it in place when it is complete, so that an interrupted installation never
 /// leaves half of it behind. Of two installations at the same time the second waits and finds the work done.
 fn install_directory(

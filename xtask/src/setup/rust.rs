@@ -54,6 +54,15 @@ pub const CARGO_DENY: Tool = Tool {
     minutes: 6,
 };
 
+pub const CARGO_FUZZ: Tool = Tool {
+    title: "cargo-fuzz",
+    package: "cargo-fuzz",
+    version: "0.13.2",
+    program: "cargo-fuzz",
+    arguments: &["--locked"],
+    minutes: 2,
+};
+
 /// The path of a tool's program, installed first if it is missing.
 pub fn tool(workspace: &Workspace, tool: &Tool) -> anyhow::Result<PathBuf> {
     let tools = workspace.cache.join("tools");

@@ -37,6 +37,32 @@ fn a_repeated_parameter_and_a_comma_list_are_alternatives() {
     assert!(!matches("deviceType=thermo,pump", &doc("d:o:pump:1", None)));
 }
 
+/// A value that stood twice in a comma list was written as two parameters and read again as one.
+#[test]
+fn a_value_that_stands_twice_counts_once() {
+    let query = parse("connectionStatus=connected,connected&closeCode=91,091").unwrap();
+    assert_eq!(query.filter.terms[0].values(), ["connected"]);
+    assert_eq!(query.filter.terms[1].values(), ["91"]);
+}
+
+/// Thousands of codes fit into one parameter; written as one parameter each they could not be read again.
+#[test]
+fn values_are_counted_inside_comma_lists_too() {
+    let codes = |from: u32, to: u32| (from..to).map(|code| code.to_string()).collect::<Vec<_>>().join(",");
+    assert!(parse(&format!("closeCode={}", codes(0, 1_000))).is_ok());
+    let problem = "a request may have at most 1000 values";
+    for query in [
+        format!("closeCode={}", codes(0, 1_001)),
+        format!("closeCode={}&closeCode={}", codes(0, 600), codes(600, 1_200)),
+    ] {
+        let violations = parse(&query).unwrap_err();
+        assert_eq!(
+            (violations[0].parameter.as_str(), violations[0].problem.as_str()),
+            ("closeCode", problem)
+        );
+    }
+}
+
 #[test]
 fn an_exclamation_mark_excludes() {
     assert!(matches("deviceType!=demo", &doc("d:o:pump:1", None)));

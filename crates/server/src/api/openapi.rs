@@ -6,7 +6,7 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, Info, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
-    ResponseBuilder, tag::TagBuilder,
+    ResponseBuilder, Schema, tag::TagBuilder,
 };
 
 const BASIC: &str = "basic";
@@ -45,9 +45,15 @@ pub fn base() -> OpenApi {
         .build()
 }
 
-/// Adds to the list of states, for each filter, the parameter that excludes: the same with `!` at its name's end;
-/// and to every call what it answers to those who may not ask.
+/// Completes what is derived: lists are not empty; the list of states has for each filter the parameter that excludes,
+/// the same with `!` at its name's end; and every call says what it answers to those who may not ask.
 pub fn complete(mut description: OpenApi) -> OpenApi {
+    let operations = description.paths.paths.values_mut().filter_map(|path| path.get.as_mut());
+    for parameter in operations.flat_map(|operation| operation.parameters.iter_mut().flatten()) {
+        if let RefOr::T(parameter) = parameter {
+            forbid_empty_list(parameter);
+        }
+    }
     let path = description.paths.paths.get_mut("/api/v0002/clientconnectionstates");
     if let Some(operation) = path.and_then(|path| path.get.as_mut()) {
         add_excluding_filters(operation);
@@ -57,6 +63,13 @@ pub fn complete(mut description: OpenApi) -> OpenApi {
         operations.into_iter().flatten().for_each(add_refusals);
     }
     description
+}
+
+/// A filter that is given has at least one value.
+fn forbid_empty_list(parameter: &mut Parameter) {
+    if let Some(RefOr::T(Schema::Array(list))) = &mut parameter.schema {
+        list.min_items = Some(1);
+    }
 }
 
 fn add_refusals(operation: &mut Operation) {

@@ -167,7 +167,7 @@ pub struct PagingParameters {
     #[param(required = false, rename = "_bookmark")]
     bookmark: String,
     /// How many rows to pass over; not together with `_bookmark`.
-    #[param(required = false, rename = "_skip", minimum = 0, default = 0)]
+    #[param(required = false, rename = "_skip", minimum = 0, default = 0, format = "uint64")]
     skip: u64,
     /// Fields to sort by, comma-separated, `-` before a field for descending. Ties are sorted by id, absent values
     /// come last.
@@ -236,7 +236,7 @@ pub struct StateParameters {
     #[param(required = false, example = "now-1h")]
     refused_after: String,
     /// At least so many connects in the past hour.
-    #[param(required = false, minimum = 0, example = 5)]
+    #[param(required = false, minimum = 0, format = "uint32", example = 5)]
     min_recent_connects: u32,
     /// A part of the id; upper and lower case are the same.
     #[param(required = false, example = "thermo:t-1")]
@@ -248,7 +248,7 @@ pub struct StateParameters {
     #[param(required = false, rename = "_bookmark")]
     bookmark: String,
     /// How many rows to pass over; not together with `_bookmark`.
-    #[param(required = false, rename = "_skip", minimum = 0, default = 0)]
+    #[param(required = false, rename = "_skip", minimum = 0, default = 0, format = "uint64")]
     skip: u64,
     /// Fields to sort by, comma-separated, `-` before a field for descending. Ties are sorted by id, absent values
     /// come last.

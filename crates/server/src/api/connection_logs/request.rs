@@ -49,7 +49,7 @@ impl LogRequest {
         let offset = number(pairs, "offset", 1..=OFFSET_MAX, &mut problems).unwrap_or(0);
         let (from, to) = times(pairs, now, &mut problems);
         let events = events(pairs, &mut problems);
-        let after = pairs.get("bookmark").filter(|_| is_client).and_then(|bookmark| {
+        let after = pairs.get("bookmark").filter(|text| is_client && !text.is_empty()).and_then(|bookmark| {
             let cursor = read_bookmark(bookmark, pairs);
             if cursor.is_none() {
                 problems.push(violation("bookmark", bookmark, "this is not a bookmark of this client's log"));
