@@ -8,16 +8,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import https from 'node:https';
-import path from 'node:path';
 
 import {
   addKey,
+  askOverTls,
   attempt,
-  basic,
+  caOf,
   cleanUp,
   connectRaw,
+  mqttsPort,
   register,
   startServer,
   temporaryFolder,
@@ -36,9 +35,9 @@ const server = await startServer({
     ...['--org', ORG, '--data', data],
   ],
 });
-const ca = path.join(data, 'tls', 'ca.pem');
+const ca = caOf(server);
 const application = addKey(server, 'viewer');
-const rows = async (query) => (await ask(`clientconnectionstates?_limit=1&${query}`)).meta.total_rows;
+const rows = async (query) => (await askOverTls(server, `clientconnectionstates?_limit=1&${query}`)).meta.total_rows;
 
 let exitCode = 1;
 try {
@@ -103,16 +102,7 @@ async function history(tokens) {
   second.destroy();
   // Three connects, each with its end, and one refusal.
   const query = `logs/connection?clientId=${encodeURIComponent(id)}&limit=100`;
-  await until('the log is complete', async () => (await ask(query)).length === 7);
-}
-
-/** Reads from the API. `fetch` would need the CA at the start of this process. */
-async function ask(pathAndQuery) {
-  const options = { ca: readFileSync(ca), headers: basic(server.key) };
-  const [answer] = await once(https.get(`${server.url}api/v0002/${pathAndQuery}`, options), 'response');
-  const text = (await answer.setEncoding('utf8').toArray()).join('');
-  if (answer.statusCode !== 200) throw new Error(`${pathAndQuery}: ${answer.statusCode} ${text}`);
-  return JSON.parse(text);
+  await until('the log is complete', async () => (await askOverTls(server, query)).length === 7);
 }
 
 async function run([program, ...args], tokens) {
@@ -121,7 +111,7 @@ async function run([program, ...args], tokens) {
     domain: 'localhost',
     ...{ key: application.key, token: application.token, tokens, ca },
     // The SDKs connect to the ports of Watson IoT Platform, which `localhost.cjs` and `localhost.py` lead here.
-    ports: { 443: server.httpPort, 433: server.httpPort, 1883: server.mqttPort, 8883: mqttsPort() },
+    ports: { 443: server.httpPort, 433: server.httpPort, 1883: server.mqttPort, 8883: mqttsPort(server) },
     ...{ sensors: SENSORS, applications: APPLICATIONS },
   };
   const child = spawn(program, args, {
@@ -135,8 +125,4 @@ async function run([program, ...args], tokens) {
   });
   const [code] = await once(child, 'close');
   return code ?? 1;
-}
-
-function mqttsPort() {
-  return Number(server.child.out.match(/^MQTT TLS\s.*:(\d+)$/m)[1]);
 }

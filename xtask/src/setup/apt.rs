@@ -1,5 +1,6 @@
 //! The programs that tests and benchmarks drive and that come from the system: a browser with its driver, a second MQTT
-//! broker and MQTT command-line clients, and fonts for the languages of the dashboard.
+//! broker and MQTT command-line clients, what the examples of the documentation call, and fonts for the languages of the
+//! dashboard.
 
 use std::env;
 
@@ -9,11 +10,12 @@ use crate::process;
 use crate::workspace::{Workspace, executable};
 
 /// Debian's names.
-const PACKAGES: [&str; 5] =
-    ["chromium", "chromium-driver", "fonts-noto-cjk", "mosquitto", "mosquitto-clients"];
+const PACKAGES: [&str; 6] =
+    ["chromium", "chromium-driver", "curl", "fonts-noto-cjk", "mosquitto", "mosquitto-clients"];
 
 /// The programs in them that are run. Where all are found, however they came there, nothing is installed.
-const PROGRAMS: [&str; 5] = ["chromium", "chromedriver", "mosquitto", "mosquitto_pub", "mosquitto_sub"];
+const PROGRAMS: [&str; 6] =
+    ["chromium", "chromedriver", "curl", "mosquitto", "mosquitto_pub", "mosquitto_sub"];
 
 /// Installs the packages of a Python that can make environments of its own. Called where there is none.
 pub fn python(workspace: &Workspace) -> anyhow::Result<()> {
