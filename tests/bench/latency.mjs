@@ -37,7 +37,7 @@ try {
 async function measure() {
   for (let number = 0; number < CLIENTS; number++) (await connectRaw(server, idOf(number))).destroy();
   const results = [];
-  await withPage(browser, server.url, { query: '?search=latency-' }, async (dashboard) => {
+  await withPage(browser, server, { query: '?search=latency-' }, async (dashboard) => {
     await dashboard.untilLive();
     await dashboard.untilIds(Array.from({ length: CLIENTS }, (_, number) => idOf(number)));
     const { page } = dashboard;

@@ -12,6 +12,7 @@ import {
   cleanUp,
   connect,
   connectRaw,
+  register,
   run,
   startServer,
   subscribe,
@@ -20,14 +21,17 @@ import {
   untilStatus,
 } from './harness.mjs';
 
+/** Accepts clients without credentials: nobody registers a device there. */
 let server;
+/** Has registered devices, so that everybody presents credentials. */
+let guarded;
 
 before(async () => {
-  server = await startServer();
+  [server, guarded] = await Promise.all([startServer(), startServer()]);
 });
 
 after(async () => {
-  await server?.stop();
+  await Promise.all([server?.stop(), guarded?.stop()]);
   await cleanUp();
 });
 
@@ -144,15 +148,16 @@ describe('monitor topics', () => {
   });
 
   test('a failed attempt is told and not retained', async () => {
-    const { clientId } = addDevice(server, 'refused', 'r-1');
-    const watcher = await subscribe(server, 'iot-2/type/refused/id/+/mon');
-    await attempt(server, clientId, { user: 'use-token-auth', password: 'guessed' });
+    const { clientId } = addDevice(guarded, 'refused', 'r-1');
+    const marker = 'd:acme01:refused:marker';
+    const watcher = await subscribe(guarded, 'iot-2/type/refused/id/+/mon', { id: 'a:acme01:watcher' });
+    await attempt(guarded, clientId, { user: 'use-token-auth', password: 'guessed' });
     const failed = await message(watcher, 'the attempt', (m) => m.Action === 'FailedConnect');
     assert.equal(failed.payload.CloseCode, 180);
     assert.equal(failed.retained, false);
-    const late = await subscribe(server, 'iot-2/type/refused/id/+/mon');
-    await connect(server, 'd:acme01:refused:marker');
-    await message(late, 'the marker', (m) => m.ClientID === 'd:acme01:refused:marker');
+    const late = await subscribe(guarded, 'iot-2/type/refused/id/+/mon', { id: 'a:acme01:late' });
+    await connect(guarded, marker, register(guarded, marker));
+    await message(late, 'the marker', (m) => m.ClientID === marker);
     assert.deepEqual(
       late.messages.filter(({ payload }) => payload?.ClientID === clientId),
       [],
@@ -318,14 +323,14 @@ describe('State API', () => {
 
 describe('Connection Logs API', () => {
   test('a bare array, newest first, in the wording that programs parse', async () => {
-    const { clientId, token } = addDevice(server, 'logged', 'l-1');
+    const { clientId, token } = addDevice(guarded, 'logged', 'l-1');
     const login = { user: 'use-token-auth', password: token };
-    await (await connect(server, clientId, login)).goodbye();
-    await untilStatus(server, clientId, 'disconnected');
-    await attempt(server, clientId, { ...login, password: 'guessed' });
-    await (await connect(server, clientId, login)).lose();
-    await untilStatus(server, clientId, 'disconnected');
-    const { body } = await server.api('/logs/connection?typeId=logged&deviceId=l-1&_limit=7');
+    await (await connect(guarded, clientId, login)).goodbye();
+    await untilStatus(guarded, clientId, 'disconnected');
+    await attempt(guarded, clientId, { ...login, password: 'guessed' });
+    await (await connect(guarded, clientId, login)).lose();
+    await untilStatus(guarded, clientId, 'disconnected');
+    const { body } = await guarded.api('/logs/connection?typeId=logged&deviceId=l-1&_limit=7');
     assert.ok(Array.isArray(body));
     assert.deepEqual(
       body.map(({ event }) => event),
@@ -411,7 +416,7 @@ describe('command line', () => {
       assert.equal(status, 0);
       return stdout;
     };
-    assert.match(help(), /serve\s+\S.*\n[^]*devices\s+\S/);
+    assert.match(help(), /serve\s+\S.*\n[^]*devices\s+\S.*\n[^]*keys\s+\S/);
     const described = help('serve');
     for (const name of ['http', 'mqtt', 'data', 'org', 'demo', 'config']) {
       assert.match(described, new RegExp(`--${name} <[^]*?ROLLCALL_${name.toUpperCase()}`), name);
@@ -419,6 +424,10 @@ describe('command line', () => {
     for (const command of ['add', 'list', 'remove']) {
       assert.match(help('devices'), new RegExp(`${command}\\s+\\S`));
       assert.match(help('devices', command), /--data/);
+    }
+    for (const command of ['add', 'list', 'revoke', 'link']) {
+      assert.match(help('keys'), new RegExp(`${command}\\s+\\S`));
+      assert.match(help('keys', command), /--data/);
     }
     assert.match(run(['--version']).stdout, /^rollcall \d+\.\d+\.\d+/);
   });

@@ -21,10 +21,10 @@ export const launchBrowser = () =>
   chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 
 /**
- * Opens the dashboard on a page of its own, runs `body` with it, and afterwards requires that the page reported
+ * Opens the dashboard on a page of its own, signed in by a one-time link as a person would be, runs `body` with it, and afterwards requires that the page reported
  * nothing: no exception, no violated content security policy, no error on the console (except `allowed`).
  */
-export async function withPage(browser, url, options, body) {
+export async function withPage(browser, server, options, body) {
   const { allowed, query = '', viewport = DESKTOP, theme = 'light', ...rest } = options;
   const context = await browser.newContext({ viewport, colorScheme: theme, ...rest });
   context.setDefaultTimeout(LIMIT_MS);
@@ -43,7 +43,9 @@ export async function withPage(browser, url, options, body) {
     );
   });
   try {
-    await page.goto(url + query);
+    const link = new URL(server.signInLink());
+    link.search = query;
+    await page.goto(link.href);
     await body(new Dashboard(page));
     assert.deepEqual(complaints, [], 'the page complained');
   } catch (error) {

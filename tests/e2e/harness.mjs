@@ -96,31 +96,39 @@ export async function startServer({ data = temporaryFolder(), http = 0, mqtt = 0
   const child = start(BIN, ['serve', ...flags], { env: environment(env) });
   await until('the server says where it listens', () => {
     assert.equal(child.exitCode, null, `the server ended: ${child.err}`);
-    return /http:\/\/\S+/.test(child.out) && /MQTT\s+\S+:\d+/.test(child.out);
+    return child.out.includes('Ctrl-C stops it.');
   });
-  const url = child.out.match(/http:\/\/[^\s]+/)[0].replace(/\/?$/, '/');
+  const printed = (name) => child.out.match(new RegExp(`^${name}\\s+(\\S.*)$`, 'm'))[1];
+  const url = printed('Dashboard');
+  // Where the server keeps its data may be in the arguments, the environment or a file: it says so itself.
+  const key = addKey({ data: printed('Data') }, 'admin');
+  const links = [printed('Sign in')];
+  const request = (path, options = {}) =>
+    requestJson(`${url}api/v0002${path}`, { ...options, headers: { ...basic(key), ...options.headers } });
   const server = {
     child,
-    data,
+    data: printed('Data'),
     url,
+    /** An API key and its token, role admin: for the API, and for applications on MQTT. */
+    key,
+    /** A link that signs a browser in, once. The first is the one that the server printed. */
+    signInLink: () => links.pop() ?? runJson(['keys', 'link', '--data', server.data]).url,
     httpPort: Number(new URL(url).port),
-    mqttPort: Number(child.out.match(/MQTT\s+\S+:(\d+)/)[1]),
+    mqttPort: Number(printed('MQTT').match(/:(\d+)$/)[1]),
     /** Ends the server as Ctrl-C does. */
     stop: () => end(child, 'SIGINT'),
     /** Ends the server without a chance to tidy up. */
     kill: () => end(child, 'SIGKILL'),
     /** Reads JSON from the API; `status` and `headers` beside `body`. */
-    api: (route, options) => request(`${url}api/v0002${route}`, options),
+    api: request,
     /** The state of one client, or undefined. */
     state: async (id) => {
-      const answer = await request(`${url}api/v0002/clientconnectionstates/${encodeURIComponent(id)}`);
+      const answer = await request(`/clientconnectionstates/${encodeURIComponent(id)}`);
       return answer.status === 200 ? answer.body : undefined;
     },
     /** The newest log entries of one client. */
     log: async (id) => {
-      const answer = await request(
-        `${url}api/v0002/logs/connection?limit=100&clientId=${encodeURIComponent(id)}`,
-      );
+      const answer = await request(`/logs/connection?limit=100&clientId=${encodeURIComponent(id)}`);
       return answer.status === 200 ? answer.body : [];
     },
   };
@@ -132,7 +140,13 @@ async function end(child, signal) {
   await ended(child);
 }
 
-async function request(url, options) {
+/** The header that authenticates with an API key. */
+export const basic = ({ key, token }) => ({
+  authorization: `Basic ${Buffer.from(`${key}:${token}`).toString('base64')}`,
+});
+
+/** Asks and reads JSON: `status`, `headers` and `body`. */
+export async function requestJson(url, options) {
   const answer = await fetch(url, options);
   const text = await answer.text();
   let body = text;
@@ -144,11 +158,25 @@ async function request(url, options) {
   return { status: answer.status, headers: answer.headers, body };
 }
 
-/** Registers a device and returns its token. */
-export function addDevice(server, type, id) {
-  const result = run(['devices', 'add', type, id, '--data', server.data, '--json']);
+/** Runs the server's binary with `--json` and reads its answer. */
+export function runJson(args) {
+  const result = run([...args, '--json']);
   assert.equal(result.status, 0, result.stderr);
   return JSON.parse(result.stdout);
+}
+
+/** Makes an API key: `key` and `token`. */
+export const addKey = (server, role, ...more) =>
+  runJson(['keys', 'add', '--role', role, ...more, '--data', server.data]);
+
+/** Registers a device: `clientId` and `token`. From then on the server accepts nobody without credentials. */
+export const addDevice = (server, type, id) =>
+  runJson(['devices', 'add', type, id, '--data', server.data]);
+
+/** Registers a client by its id and returns what it has to present. */
+export function register(server, id) {
+  const { user, token } = runJson(['devices', 'add', '--client-id', id, '--data', server.data]);
+  return { user, password: token };
 }
 
 /** Waits until the API says that the client has this status, and returns the state. */
@@ -158,6 +186,12 @@ export function untilStatus(server, id, status) {
     return state?.connectionStatus === status && state;
   });
 }
+
+/** What a client presents where a test gives nothing: an application the server's key, the others nothing. */
+const login = (server, id, { user, password }) =>
+  user === undefined && /^[aA]:/.test(id)
+    ? { user: server.key.key, password: server.key.token }
+    : { user, password };
 
 const credentials = ({ user, password }) => [
   ...(user === undefined ? [] : ['-u', user]),
@@ -175,7 +209,7 @@ export async function connect(
 ) {
   const child = start('mosquitto_pub', [
     ...['-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', version],
-    ...['-i', id, '-t', topic, '-l', ...credentials(rest)],
+    ...['-i', id, '-t', topic, '-l', ...credentials(login(server, id, rest))],
   ]);
   await untilStatus(server, id, 'connected');
   return {
@@ -197,7 +231,7 @@ export async function attempt(server, id, options = {}) {
   const child = start('mosquitto_pub', [
     ...['-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', options.version ?? '311'],
     ...['-i', id, '-t', options.topic ?? 'iot-2/evt/status/fmt/json', '-m', options.message ?? '{}'],
-    ...['-q', String(options.qos ?? 0), ...credentials(options)],
+    ...['-q', String(options.qos ?? 0), ...credentials(login(server, id, options))],
   ]);
   await ended(child);
   return child;
@@ -207,12 +241,12 @@ export async function attempt(server, id, options = {}) {
 export async function subscribe(
   server,
   filter,
-  { id = `watcher-${process.hrtime.bigint()}`, version = '311' } = {},
+  { id = `watcher-${process.hrtime.bigint()}`, version = '311', ...rest } = {},
 ) {
   // Line by line: into a pipe, it would keep its answers to itself until it ends.
   const child = start('stdbuf', [
     ...['-oL', 'mosquitto_sub', '-h', '127.0.0.1', '-p', String(server.mqttPort), '-V', version],
-    ...['-i', id, '-t', filter, '-F', '%r %t %p', '-d'],
+    ...['-i', id, '-t', filter, '-F', '%r %t %p', '-d', ...credentials(login(server, id, rest))],
   ]);
   await until(`${filter} is answered`, () => /Subscribed \(mid|refused|error/i.test(child.out + child.err));
   return {
@@ -268,7 +302,7 @@ export async function connectRaw(server, id, options = {}) {
   socket.once('close', () => sockets.delete(socket));
   socket.on('error', () => {});
   await once(socket, 'connect');
-  socket.write(connectPacket(id, options));
+  socket.write(connectPacket(id, { ...options, ...login(server, id, options) }));
   const [answer] = await once(socket, 'data', { signal: AbortSignal.timeout(LIMIT_MS) });
   const code = answer[3];
   assert.deepEqual([answer[0], code], [0x20, 0], `the server refused ${id.slice(0, 60)} with code ${code}`);

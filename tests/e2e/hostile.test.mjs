@@ -37,7 +37,7 @@ for (const [name, id] of Object.entries(HOSTILE)) {
     await connectRaw(server, id);
     const search = id.length > 1_000 ? 'hostile-long-' : id.trim();
     const query = `?search=${encodeURIComponent(search)}`;
-    await withPage(browser, server.url, { query }, async (dashboard) => {
+    await withPage(browser, server, { query }, async (dashboard) => {
       const row = dashboard.get('row').first();
       await row.waitFor();
       assert.equal(await row.getAttribute('data-client-id'), id);
@@ -64,7 +64,7 @@ test('hostile ids turn to disconnected live, like every other', async () => {
     .filter((id) => id.length < 1_000)
     .map((id) => `${id} leaves`);
   const sockets = await Promise.all(ids.map((id) => connectRaw(server, id)));
-  await withPage(browser, server.url, { query: '?search=leaves' }, async (dashboard) => {
+  await withPage(browser, server, { query: '?search=leaves' }, async (dashboard) => {
     await dashboard.untilLive();
     await dashboard.untilIds(ids);
     for (const socket of sockets) socket.destroy();

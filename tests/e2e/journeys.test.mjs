@@ -17,22 +17,24 @@ import {
 } from './harness.mjs';
 
 let server;
+/** Has registered devices, so that everybody presents credentials. */
+let guarded;
 let browser;
 
 before(async () => {
-  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  [server, guarded, browser] = await Promise.all([startServer(), startServer(), launchBrowser()]);
 });
 
 after(async () => {
   await browser?.close();
-  await server?.stop();
+  await Promise.all([server?.stop(), guarded?.stop()]);
   await cleanUp();
 });
 
 const device = (name, type = 'thermo') => `d:acme01:${type}:${name}`;
 /** A journey on a page that shows only the clients whose id contains `search`. */
-const journey = (search, body, options = {}) =>
-  withPage(browser, server.url, { query: `?search=${search}`, ...options }, async (dashboard) => {
+const journey = (search, body, of = server) =>
+  withPage(browser, of, { query: `?search=${search}` }, async (dashboard) => {
     await dashboard.untilLive();
     await body(dashboard);
   });
@@ -127,43 +129,43 @@ test('a double takes the id of a client and the row stays connected', () =>
 
 test('a wrong password is in the log and changes no status', () =>
   journey('guarded', async (dashboard) => {
-    const { clientId, token } = addDevice(server, 'thermo', 'guarded');
+    const { clientId, token } = addDevice(guarded, 'thermo', 'guarded');
     assert.equal(clientId, device('guarded'));
-    await connect(server, clientId, { user: 'use-token-auth', password: token });
+    await connect(guarded, clientId, { user: 'use-token-auth', password: token });
     await dashboard.untilRow(clientId, { status: 'connected' });
     await dashboard.open(clientId);
     await dashboard.entries('connect').first().waitFor();
 
-    const stranger = await attempt(server, clientId, { user: 'use-token-auth', password: 'guessed' });
+    const stranger = await attempt(guarded, clientId, { user: 'use-token-auth', password: 'guessed' });
     assert.notEqual(stranger.exitCode, 0);
     await dashboard.entries('failedConnect').first().waitFor();
     await dashboard.untilRow(clientId, { status: 'connected' });
-    const [entry] = (await server.log(clientId)).filter(({ event }) => event === 'failedConnect');
+    const [entry] = (await guarded.log(clientId)).filter(({ event }) => event === 'failedConnect');
     assert.match(
       entry.message,
       /^Token auth failed \(.+\): ClientID='d:acme01:thermo:guarded', ClientIP=127\.0\.0\.1/,
     );
-    assert.equal((await server.state(clientId)).connectionStatus, 'connected');
+    assert.equal((await guarded.state(clientId)).connectionStatus, 'connected');
     await screenshot(dashboard.page, 'wrong-password-light');
-  }));
+  }, guarded));
 
 test('a client that was only ever refused is never shown as connected', () =>
   journey('stranger', async (dashboard) => {
-    const { clientId } = addDevice(server, 'thermo', 'stranger');
-    await attempt(server, clientId, { user: 'use-token-auth', password: 'guessed' });
-    await until('the log has the attempt', async () => (await server.log(clientId)).length === 1);
-    assert.notEqual((await server.state(clientId))?.connectionStatus, 'connected');
+    const { clientId } = addDevice(guarded, 'thermo', 'stranger');
+    await attempt(guarded, clientId, { user: 'use-token-auth', password: 'guessed' });
+    await until('the log has the attempt', async () => (await guarded.log(clientId)).length === 1);
+    assert.notEqual((await guarded.state(clientId))?.connectionStatus, 'connected');
     assert.equal(
       await dashboard.row(clientId).and(dashboard.page.locator('[data-status="connected"]')).count(),
       0,
     );
-  }));
+  }, guarded));
 
 test('the dashboard itself is no client of the fleet', () =>
   journey('', async (dashboard) => {
     const total = async () => (await server.api('/clientconnectionstates?_limit=1')).body.meta.total_rows;
     const before = await total();
-    await withPage(browser, server.url, {}, async (second) => {
+    await withPage(browser, server, {}, async (second) => {
       await second.untilLive();
       await connect(server, device('counted'));
       await dashboard.untilNumber('total', before + 1);
@@ -190,7 +192,7 @@ async function smallFleet(prefix) {
 
 test('filters, search and sort are in the address; reload keeps them and back undoes them', async () => {
   const ids = await smallFleet('viewed');
-  await withPage(browser, server.url, {}, async (dashboard) => {
+  await withPage(browser, server, {}, async (dashboard) => {
     await dashboard.untilLive();
     await dashboard.search('VIEWED-');
     await dashboard.untilIds(ids);
@@ -237,7 +239,7 @@ test('every column that can be sorted sorts, and turns around', async () => {
 test('a link shows a colleague the same view', async () => {
   const ids = await smallFleet('linked');
   const query = `?search=linked-&connectionStatus=connected&_sort=-id&client=${encodeURIComponent(ids[2])}`;
-  await withPage(browser, server.url, { query }, async (dashboard) => {
+  await withPage(browser, server, { query }, async (dashboard) => {
     await dashboard.untilIds([ids[2], ids[4], ids[3]], { inOrder: true });
     await dashboard.get('panel').waitFor();
     await dashboard.entries('connect').first().waitFor();
@@ -256,7 +258,7 @@ test('a time-range picker narrows the table, and the address keeps the range rel
   const boundary = (await server.state(ids[2])).lastConnectTime;
   await withPage(
     browser,
-    server.url,
+    server,
     { query: `?search=timed-&connectedAfter=${boundary}` },
     async (dashboard) => {
       await dashboard.untilIds(ids.slice(2));
@@ -287,14 +289,14 @@ test('the log of a client is in the side panel, with its own time range', async 
     await until('the new session appears by itself', async () => (await dashboard.entries().count()) === 5);
   });
   const query = `?search=storied&client=${id}&logBefore=${boundary}`;
-  await withPage(browser, server.url, { query }, async (dashboard) => {
+  await withPage(browser, server, { query }, async (dashboard) => {
     await until('only the first session is listed', async () => (await dashboard.entries().count()) === 2);
   });
 });
 
 test('the keyboard reaches everything: / searches, arrows move, Enter opens, Esc closes', async () => {
   const ids = (await smallFleet('keyed')).sort();
-  await withPage(browser, server.url, {}, async (dashboard) => {
+  await withPage(browser, server, {}, async (dashboard) => {
     await dashboard.untilLive();
     const { keyboard } = dashboard.page;
     await keyboard.press('/');

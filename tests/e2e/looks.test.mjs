@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
-import { addDevice, attempt, cleanUp, connect, connectRaw, startServer, untilStatus } from './harness.mjs';
+import { attempt, cleanUp, connect, connectRaw, register, startServer, untilStatus } from './harness.mjs';
 
 let server;
 let browser;
@@ -24,15 +24,23 @@ after(async () => {
 
 /** One client of every kind that the table tells apart. */
 async function fill() {
-  const { clientId, token } = addDevice(server, 'pump', 'guarded-1');
-  await connect(server, clientId, { user: 'use-token-auth', password: token });
-  await attempt(server, clientId, { user: 'use-token-auth', password: 'guessed' });
-  const left = await connect(server, 'g:acme01:gw:north', { version: 'mqttv5' });
-  const lost = await connect(server, LOST);
-  await connectRaw(server, 'd:acme01:meter:silent', { keepAlive: 1 });
+  const [device, gateway, silent, other] = [
+    'd:acme01:pump:guarded-1',
+    'g:acme01:gw:north',
+    'd:acme01:meter:silent',
+    'mqttjs_1f2e3d',
+  ];
+  const logins = Object.fromEntries(
+    [device, gateway, silent, other, LOST].map((id) => [id, register(server, id)]),
+  );
+  await connect(server, device, logins[device]);
+  await attempt(server, device, { ...logins[device], password: 'guessed' });
+  const left = await connect(server, gateway, { version: 'mqttv5', ...logins[gateway] });
+  const lost = await connect(server, LOST, logins[LOST]);
+  await connectRaw(server, silent, { keepAlive: 1, ...logins[silent] });
   await connectRaw(server, 'a:acme01:console');
-  await connectRaw(server, 'mqttjs_1f2e3d');
-  await connectRaw(server, 'mqttjs_1f2e3d', { version: 5 });
+  await connectRaw(server, other, logins[other]);
+  await connectRaw(server, other, { version: 5, ...logins[other] });
   await left.goodbye();
   await lost.lose();
   await untilStatus(server, LOST, 'disconnected');
@@ -44,7 +52,7 @@ const SIZES = { desk: DESKTOP, phone: PHONE };
 for (const [size, viewport] of Object.entries(SIZES)) {
   for (const theme of ['light', 'dark']) {
     test(`on a ${size} in ${theme}, nothing scrolls sideways and the panel opens`, () =>
-      withPage(browser, server.url, { viewport, theme }, async (dashboard) => {
+      withPage(browser, server, { viewport, theme }, async (dashboard) => {
         await dashboard.untilLive();
         const row = await dashboard.untilRow(LOST, { status: 'disconnected', initiator: 'network' });
         assert.deepEqual(await dashboard.widerThanScreen(), []);
@@ -62,7 +70,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
 test('light and dark follow the system, and each is what it says', async () => {
   const luminance = (theme) => {
     let result;
-    return withPage(browser, server.url, { theme }, async (dashboard) => {
+    return withPage(browser, server, { theme }, async (dashboard) => {
       await dashboard.get('row').first().waitFor();
       result = await dashboard.page.evaluate(() => {
         const canvas = document.createElement('canvas').getContext('2d');
@@ -87,7 +95,7 @@ test('light and dark follow the system, and each is what it says', async () => {
 });
 
 test('an empty result says so', () =>
-  withPage(browser, server.url, { query: '?search=nobody-has-this-id' }, async (dashboard) => {
+  withPage(browser, server, { query: '?search=nobody-has-this-id' }, async (dashboard) => {
     await dashboard.untilLive();
     await dashboard.untilIds([]);
     await dashboard.page.getByText('No client matches').waitFor();

@@ -55,7 +55,7 @@ test('after kill -9, clients that were connected are shown as disconnected by th
   assert.deepEqual(await events(online), ['disconnect', 'connect']);
   assert.equal((await second.log(online))[0].certainty, 'inferred');
 
-  await withPage(browser, second.url, {}, async (dashboard) => {
+  await withPage(browser, second, {}, async (dashboard) => {
     await dashboard.untilRow(online, { status: 'disconnected', initiator: 'server' });
     await dashboard.untilRow(gone, { status: 'disconnected', initiator: 'client' });
     await dashboard.untilLive();
@@ -87,7 +87,7 @@ test('the server stops while the page is open: the page says so, keeps what it k
   const id = device('watched');
   await (await connect(first, id)).goodbye();
   await untilStatus(first, id, 'disconnected');
-  await withPage(browser, first.url, { allowed: SERVER_AWAY }, async (dashboard) => {
+  await withPage(browser, first, { allowed: SERVER_AWAY }, async (dashboard) => {
     await dashboard.untilLive();
     await dashboard.untilRow(id, { status: 'disconnected' });
     await dashboard.page.evaluate(() => (globalThis.notReloaded = true));
@@ -111,7 +111,7 @@ test('what happened while the page could not hear it is there when it can again'
   const first = await startServer();
   const [lost, late] = [device('lost'), device('came-meanwhile')];
   await connectRaw(first, lost);
-  await withPage(browser, first.url, { allowed: SERVER_AWAY }, async (dashboard) => {
+  await withPage(browser, first, { allowed: SERVER_AWAY }, async (dashboard) => {
     await dashboard.untilLive();
     await dashboard.untilRow(lost, { status: 'connected' });
     await dashboard.page.context().setOffline(true);
@@ -132,7 +132,7 @@ test('demo clients vanish from the default view when the demo is off, and can be
   const args = ['--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--data', data, '--demo', '8'];
   const first = await startServer({ args });
   await attempt(first, real);
-  await withPage(browser, first.url, {}, async (dashboard) => {
+  await withPage(browser, first, {}, async (dashboard) => {
     await dashboard.untilNumber('total', 9);
     await dashboard.untilLive();
     await screenshot(dashboard.page, 'demo-light');
@@ -140,8 +140,8 @@ test('demo clients vanish from the default view when the demo is off, and can be
   await first.stop();
 
   const second = await startServer({ data });
-  await withPage(browser, second.url, {}, (dashboard) => dashboard.untilIds([real]));
-  await withPage(browser, second.url, { query: '?deviceType=demo' }, (dashboard) =>
+  await withPage(browser, second, {}, (dashboard) => dashboard.untilIds([real]));
+  await withPage(browser, second, { query: '?deviceType=demo' }, (dashboard) =>
     dashboard.untilNumber('total', 8),
   );
   await second.stop();
@@ -149,7 +149,7 @@ test('demo clients vanish from the default view when the demo is off, and can be
 
 test('the first run shows how to connect a client, with the real address', async () => {
   const server = await startServer();
-  await withPage(browser, server.url, {}, async (dashboard) => {
+  await withPage(browser, server, {}, async (dashboard) => {
     await dashboard.untilLive();
     const { page } = dashboard;
     await until('the page names the address', async () =>

@@ -2,7 +2,7 @@
 //! status. They read the fleet and the journal and never write.
 //!
 //! The web server mounts [`router`]. Everything under `/api` answers in JSON, errors included. Who may ask is
-//! decided in front of the router, not in it.
+//! decided in front of the handlers, for all of them in one place: `auth`.
 
 use std::sync::Arc;
 
@@ -15,9 +15,11 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Gate;
 use crate::fleet::Fleet;
 use crate::journal::Journal;
 
+mod auth;
 mod clientconnectionstates;
 mod clientstate_config;
 mod connection_logs;
@@ -28,6 +30,7 @@ mod observers;
 mod openapi;
 mod params;
 mod schema;
+mod session;
 mod status;
 
 pub use error::ApiError;
@@ -44,6 +47,8 @@ pub struct ApiState {
     pub org: String,
     pub status: Arc<dyn ServerStatus>,
     pub observers: Arc<ObserverRegistry>,
+    /// Who may ask.
+    pub gate: Gate,
 }
 
 /// [`ApiState`] and what the handlers share among themselves.
@@ -90,6 +95,7 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
         .routes(routes!(devices::list::list))
         .routes(routes!(devices::list::bulk))
         .routes(routes!(status::get))
+        .routes(routes!(session::sign_in, session::who_am_i, session::sign_out))
         .split_for_parts();
     let description = openapi::complete(description);
     let json: Arc<str> = description.to_json().unwrap_or_default().into();
@@ -99,6 +105,7 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
         .route("/api/", axum::routing::any(no_such_path))
         .route("/api/{*path}", axum::routing::any(no_such_path))
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), auth::admit))
         .layer(axum::middleware::map_response(without_caching))
         .with_state(shared);
     (router, description)

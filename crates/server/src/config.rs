@@ -3,10 +3,14 @@
 //! All three know the same settings by the same names (`--http`, `ROLLCALL_HTTP`, `http = `). Called by `main`;
 //! reads the file, changes nothing.
 
+mod transport;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub use transport::{Transport, TransportArgs, TransportError};
 
 /// Flags of `rollcall serve`. A flag beats its environment variable, which beats the file.
 #[derive(Debug, Default, clap::Args)]
@@ -26,7 +30,9 @@ pub struct ServeArgs {
     /// Demo clients to run beside the real ones, 0 for none [default: 0]
     #[arg(long, env = "ROLLCALL_DEMO", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=DEMO_MAX))]
     pub demo: Option<u32>,
-    /// Configuration file (TOML) with the same settings: http, mqtt, data, org, demo
+    #[command(flatten)]
+    pub transport: TransportArgs,
+    /// Configuration file (TOML) with the same settings, “_” for “-”: http, mqtt, data, tls_cert and so on
     #[arg(long, env = "ROLLCALL_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -43,6 +49,27 @@ struct File {
     data: Option<PathBuf>,
     org: Option<String>,
     demo: Option<u32>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_self_signed: Option<bool>,
+    mqtts: Option<SocketAddr>,
+    behind_proxy: Option<bool>,
+    trusted_proxies: Option<Vec<String>>,
+    allow_plain_mqtt: Option<bool>,
+}
+
+impl File {
+    fn transport(&mut self) -> TransportArgs {
+        TransportArgs {
+            tls_cert: self.tls_cert.take(),
+            tls_key: self.tls_key.take(),
+            tls_self_signed: self.tls_self_signed,
+            mqtts: self.mqtts,
+            behind_proxy: self.behind_proxy,
+            trusted_proxies: self.trusted_proxies.take(),
+            allow_plain_mqtt: self.allow_plain_mqtt,
+        }
+    }
 }
 
 /// The settings in force.
@@ -53,6 +80,7 @@ pub struct Config {
     pub data: PathBuf,
     pub org: String,
     pub demo_clients: u32,
+    pub transport: Transport,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +93,8 @@ pub enum ConfigError {
     Org(String),
     #[error("demo = {0} is too many: at most {DEMO_MAX} demo clients can run in one process")]
     Demo(u32),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
 }
 
 /// The organisation where none is given.
@@ -74,13 +104,18 @@ impl ServeArgs {
     /// Brings flags, environment (which the flags already hold), file and defaults together.
     ///
     /// # Errors
-    /// When the file cannot be read or has an unknown key or a bad value, or a value cannot be.
+    /// When the file cannot be read or has an unknown key or a bad value, a value cannot be, or strangers could
+    /// listen to what is said.
     pub fn resolve(self) -> Result<Config, ConfigError> {
-        let file = self.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let mut file = self.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let http = self.http.or(file.http).unwrap_or_else(|| loopback(8080));
+        let mqtt = self.mqtt.or(file.mqtt).unwrap_or_else(|| loopback(1883));
+        let transport = self.transport.over(file.transport());
         let config = Config {
-            http: self.http.or(file.http).unwrap_or_else(|| loopback(8080)),
-            mqtt: self.mqtt.or(file.mqtt).unwrap_or_else(|| loopback(1883)),
+            http,
+            mqtt,
+            transport: transport.resolve(http, mqtt)?,
             data: self.data.or(file.data).unwrap_or_else(default_data),
             org: checked_org(self.org.or(file.org))?,
             demo_clients: self.demo.or(file.demo).unwrap_or(0),
@@ -140,6 +175,17 @@ mod tests {
         let args = ServeArgs { demo: Some(7), ..ServeArgs::default() };
         let config = with_file("http = \"127.0.0.1:9000\"\ndemo = 3\n", args).unwrap();
         assert_eq!((config.http.port(), config.mqtt.port(), config.demo_clients), (9000, 1883, 7));
+    }
+
+    #[test]
+    fn the_file_knows_the_settings_of_tls_and_proxies() {
+        let text = "tls_self_signed = true\nmqtts = \"127.0.0.1:9\"\nbehind_proxy = true\n\
+            trusted_proxies = [\"10.0.0.0/8\"]\nmqtt = \"0.0.0.0:1883\"\nallow_plain_mqtt = true\n";
+        let transport = with_file(text, ServeArgs::default()).unwrap().transport;
+        assert_eq!(transport.tls.unwrap().mqtts.port(), 9);
+        assert!(transport.proxies.is_some());
+        let text = "tls_cert = \"a\"\n";
+        assert!(with_file(text, ServeArgs::default()).is_err());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use plan::{Pace, Roster};
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What fleet to run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DemoConfig {
     /// How many clients; 0 is an empty fleet.
     pub clients: u32,
@@ -37,6 +37,8 @@ pub struct DemoConfig {
     pub org: String,
     /// The same seed plans the same fleet.
     pub seed: u64,
+    /// What every client presents. Nobody else may know it: the rest of the fleet is the same for everybody.
+    pub token: String,
 }
 
 /// A running fleet. Dropping it ends every client at once, without a goodbye.
@@ -48,8 +50,8 @@ pub struct DemoHandle {
 
 /// Starts the fleet on the current runtime and returns at once; the clients arrive within some seconds.
 ///
-/// `credentials` is called, before any client starts, with the client id and the token of every client that
-/// has one: the broker must then refuse other passwords for that id.
+/// `credentials` is called, before any client starts, with the client id and the user name of every client: the
+/// broker must then accept the token for these and refuse everything else for that id.
 pub fn spawn(config: &DemoConfig, credentials: impl Fn(&str, &str)) -> DemoHandle {
     spawn_at_pace(config, credentials, Pace::CALM)
 }
@@ -57,16 +59,15 @@ pub fn spawn(config: &DemoConfig, credentials: impl Fn(&str, &str)) -> DemoHandl
 fn spawn_at_pace(config: &DemoConfig, credentials: impl Fn(&str, &str), pace: Pace) -> DemoHandle {
     let roster = Roster::new(config.clients, &config.org, config.seed, pace);
     for member in roster.members() {
-        if let Some(token) = &member.token {
-            credentials(&member.client_id, token);
-        }
+        credentials(&member.client_id, &member.user);
     }
     let (stop, stopped) = watch::channel(false);
     let start = Instant::now();
-    let roster = Arc::new(roster);
+    let (roster, token) = (Arc::new(roster), Arc::<str>::from(config.token.as_str()));
     let mut clients = JoinSet::new();
     for index in 0..roster.members().len() {
-        clients.spawn(client::run(Arc::clone(&roster), index, config.broker, start, stopped.clone()));
+        let (roster, token) = (Arc::clone(&roster), Arc::clone(&token));
+        clients.spawn(client::run(roster, index, config.broker, token, start, stopped.clone()));
     }
     DemoHandle { stop, clients }
 }

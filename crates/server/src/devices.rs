@@ -6,21 +6,30 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::config::{checked_org, default_data};
-use crate::identity::{Credentials, TOKEN_USER};
+use crate::identity::{Credentials, NewDevice, TOKEN_USER};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Register a device and print its token, once
+    ///
+    /// Until the first one is registered, a broker that only this machine can reach accepts clients without
+    /// credentials. From then on every client must present some, and those that did not are disconnected.
     Add {
         /// Device type, as in d:ORG:TYPE:ID
-        #[arg(value_name = "TYPE")]
-        device_type: String,
+        #[arg(value_name = "TYPE", required_unless_present = "client_id")]
+        device_type: Option<String>,
         /// Device id, as in d:ORG:TYPE:ID
-        #[arg(value_name = "ID")]
-        device_id: String,
+        #[arg(value_name = "ID", required_unless_present = "client_id")]
+        device_id: Option<String>,
+        /// It is a gateway, as in g:ORG:TYPE:ID
+        #[arg(long)]
+        gateway: bool,
+        /// Register a client by its whole id, which may be any text
+        #[arg(long, value_name = "ID", conflicts_with_all = ["device_type", "device_id", "gateway"])]
+        client_id: Option<String>,
         #[command(flatten)]
         common: Common,
-        /// Organisation in the client id [default: acme01]
+        /// Organisation in the client id [default: that of the server on this data folder, else acme01]
         #[arg(long, env = "ROLLCALL_ORG", value_name = "ID")]
         org: Option<String>,
     },
@@ -29,7 +38,7 @@ pub enum Command {
         #[command(flatten)]
         common: Common,
     },
-    /// Take a device's token away; it can then connect without one
+    /// Take a device's token away and end its connection
     Remove {
         /// Client id as `list` prints it
         #[arg(value_name = "CLIENT_ID")]
@@ -46,11 +55,15 @@ pub struct Common {
     data: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 impl Common {
-    fn open(&self) -> Result<Credentials, Box<dyn std::error::Error>> {
+    /// Opens the identity store, making the folder if need be.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub fn open(&self) -> Result<Credentials, Box<dyn std::error::Error>> {
         let data = self.data.clone().unwrap_or_else(default_data);
         make_folder(&data)?;
         Ok(Credentials::open(&data)?)
@@ -68,20 +81,24 @@ fn make_folder(path: &Path) -> Result<(), String> {
 /// When the data folder or the identity store cannot be used, or the device cannot be (un)registered.
 pub fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
-        Command::Add { device_type, device_id, common, org } => {
-            let org = checked_org(org)?;
-            let device = common.open()?.add_device(&device_type, &device_id, &org)?;
-            if common.json {
-                println!(
-                    "{}",
-                    json!({ "clientId": device.client_id, "user": TOKEN_USER, "token": device.token })
-                );
-            } else {
-                println!("Client id  {}", device.client_id);
-                println!("User       {TOKEN_USER}");
-                println!("Token      {}", device.token);
-                println!("The token is not shown again. From now on this device must present it.");
-            }
+        Command::Add { device_type, device_id, gateway, client_id, common, org } => {
+            let credentials = common.open()?;
+            let org = match org {
+                Some(org) => checked_org(Some(org))?,
+                None => checked_org(credentials.served_org()?)?,
+            };
+            let device = match (client_id, device_type, device_id) {
+                (Some(client_id), ..) => credentials.add_client(&client_id)?,
+                (None, Some(device_type), Some(device_id)) if gateway => {
+                    credentials.add_gateway(&device_type, &device_id, &org)?
+                }
+                (None, device_type, device_id) => credentials.add_device(
+                    &device_type.unwrap_or_default(),
+                    &device_id.unwrap_or_default(),
+                    &org,
+                )?,
+            };
+            print_added(&device, common.json);
         }
         Command::List { common } => {
             let devices = common.open()?.list()?;
@@ -114,4 +131,15 @@ pub fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
+}
+
+fn print_added(device: &NewDevice, as_json: bool) {
+    if as_json {
+        println!("{}", json!({ "clientId": device.client_id, "user": TOKEN_USER, "token": device.token }));
+    } else {
+        println!("Client id  {}", device.client_id);
+        println!("User       {TOKEN_USER}");
+        println!("Token      {}", device.token);
+        println!("The token is not shown again. From now on every client must present credentials.");
+    }
 }

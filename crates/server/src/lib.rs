@@ -3,7 +3,10 @@
 //! One stream, three views: a source sends connection events, the recorder folds them into the fleet, appends
 //! them to the journal and hands them to the monitor. `docs/ARCHITECTURE.md` has the picture.
 
+pub mod access;
 pub mod api;
+pub mod arrival;
+pub mod bridge;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -11,9 +14,12 @@ pub mod devices;
 pub mod fleet;
 pub mod identity;
 pub mod journal;
+pub mod keys;
 pub mod monitor;
 pub mod mqtt_ws;
+pub mod mqtts;
 pub mod recorder;
 pub mod serve;
 pub mod source;
+pub mod tls;
 pub mod web;

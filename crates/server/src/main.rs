@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rollcall_server::config::ServeArgs;
-use rollcall_server::{devices, serve};
+use rollcall_server::{devices, keys, serve};
 
 /// Which MQTT clients are connected, when each was last active, and why it disconnected.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ enum Command {
     /// Give devices tokens of their own
     #[command(subcommand)]
     Devices(devices::Command),
+    /// Make API keys for programs and people, and sign-in links
+    #[command(subcommand)]
+    Keys(keys::Command),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => run_server(args),
         Command::Devices(command) => devices::run(command),
+        Command::Keys(command) => keys::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,107 +1,62 @@
 //! MQTT over WebSocket on the HTTP server's own port: carries bytes between a WebSocket and the broker.
 //!
-//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]). The bytes go to the embedded
-//! broker's internal listener, whose PROXY header carries the real address of the client. Nothing in here reads
-//! MQTT. Doing this instead of using a broker's own WebSocket listener lets many MQTT packets share one
-//! WebSocket message, which is what a browser's throughput hangs on.
-
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]). The bytes go over the
+//! [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT. Doing this instead of using a broker's own
+//! WebSocket listener lets many MQTT packets share one WebSocket message, which is what a browser's throughput
+//! hangs on.
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use crate::source::embedded::{Announced, PACKET_BYTES_MAX};
+use crate::access::{Denied, Gate, is_same_origin, names_this_machine};
+use crate::arrival::Arrival;
+use crate::bridge::{Bridge, CLOSE_MAX, CONNECT_BYTES_MIN, FIRST_BYTES_MAX, FromBroker, Guest, SEND_MAX};
+use crate::identity::Refusal;
+use crate::source::embedded::PACKET_BYTES_MAX;
 
 /// The subprotocols of MQTT, the preferred one first (MQTT 5, section 6; `mqttv3.1` is older clients').
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
-/// The most that one WebSocket message to the client carries, in bytes.
-const COALESCED_MAX: usize = 64 * 1024;
-const FIRST_READ: usize = 4 * 1024;
 /// One WebSocket message from a client may carry a packet of the greatest size and its header.
 const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX as usize + 16;
-/// A client that has not begun a CONNECT by then is none; from there on the broker has a time limit of its own.
-const FIRST_BYTES_MAX: Duration = Duration::from_secs(20);
-/// No CONNECT is shorter, in bytes.
-const CONNECT_BYTES_MIN: usize = 12;
-/// How long a client may take to make room for a message. A sleeping laptop may keep its socket for hours.
-const SEND_MAX: Duration = Duration::from_secs(30);
-/// How long a client may take to answer a close.
-const CLOSE_MAX: Duration = Duration::from_secs(2);
 
-/// Where the bytes go. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Bridge {
-    broker: SocketAddr,
-    announced: Arc<Announced>,
-    http_port: u16,
-}
-
-impl Bridge {
-    pub(crate) const fn new(broker: SocketAddr, announced: Arc<Announced>, http_port: u16) -> Self {
-        Self { broker, announced, http_port }
-    }
-
-    /// The broker's internal listener. It refuses whoever does not come through a bridge.
-    #[must_use]
-    pub const fn broker_addr(&self) -> SocketAddr {
-        self.broker
-    }
-
-    /// Connects to the broker in the name of the client. The announcement lasts as long as its guard.
-    async fn connect(&self, client: SocketAddr) -> std::io::Result<(TcpStream, Announcement)> {
-        let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        let mut broker = TcpStream::connect(self.broker).await?;
-        broker.set_nodelay(true)?;
-        self.announced.announce(client, self.http_port);
-        let announcement = Announcement { announced: Arc::clone(&self.announced), client };
-        // The broker's accept loop waits for the header, so it is written at once and whole.
-        broker.write_all(&proxy_header(client, self.broker)).await?;
-        Ok((broker, announcement))
-    }
-}
-
-/// Takes back what was announced for a client that never sent a CONNECT.
-struct Announcement {
-    announced: Arc<Announced>,
-    client: SocketAddr,
-}
-
-impl Drop for Announcement {
-    fn drop(&mut self) {
-        self.announced.take(self.client);
-    }
+/// What it takes to let a WebSocket client in. Cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    pub bridge: Bridge,
+    /// Knows who sends a request.
+    pub gate: Gate,
+    /// Only this machine can reach the HTTP server.
+    pub is_local: bool,
 }
 
 /// `/mqtt`, for a server that has nothing else to say there. Needs the client's address as connect info.
-pub fn router(bridge: Bridge) -> Router {
-    Router::new().route("/mqtt", any(mqtt)).with_state(bridge)
+pub fn router(door: Door) -> Router {
+    Router::new().route("/mqtt", any(mqtt)).with_state(door)
 }
 
 async fn mqtt(
-    State(bridge): State<Bridge>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    State(door): State<Door>,
+    arrival: Arrival,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    accept(bridge, client, &headers, upgrade)
+    accept(door, arrival, &headers, upgrade).await
 }
 
-/// Upgrades a request and carries its bytes until one end closes.
-pub fn accept(
-    bridge: Bridge,
-    client: SocketAddr,
+/// Upgrades a request and carries its bytes until one end closes. Credentials in the request speak for a dashboard;
+/// every other client presents its own in MQTT.
+pub async fn accept(
+    door: Door,
+    arrival: Arrival,
     headers: &HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -109,6 +64,14 @@ pub fn accept(
         return (StatusCode::FORBIDDEN, "A page of another site may not connect to this server's MQTT.")
             .into_response();
     }
+    let from = arrival.client.ip().to_canonical();
+    let caller = match door.gate.over(arrival.secure).caller(headers, Some(from)).await {
+        Ok(caller) => Some(caller),
+        Err(Denied::Missing | Denied::Stale) => None,
+        Err(Denied::Refused(refusal)) => return refused(refusal),
+    };
+    let is_local = door.is_local && from.is_loopback() && names_this_machine(headers);
+    let guest = Guest { arrival, websocket: true, caller, is_local };
     upgrade
         .protocols(SUBPROTOCOLS)
         .max_message_size(MESSAGE_BYTES_MAX)
@@ -116,31 +79,18 @@ pub fn accept(
         .on_upgrade(move |socket| async move {
             // Its own task: if the upgrade were given up between the connection and the PROXY header, the
             // broker's accept loop would wait for the header in vain.
-            tokio::spawn(carry(bridge, client, socket));
+            tokio::spawn(carry(door.bridge, guest, socket));
         })
 }
 
-/// A browser lets any page open a WebSocket to any host and sends its cookies along; the `Origin` header, which
-/// no script can forge, tells from where. Clients that are no browsers send none.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
+fn refused(refusal: Refusal) -> Response {
+    let status = match refusal {
+        Refusal::Organization => StatusCode::FORBIDDEN,
+        Refusal::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Store => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Key | Refusal::Token | Refusal::Link | Refusal::Missing => StatusCode::UNAUTHORIZED,
     };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().ok().and_then(|o| o.parse::<Uri>().ok());
-    let (Some(origin), Some(host)) = (origin, host) else {
-        return false;
-    };
-    let default_port = match origin.scheme_str() {
-        Some("https" | "wss") => ":443",
-        Some("http" | "ws") => ":80",
-        _ => return false,
-    };
-    let without_default = |authority: &str| {
-        let authority = authority.to_ascii_lowercase();
-        authority.strip_suffix(default_port).map_or_else(|| authority.clone(), ToOwned::to_owned)
-    };
-    origin.authority().is_some_and(|authority| without_default(authority.as_str()) == without_default(host))
+    (status, format!("{refusal}.")).into_response()
 }
 
 /// Why the bytes stopped.
@@ -154,15 +104,11 @@ enum Stopped {
     Silent,
 }
 
-async fn carry(bridge: Bridge, client: SocketAddr, socket: WebSocket) {
+async fn carry(bridge: Bridge, guest: Guest, socket: WebSocket) {
     let (mut to_client, mut from_client) = socket.split();
-    let (broker, announcement) = match bridge.connect(client).await {
-        Ok(connected) => connected,
-        Err(error) => {
-            tracing::warn!(%error, "the embedded broker does not take WebSocket clients");
-            close(&mut to_client, close_code::ERROR).await;
-            return;
-        }
+    let Some((broker, announcement)) = bridge.connect(guest).await else {
+        close(&mut to_client, close_code::ERROR).await;
+        return;
     };
     let (from_broker, to_broker) = broker.into_split();
     let stopped = tokio::select! {
@@ -224,95 +170,13 @@ async fn pass(
     None
 }
 
-async fn downwards(mut broker: OwnedReadHalf, to_client: &mut SplitSink<WebSocket, Message>) -> Stopped {
-    let mut size = FIRST_READ;
-    loop {
-        // An idle connection holds no buffer.
-        if broker.readable().await.is_err() {
-            return Stopped::ByBroker;
-        }
-        let mut bytes = Vec::with_capacity(size);
-        match broker.read_buf(&mut bytes).await {
-            Ok(0) | Err(_) => return Stopped::ByBroker,
-            Ok(read) => {
-                size = if read >= size {
-                    (size * 2).min(COALESCED_MAX)
-                } else {
-                    size.min((read * 2).max(FIRST_READ))
-                };
-            }
-        }
+async fn downwards(broker: OwnedReadHalf, to_client: &mut SplitSink<WebSocket, Message>) -> Stopped {
+    let mut from_broker = FromBroker::new(broker);
+    while let Some(bytes) = from_broker.next().await {
         let message = Message::Binary(Bytes::from(bytes));
         if !matches!(tokio::time::timeout(SEND_MAX, to_client.send(message)).await, Ok(Ok(()))) {
             return Stopped::ByClient;
         }
     }
-}
-
-/// The binary header of the PROXY protocol, version 2: "a TCP connection from `client` to `server`".
-fn proxy_header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
-    const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-    const VERSION_2_PROXY: u8 = 0x21;
-    let mut header = SIGNATURE.to_vec();
-    header.push(VERSION_2_PROXY);
-    let mut addresses = Vec::with_capacity(36);
-    match client.ip() {
-        IpAddr::V4(client) => {
-            header.push(0x11);
-            addresses.extend(client.octets());
-            addresses.extend(Ipv4Addr::LOCALHOST.octets());
-        }
-        IpAddr::V6(client) => {
-            header.push(0x21);
-            addresses.extend(client.octets());
-            addresses.extend(Ipv6Addr::LOCALHOST.octets());
-        }
-    }
-    addresses.extend(client.port().to_be_bytes());
-    addresses.extend(server.port().to_be_bytes());
-    header.extend((addresses.len() as u16).to_be_bytes());
-    header.extend(addresses);
-    header
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(origin: Option<&str>, host: &str, expect: bool) {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, host.parse().unwrap());
-        if let Some(origin) = origin {
-            headers.insert(header::ORIGIN, origin.parse().unwrap());
-        }
-        assert_eq!(is_same_origin(&headers), expect, "{origin:?} {host}");
-    }
-
-    #[test]
-    fn only_pages_of_the_same_host_and_clients_without_origin_may_connect() {
-        check(None, "rollcall.example", true);
-        check(Some("https://rollcall.example"), "rollcall.example", true);
-        check(Some("https://Rollcall.Example"), "rollcall.example:443", true);
-        check(Some("http://rollcall.example:8080"), "rollcall.example:8080", true);
-        check(Some("http://[::1]:8080"), "[::1]:8080", true);
-        check(Some("http://rollcall.example:8080"), "rollcall.example", false);
-        check(Some("https://evil.example"), "rollcall.example", false);
-        check(Some("https://rollcall.example.evil"), "rollcall.example", false);
-        check(Some("null"), "rollcall.example", false);
-        check(Some("file://"), "rollcall.example", false);
-        check(Some(""), "rollcall.example", false);
-    }
-
-    #[test]
-    fn the_proxy_header_carries_either_kind_of_address() {
-        let server: SocketAddr = "127.0.0.1:1024".parse().unwrap();
-        let header = proxy_header("192.0.2.7:4660".parse().unwrap(), server);
-        assert_eq!(
-            header,
-            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\x7f\x00\x00\x01\x12\x34\x04\x00"
-        );
-        let header = proxy_header("[2001:db8::1]:4660".parse().unwrap(), server);
-        assert_eq!(header.len(), 16 + 36);
-        assert_eq!(header[13], 0x21);
-    }
+    Stopped::ByBroker
 }

@@ -1,5 +1,6 @@
 //! `rollcall serve`: builds the house from its parts, runs it, and takes it down in order.
 
+mod doors;
 mod health;
 
 use std::io::Write as _;
@@ -8,28 +9,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
 use rollcall_model::{Certainty, ConnectionEvent};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::access::Gate;
 use crate::api::{self, ApiState, ObserverRegistry};
+use crate::arrival::Arrival;
 use crate::config::Config;
 use crate::demo::{self, DemoConfig};
 use crate::fleet::Fleet;
-use crate::identity::{Credentials, IdentityError};
+use crate::identity::{Credentials, IdentityError, SignInLink};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
 use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
+use crate::tls::TlsError;
 use crate::{clock, monitor, mqtt_ws, web};
+use doors::Doors;
 use health::ServerHealth;
 
 /// Events between the sources and the recorder. At 5,000 events a second this is 20 seconds of a stuck disk.
@@ -43,8 +47,10 @@ pub enum ServeError {
     Data { path: String, reason: std::io::Error },
     #[error("another Rollcall is already running on the data folder {0}")]
     Locked(String),
-    #[error("cannot listen on {address} for HTTP: {reason}{}", port_hint(.reason, "--http"))]
-    Http { address: SocketAddr, reason: std::io::Error },
+    #[error("cannot listen on {address} for {purpose}: {reason}{}", port_hint(.reason, .flag))]
+    Listen { address: SocketAddr, purpose: &'static str, flag: &'static str, reason: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Broker(#[from] EmbeddedError),
     #[error(transparent)]
@@ -69,10 +75,7 @@ fn port_hint(reason: &std::io::Error, flag: &str) -> String {
 /// When a part cannot be started; the message names the part and what to do.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
     let _lock = lock_data(&config.data)?;
-    let http = TcpListener::bind(config.http)
-        .await
-        .map_err(|reason| ServeError::Http { address: config.http, reason })?;
-    let http_addr = http.local_addr().map_err(|reason| ServeError::Http { address: config.http, reason })?;
+    let doors = Doors::open(&config).await?;
 
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data)?);
     let fleet = Arc::new(Fleet::new());
@@ -82,10 +85,13 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 
     let observers = Arc::new(ObserverRegistry::new());
     let credentials = Arc::new(Credentials::open(&config.data)?);
+    credentials.serve(&config.org, &doors.url())?;
     let (sink, stream) = source::queue(QUEUE_CAPACITY);
+    let is_exposed = doors.is_exposed();
+    let embedded = EmbeddedConfig { mqtt: config.mqtt, is_exposed, ..EmbeddedConfig::default() };
     let broker = Arc::new(
         EmbeddedBroker::start(
-            EmbeddedConfig { mqtt: config.mqtt, ..EmbeddedConfig::default() },
+            embedded.clone(),
             sink.clone(),
             Arc::new(monitor::FleetRetained(Arc::clone(&fleet))),
             Arc::<ObserverRegistry>::clone(&observers),
@@ -97,6 +103,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let health = Arc::new(RecorderHealth::default());
     let recording = Recording::start(&fleet, &journal, &broker, stream, &health);
     let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
+    let gate = Gate::new(Arc::clone(&credentials), doors.secure.is_some());
     let state = ApiState {
         fleet: Arc::clone(&fleet),
         journal: Arc::clone(&journal),
@@ -104,15 +111,17 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         org: config.org.clone(),
         status: Arc::new(status),
         observers,
+        gate: gate.clone(),
     };
-    let app = app(state, broker.bridge(http_addr.port()));
+    let is_local = doors.http.ip().to_canonical().is_loopback();
+    let app = app(state, mqtt_ws::Door { bridge: broker.bridge(doors.http.port()), gate, is_local });
     let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
-    announce(&config, http_addr, broker.mqtt_addr());
+    let accepts_anonymous = embedded.is_local() && !credentials.has_devices()?;
+    let notices = Notices { link: credentials.make_link()?, accepts_anonymous };
+    announce(&config, &doors, broker.mqtt_addr(), &notices);
 
     tokio::select! {
-        result = axum::serve(http, app.into_make_service_with_connect_info::<SocketAddr>()) => {
-            result.map_err(ServeError::Serve)?;
-        }
+        result = doors.serve(app, &broker) => result?,
         () = interrupted() => {}
     }
     say("Stopping …");
@@ -184,17 +193,17 @@ fn end_sessions(fleet: &Fleet, journal: &dyn Journal) -> Result<(), JournalError
     journal.checkpoint(&states, now)
 }
 
-fn app(state: ApiState, bridge: mqtt_ws::Bridge) -> Router {
+fn app(state: ApiState, door: mqtt_ws::Door) -> Router {
     let (api, _) = api::router(state);
     let header = |name, value| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
-    let root = Router::new().route("/", get(root)).with_state(bridge.clone());
+    let root = Router::new().route("/", get(root)).with_state(door.clone());
     Router::new()
         .route("/{*path}", get(web::asset))
         .merge(root)
         .merge(api)
-        .merge(mqtt_ws::router(bridge))
+        .merge(mqtt_ws::router(door))
         .layer(header("content-security-policy", web::CONTENT_SECURITY_POLICY))
         .layer(header("x-content-type-options", "nosniff"))
         .layer(header("referrer-policy", "no-referrer"))
@@ -204,13 +213,13 @@ fn app(state: ApiState, bridge: mqtt_ws::Bridge) -> Router {
 
 /// The page or, for MQTT clients that know no path, the same as `/mqtt`.
 async fn root(
-    State(bridge): State<mqtt_ws::Bridge>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    State(door): State<mqtt_ws::Door>,
+    arrival: Arrival,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: HeaderMap,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => mqtt_ws::accept(bridge, client, &headers, upgrade),
+        Ok(upgrade) => mqtt_ws::accept(door, arrival, &headers, upgrade).await,
         // Every browser that asks for the page: it does not ask for an upgrade.
         Err(_) => web::index(headers).await,
     }
@@ -232,9 +241,15 @@ fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) ->
     if config.demo_clients == 0 {
         return None;
     }
-    let demo = DemoConfig { clients: config.demo_clients, broker, org: config.org.clone(), seed: DEMO_SEED };
-    let fleet = demo::spawn(&demo, |client_id, token| {
-        if let Err(error) = credentials.add_ephemeral(client_id, token) {
+    let demo = DemoConfig {
+        clients: config.demo_clients,
+        broker,
+        org: config.org.clone(),
+        seed: DEMO_SEED,
+        token: format!("{:032x}", rand::random::<u128>()),
+    };
+    let fleet = demo::spawn(&demo, |client_id, user| {
+        if let Err(error) = credentials.add_ephemeral(client_id, user, &demo.token) {
             tracing::warn!(%error, client_id, "a demo client has no token");
         }
     });
@@ -244,19 +259,40 @@ fn start_demo(config: &Config, broker: SocketAddr, credentials: &Credentials) ->
 /// The demo fleet has the same clients at every start.
 const DEMO_SEED: u64 = 17;
 
-fn announce(config: &Config, http: SocketAddr, mqtt: SocketAddr) {
-    say(&format!("Dashboard  http://{http}/"));
+/// What the start has to tell of who may come in.
+struct Notices {
+    link: SignInLink,
+    accepts_anonymous: bool,
+}
+
+fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr, notices: &Notices) {
+    let (http, url) = (doors.http, doors.url());
+    say(&format!("Dashboard  {url}"));
+    say(&format!("Sign in    {}", notices.link.url(&url)));
     say(&format!("MQTT       {mqtt}"));
+    if let Some(secure) = &doors.secure {
+        say(&format!("MQTT TLS   {}", secure.mqtts));
+        if let Some(ca) = secure.tls.ca() {
+            say(&format!(
+                "CA         {} (for trying out: browsers and clients must be told to trust it)",
+                ca.display()
+            ));
+        }
+    }
     say(&format!("Data       {}", config.data.display()));
     if config.demo_clients > 0 {
         say(&format!("Demo       {} clients; --demo 0 runs without them", config.demo_clients));
     }
-    for address in [http, mqtt] {
-        if !address.ip().is_loopback() {
-            say(&format!(
-                "Warning    {address} is open to the network, and nobody is asked for a password yet"
-            ));
+    let plain_http = doors.secure.is_none().then_some(http);
+    for address in plain_http.into_iter().chain([mqtt]) {
+        if !address.ip().to_canonical().is_loopback() {
+            say(&format!("Warning    {address} is open to the network, and tokens travel there unencrypted"));
         }
+    }
+    if notices.accepts_anonymous {
+        say(
+            "Anonymous devices are accepted: none is registered. Register with: rollcall devices add TYPE ID",
+        );
     }
     if !web::has_dashboard() {
         say("Warning    this binary was built without the dashboard; build it with: cargo xtask build");

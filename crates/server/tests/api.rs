@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics, in its helpers too")]
 
+#[path = "api/access.rs"]
+mod access;
 #[path = "api/app.rs"]
 mod app;
 #[path = "api/devices.rs"]
@@ -16,6 +18,8 @@ mod logs;
 mod openapi;
 #[path = "api/paging.rs"]
 mod paging;
+#[path = "api/sessions.rs"]
+mod sessions;
 #[path = "api/states.rs"]
 mod states;
 #[path = "api/status.rs"]

@@ -3,14 +3,17 @@
 //! Which constructor when: [`ApiError::invalid`] for parameters that cannot be what they are,
 //! [`ApiError::not_found`] for a client or device that is not known, [`ApiError::no_such_path`] and
 //! [`ApiError::method_not_allowed`] for requests that no handler takes, [`ApiError::internal`] for what is our
-//! own fault: that one is logged here, and its cause is not told to the caller.
+//! own fault: that one is logged here, and its cause is not told to the caller. [`ApiError::unauthorized`],
+//! [`ApiError::refused`] and [`ApiError::forbidden`] are for whoever may not ask; those were logged before.
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rollcall_model::query::Violation;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::identity::{Refusal, Role};
 
 /// Watson's id of a request with constraint violations.
 const INVALID_REQUEST: &str = "CUDRS0007E";
@@ -18,13 +21,20 @@ const INVALID_REQUEST: &str = "CUDRS0007E";
 const INVALID_VALUE: &str = "ROLLC0400E";
 const NOT_FOUND: &str = "ROLLC0404E";
 const NO_SUCH_PATH: &str = "ROLLC0001E";
+const UNAUTHORIZED: &str = "ROLLC0401E";
+const FORBIDDEN: &str = "ROLLC0403E";
 const METHOD_NOT_ALLOWED: &str = "ROLLC0405E";
+const TOO_LARGE: &str = "ROLLC0413E";
+const NOT_JSON: &str = "ROLLC0415E";
+const TOO_MANY: &str = "ROLLC0429E";
+const UNAVAILABLE: &str = "ROLLC0503E";
 const INTERNAL: &str = "ROLLC0500E";
 
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
     body: Box<ErrorBody>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// The body of every error.
@@ -60,7 +70,13 @@ impl ApiError {
     fn new(status: StatusCode, id: &'static str, message: &str, properties: Vec<String>) -> Self {
         let message = format!("{id}: {message}");
         let exception = ExceptionBody { id, properties };
-        Self { status, body: Box::new(ErrorBody { message, exception, violations: Vec::new() }) }
+        let body = Box::new(ErrorBody { message, exception, violations: Vec::new() });
+        Self { status, body, header: None }
+    }
+
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
     }
 
     #[must_use]
@@ -100,6 +116,77 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED, &message, vec![method.to_owned()])
     }
 
+    /// Nobody is signed in, or with wrong credentials.
+    #[must_use]
+    pub fn unauthorized(reason: &str) -> Self {
+        let message = format!(
+            "{reason}. Send an API key and its token with Basic authentication, or sign in at the dashboard; \
+             `rollcall keys add` makes a key."
+        );
+        Self::new(StatusCode::UNAUTHORIZED, UNAUTHORIZED, &message, Vec::new())
+    }
+
+    /// Asks for Basic authentication. A browser shows its own prompt for this, over the page.
+    #[must_use]
+    pub fn asking_for_basic(self) -> Self {
+        if self.status != StatusCode::UNAUTHORIZED {
+            return self;
+        }
+        self.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Rollcall\""))
+    }
+
+    /// The credentials did not open the door.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Token | Refusal::Key | Refusal::Link | Refusal::Missing => {
+                Self::unauthorized(&refusal.to_string())
+            }
+            Refusal::Organization => Self::forbidden(&refusal.to_string()),
+            Refusal::TooMany(wait_s) => {
+                let message = format!("{refusal}.");
+                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, &message, Vec::new());
+                error.with_header(header::RETRY_AFTER, HeaderValue::from(wait_s))
+            }
+            Refusal::Store => {
+                let message =
+                    "The server cannot check credentials. The server's log says why; try again later.";
+                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
+                error.with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+            }
+        }
+    }
+
+    /// Whoever asks may not do this.
+    #[must_use]
+    pub fn forbidden(reason: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, FORBIDDEN, &format!("{reason}."), Vec::new())
+    }
+
+    /// Whoever asks may do less than this takes.
+    #[must_use]
+    pub fn forbidden_to(role: Role, required: Role) -> Self {
+        let (role, required) = (role.as_str(), required.as_str());
+        let message = format!("This takes the role “{required}”; these credentials have the role “{role}”");
+        let mut error = Self::forbidden(&message);
+        error.body.exception.properties = vec![required.to_owned()];
+        error
+    }
+
+    /// The body is not said to be JSON.
+    #[must_use]
+    pub fn not_json() -> Self {
+        let message = "The body must be JSON, with the header Content-Type: application/json.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_JSON, message, Vec::new())
+    }
+
+    /// The body has more bytes than anything that is asked for here.
+    #[must_use]
+    pub fn too_large(limit_bytes: usize) -> Self {
+        let message = format!("The body is too large; it may have {limit_bytes} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, &message, Vec::new())
+    }
+
     /// Logs the cause; the caller only learns that it is not their fault.
     #[must_use]
     pub fn internal(cause: &dyn std::error::Error) -> Self {
@@ -133,6 +220,11 @@ impl From<Violation> for ViolationBody {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, [(header::CACHE_CONTROL, "no-store")], Json(*self.body)).into_response()
+        let mut answer =
+            (self.status, [(header::CACHE_CONTROL, "no-store")], Json(*self.body)).into_response();
+        if let Some((name, value)) = self.header {
+            answer.headers_mut().insert(name, value);
+        }
+        answer
     }
 }

@@ -1,7 +1,16 @@
 //! The description of the APIs: what the handlers' own descriptions leave out.
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
-use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder, RefOr, tag::TagBuilder};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, Info, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
+    ResponseBuilder, tag::TagBuilder,
+};
+
+const BASIC: &str = "basic";
+const COOKIE: &str = "cookie";
 
 /// What stands above the paths.
 pub fn base() -> OpenApi {
@@ -14,8 +23,19 @@ pub fn base() -> OpenApi {
             .to_owned(),
     );
     info.license = Some(License::new("MIT OR Apache-2.0"));
+    let mut basic = Http::new(HttpAuthScheme::Basic);
+    basic.description = Some("An API key as user name and its token as password.".to_owned());
+    let cookie = "The session of a browser, opened by `POST /api/rollcall/v1/session`. With TLS the name begins \
+                  with `__Host-`.";
+    let cookie = ApiKey::Cookie(ApiKeyValue::with_description("rollcall_session", cookie));
+    let components = ComponentsBuilder::new()
+        .security_scheme(BASIC, SecurityScheme::Http(basic))
+        .security_scheme(COOKIE, SecurityScheme::ApiKey(cookie))
+        .build();
     OpenApiBuilder::new()
         .info(info)
+        .components(Some(components))
+        .security(Some([BASIC, COOKIE].map(|scheme| SecurityRequirement::new(scheme, [""; 0]))))
         .tags(Some([
             tag("State API", "The state of every client now."),
             tag("Connection Logs API", "What happened to a client."),
@@ -25,13 +45,38 @@ pub fn base() -> OpenApi {
         .build()
 }
 
-/// Adds to the list of states, for each filter, the parameter that excludes: the same with `!` at its name's end.
+/// Adds to the list of states, for each filter, the parameter that excludes: the same with `!` at its name's end;
+/// and to every call what it answers to those who may not ask.
 pub fn complete(mut description: OpenApi) -> OpenApi {
     let path = description.paths.paths.get_mut("/api/v0002/clientconnectionstates");
     if let Some(operation) = path.and_then(|path| path.get.as_mut()) {
         add_excluding_filters(operation);
     }
+    for path in description.paths.paths.values_mut() {
+        let operations = [path.get.as_mut(), path.post.as_mut(), path.delete.as_mut()];
+        operations.into_iter().flatten().for_each(add_refusals);
+    }
     description
+}
+
+fn add_refusals(operation: &mut Operation) {
+    for (status, description) in [
+        ("401", "Nobody is signed in, or with wrong credentials."),
+        ("403", "The credentials do not allow this."),
+        (
+            "429",
+            "Too many wrong credentials came from this address; `Retry-After` says how many seconds to wait.",
+        ),
+        ("503", "The server cannot check credentials now."),
+    ] {
+        let refusal = || RefOr::T(refusal(description));
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
+    }
+}
+
+fn refusal(description: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new().description(description).content("application/json", content).build()
 }
 
 fn add_excluding_filters(operation: &mut Operation) {

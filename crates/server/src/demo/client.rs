@@ -20,11 +20,13 @@ pub async fn run(
     roster: Arc<Roster>,
     index: usize,
     broker: SocketAddr,
+    token: Arc<str>,
     start: Instant,
     mut stopped: watch::Receiver<bool>,
 ) {
     let Some(member) = roster.members().get(index) else { return };
-    let mut client = Client { roster: &roster, member, broker, link: None, stretch: 0, deed: 0 };
+    let mut client =
+        Client { roster: &roster, member, broker, token: &token, link: None, stretch: 0, deed: 0 };
     tokio::select! {
         () = client.live(start) => {}
         // An error means that the fleet's handle has gone, which also means to stop.
@@ -40,6 +42,7 @@ struct Client<'a> {
     roster: &'a Roster,
     member: &'a Member,
     broker: SocketAddr,
+    token: &'a str,
     link: Option<Link>,
     /// Numbers of the next stretch and of the next deed.
     stretch: u32,
@@ -151,7 +154,7 @@ impl Client<'_> {
 
     /// Tries this client's id with a wrong password. Whatever the broker says to it is fine.
     async fn knock(&self) {
-        let hello = Hello { password: Some("not-the-token".to_owned()), will: None, ..self.hello(60) };
+        let hello = Hello { password: "not-the-token".to_owned(), will: None, ..self.hello(60) };
         if let Ok(link) = Link::open(self.broker, &hello).await {
             tracing::debug!(client = self.member.client_id, "the broker accepted a wrong password");
             // The connection is of no use; that it may already be lost does not matter.
@@ -164,7 +167,8 @@ impl Client<'_> {
             client_id: self.member.client_id.clone(),
             version: self.member.version,
             keep_alive_s,
-            password: self.member.token.clone(),
+            user: self.member.user.clone(),
+            password: self.token.to_owned(),
             will: Some((WILL_TOPIC, self.member.will())),
         }
     }

@@ -10,13 +10,11 @@ pub struct Hello {
     pub client_id: String,
     pub version: Version,
     pub keep_alive_s: u16,
-    pub password: Option<String>,
+    pub user: String,
+    pub password: String,
     /// Topic and payload.
     pub will: Option<(&'static str, String)>,
 }
-
-/// The user name of every device that has a token.
-const TOKEN_USER: &str = "use-token-auth";
 
 pub fn connect(hello: &Hello) -> Result<Packet, MqttError> {
     macro_rules! build {
@@ -28,9 +26,7 @@ pub fn connect(hello: &Hello) -> Result<Packet, MqttError> {
             if let Some((topic, payload)) = &hello.will {
                 builder = builder.will_message(*topic, payload.as_str(), Qos::AtMostOnce, false)?;
             }
-            if let Some(password) = &hello.password {
-                builder = builder.user_name(TOKEN_USER)?.password(password.as_str())?;
-            }
+            builder = builder.user_name(hello.user.as_str())?.password(hello.password.as_str())?;
             builder.build()?.into()
         }};
     }

@@ -15,6 +15,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rollcall_model::client_id::DEMO_DEVICE_TYPE;
 
+use crate::identity::TOKEN_USER;
+
 /// What a client is. Decides what it publishes, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -86,8 +88,10 @@ pub struct Member {
     pub kind: Kind,
     pub temper: Temper,
     pub version: Version,
-    /// The password that the broker knows for this id; other clients connect without one.
-    pub token: Option<String>,
+    /// The user name under which the broker knows the fleet's token for this id.
+    pub user: String,
+    /// Somebody tries its id with a wrong password now and then, or it does so itself.
+    is_target: bool,
     index: u32,
     seed: u64,
 }
@@ -163,7 +167,7 @@ impl Roster {
                 let kind = Kind::of(index);
                 let count = &mut counts[kind as usize];
                 *count += 1;
-                Member::new(index, clients, kind.client_id(org, *count), seed)
+                Member::new(index, clients, kind.client_id(org, *count), kind.user(org, *count), seed)
             })
             .collect();
         Self { members, pace }
@@ -257,6 +261,14 @@ impl Kind {
         }
     }
 
+    /// An application presents an API key, which for these exists only in the server's memory.
+    fn user(self, org: &str, number: u32) -> String {
+        match self {
+            Self::Console => format!("a-{org}-demo{number:06}"),
+            _ => TOKEN_USER.to_owned(),
+        }
+    }
+
     /// The usual time between two deeds, in seconds.
     const fn beat_s(self) -> f64 {
         match self {
@@ -279,7 +291,7 @@ enum Purpose {
 }
 
 impl Member {
-    fn new(index: u32, clients: u32, client_id: String, seed: u64) -> Self {
+    fn new(index: u32, clients: u32, client_id: String, user: String, seed: u64) -> Self {
         let temper = match index {
             _ if (index as usize) < Turn::ALL.len() => Temper::Steady,
             _ if index % 50 == 17 => Temper::LockedOut,
@@ -291,18 +303,18 @@ impl Member {
             kind: Kind::of(index),
             temper,
             version: Version::V3_1_1,
-            token: None,
+            user,
+            is_target: false,
             index,
             seed,
         };
         let mut rng = member.rng(Purpose::Nature, 0);
-        let token = format!("demo-{:016x}", rng.random::<u64>());
         let plays: Vec<_> = Turn::ALL.iter().skip(index as usize).step_by(clients.max(1) as usize).collect();
         if rng.random_bool(0.45) || plays.contains(&&Turn::GoodbyeWithWill) {
             member.version = Version::V5_0;
         }
         if temper == Temper::LockedOut || index % 50 == 4 || plays.contains(&&Turn::WrongPassword) {
-            member.token = Some(token);
+            member.is_target = true;
         }
         member
     }
@@ -310,7 +322,7 @@ impl Member {
     fn can(&self, turn: Turn) -> bool {
         match turn {
             Turn::GoodbyeWithWill => self.version == Version::V5_0,
-            Turn::WrongPassword => self.token.is_some(),
+            Turn::WrongPassword => self.is_target,
             _ => true,
         }
     }

@@ -12,6 +12,7 @@ use super::plan::{Pace, Roster, Turn};
 use super::{DemoConfig, spawn_at_pace};
 
 const LIMIT: Duration = Duration::from_secs(60);
+const TOKEN: &str = "the-token";
 const FAST: Pace = Pace {
     spread: Duration::from_millis(500),
     showcase_first: Duration::from_millis(800),
@@ -29,14 +30,14 @@ struct Mosquitto {
 }
 
 impl Mosquitto {
-    fn start(dir: &Path, address: SocketAddr, token: &str) -> Self {
+    fn start(dir: &Path, address: SocketAddr, users: &HashSet<String>) -> Self {
         let passwords = dir.join("passwords");
-        let made = Command::new("mosquitto_passwd")
-            .args(["-b", "-c"])
-            .arg(&passwords)
-            .args(["use-token-auth", token])
-            .status();
-        assert!(made.unwrap().success());
+        std::fs::File::create(&passwords).unwrap();
+        for user in users {
+            let made =
+                Command::new("mosquitto_passwd").arg("-b").arg(&passwords).args([user, TOKEN]).status();
+            assert!(made.unwrap().success());
+        }
         let config = dir.join("mosquitto.conf");
         let text = format!(
             "listener {} 127.0.0.1\nallow_anonymous true\npassword_file {}\nlog_dest stderr\nlog_type all\n",
@@ -116,20 +117,26 @@ fn free_address() -> SocketAddr {
 async fn every_client_arrives_and_every_kind_of_ending_happens_at_a_real_broker() {
     let dir = tempfile::tempdir().unwrap();
     let address = free_address();
-    let config = DemoConfig { clients: 12, broker: address, org: "acme01".to_owned(), seed: 7 };
+    let config = DemoConfig {
+        clients: 12,
+        broker: address,
+        org: "acme01".to_owned(),
+        seed: 7,
+        token: TOKEN.to_owned(),
+    };
     let roster = Roster::new(config.clients, &config.org, config.seed, FAST);
     let id = |turn: Turn| {
         let index = Turn::ALL.iter().position(|t| *t == turn).unwrap();
         roster.members()[index].client_id.clone()
     };
-    let token = roster.members().iter().find_map(|m| m.token.clone()).unwrap();
-    let mut broker = Mosquitto::start(dir.path(), address, &token);
+    let users = roster.members().iter().map(|m| m.user.clone()).collect();
+    let mut broker = Mosquitto::start(dir.path(), address, &users);
     broker.subscribe(super::plan::WILL_TOPIC);
     expect_all(&broker.lines, HashSet::from(["SUBACK".to_owned()]));
 
     let registered = std::cell::RefCell::new(Vec::new());
     let fleet = spawn_at_pace(&config, |id, _| registered.borrow_mut().push(id.to_owned()), FAST);
-    assert_eq!(registered.into_inner(), [id(Turn::WrongPassword)]);
+    assert!(registered.into_inner().iter().eq(roster.members().iter().map(|m| &m.client_id)));
 
     let mut wanted: HashSet<_> = roster.members().iter().map(|m| format!(" as {} (p", m.client_id)).collect();
     wanted.extend([
@@ -154,10 +161,16 @@ async fn every_client_arrives_and_every_kind_of_ending_happens_at_a_real_broker(
 async fn a_broker_that_is_away_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let address = free_address();
-    let config = DemoConfig { clients: 2, broker: address, org: "acme01".to_owned(), seed: 7 };
-    let token = std::cell::RefCell::new(String::new());
-    let fleet = spawn_at_pace(&config, |_, given| token.replace(given.to_owned()).clear(), FAST);
-    let broker = Mosquitto::start(dir.path(), address, &token.into_inner());
+    let config = DemoConfig {
+        clients: 2,
+        broker: address,
+        org: "acme01".to_owned(),
+        seed: 7,
+        token: TOKEN.to_owned(),
+    };
+    let users = std::cell::RefCell::new(HashSet::new());
+    let fleet = spawn_at_pace(&config, |_, user| users.borrow_mut().extend([user.to_owned()]), FAST);
+    let broker = Mosquitto::start(dir.path(), address, &users.into_inner());
     let wanted = HashSet::from([" as d:acme01:demo:tracker-0001 (p".to_owned()]);
     tokio::task::block_in_place(|| expect_all(&broker.lines, wanted));
     fleet.stop().await;

@@ -3,10 +3,12 @@
 //!
 //! The server starts it once, gives it the recorder's queue, and publishes monitor messages through it. It never
 //! reads the fleet or the journal: what it must know of them it asks through [`RetainedMonitor`] and
-//! [`Observers`]. MQTT clients come to its public listener; WebSocket clients come through the HTTP server's
-//! `/mqtt` ([`crate::mqtt_ws`]) to an internal one.
+//! [`Observers`]. Plain MQTT clients come to its public listener; those of the HTTP server's `/mqtt`
+//! ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]) come over a [`Bridge`] to an internal one.
 
+mod admission;
 mod end;
+mod eviction;
 mod hooks;
 mod limits;
 mod retained;
@@ -28,8 +30,8 @@ use tokio::task::JoinHandle;
 
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
-use crate::identity::Credentials;
-use crate::mqtt_ws::Bridge;
+use crate::bridge::Bridge;
+use crate::identity::{Caller, Credentials};
 use crate::source::EventSink;
 
 const PUBLIC: ListenerId = 1;
@@ -53,11 +55,25 @@ pub struct EmbeddedConfig {
     pub mqtt: SocketAddr,
     /// Clients that may have a session at the same time, connected or not.
     pub max_sessions: usize,
+    /// Others than this machine can reach the broker by another way than `mqtt`: over TLS, or through a proxy.
+    pub is_exposed: bool,
+}
+
+impl EmbeddedConfig {
+    /// Whether only this machine can reach the broker.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        !self.is_exposed && self.mqtt.ip().to_canonical().is_loopback()
+    }
 }
 
 impl Default for EmbeddedConfig {
     fn default() -> Self {
-        Self { mqtt: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)), max_sessions: 100_000 }
+        Self {
+            mqtt: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)),
+            max_sessions: 100_000,
+            is_exposed: false,
+        }
     }
 }
 
@@ -82,19 +98,44 @@ pub trait Observers: Send + Sync {
     fn is_observer(&self, client_id: &str) -> bool;
 }
 
-/// The WebSocket clients that the bridge is about to connect: their address, and the port of the HTTP server
-/// they came to. Any process on this machine can reach the internal listener and claim any address there; only
-/// an address that was announced is believed, once.
+/// The way by which a client came in, where it is not the broker's own listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entrance {
+    /// The port of this server that the client came to.
+    pub server_port: u16,
+    /// Over TLS, this server's or a trusted proxy's.
+    pub secure: bool,
+    pub websocket: bool,
+    /// Whose credentials came with the request for the WebSocket, where it had any.
+    pub caller: Option<Caller>,
+    /// Came by a way that is open to this machine only.
+    pub is_local: bool,
+}
+
+/// The clients that a bridge is about to connect: their address, and the way by which they came. Any process on
+/// this machine can reach the internal listener and claim any address there; only an address that was announced
+/// is believed, once.
 #[derive(Debug, Default)]
-pub(crate) struct Announced(DashMap<SocketAddr, u16>);
+pub(crate) struct Announced(DashMap<SocketAddr, Entrance>);
 
 impl Announced {
-    pub fn announce(&self, client: SocketAddr, server_port: u16) {
-        self.0.insert(client, server_port);
+    /// Whether the address was free to be announced: what is announced for another connection stays.
+    pub fn announce(&self, client: SocketAddr, entrance: Entrance) -> bool {
+        let mut is_free = false;
+        self.0.entry(client).or_insert_with(|| {
+            is_free = true;
+            entrance
+        });
+        is_free
     }
 
-    pub fn take(&self, client: SocketAddr) -> Option<u16> {
-        self.0.remove(&client).map(|(_, server_port)| server_port)
+    pub fn take(&self, client: SocketAddr) -> Option<Entrance> {
+        self.0.remove(&client).map(|(_, entrance)| entrance)
+    }
+
+    /// Takes back an announcement that nobody has taken. One of another entrance stays.
+    pub fn withdraw(&self, client: SocketAddr, entrance: &Entrance) {
+        self.0.remove_if(&client, |_, announced| announced == entrance);
     }
 }
 
@@ -122,7 +163,7 @@ impl EmbeddedBroker {
     ) -> Result<Self, EmbeddedError> {
         let (public, mqtt) = listen("mqtt", config.mqtt, false)?;
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (internal, internal_addr) = listen("mqtt-over-websocket", loopback, true)?;
+        let (internal, internal_addr) = listen("mqtt-bridged", loopback, true)?;
 
         let context = ServerContext::new()
             // A full handshake queue or a busy machine is no reason to turn clients away.
@@ -135,7 +176,14 @@ impl EmbeddedBroker {
         *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits);
         *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions);
         let announced = Arc::new(Announced::default());
-        let hooks = Arc::new(Hooks::new(sink, observers, credentials, Arc::clone(&announced), mqtt.port()));
+        let hooks = Arc::new(Hooks::new(
+            sink,
+            observers,
+            Arc::clone(&credentials),
+            Arc::clone(&announced),
+            mqtt.port(),
+            config.is_local(),
+        ));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
 
         let server = MqttServer::new(context.clone())
@@ -148,7 +196,9 @@ impl EmbeddedBroker {
             }
         });
         let care = tokio::spawn(care(context.clone(), Arc::clone(&hooks)));
-        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks: vec![serve, care] })
+        let evict = tokio::spawn(eviction::run(context.clone(), Arc::clone(&hooks), credentials));
+        let tasks = vec![serve, care, evict];
+        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks })
     }
 
     /// Where MQTT clients connect, with the real port.
@@ -157,10 +207,10 @@ impl EmbeddedBroker {
         self.mqtt
     }
 
-    /// What carries WebSocket clients of the HTTP server on `http_port` to this broker.
+    /// What carries the clients that come to this server's `server_port` to this broker.
     #[must_use]
-    pub fn bridge(&self, http_port: u16) -> Bridge {
-        Bridge::new(self.internal, Arc::clone(&self.announced), http_port)
+    pub fn bridge(&self, server_port: u16) -> Bridge {
+        Bridge::new(self.internal, Arc::clone(&self.announced), server_port)
     }
 
     /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each

@@ -1,15 +1,20 @@
 //! The API on a real socket, with a real fleet and a journal in memory; and builders for the events that fill them.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use axum::middleware;
 use rollcall_model::event::{MqttVersion, Protocol};
 use rollcall_model::log::LogEntry;
 use rollcall_model::{
     ActivityEvent, Certainty, ClientState, ConnectionEvent, Counters, End, EventKind, Initiator, Peer,
     SessionKey, Timestamp,
 };
+use rollcall_server::access::Gate;
 use rollcall_server::api::{ApiState, ObserverRegistry, ServerStatus, Status, router};
+use rollcall_server::arrival::{self, Way};
 use rollcall_server::fleet::Fleet;
+use rollcall_server::identity::{Credentials, NewKey, Role};
 use rollcall_server::journal::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
 use serde_json::Value;
 
@@ -92,8 +97,11 @@ impl ServerStatus for FixedStatus {
 pub struct TestApp {
     pub fleet: Arc<Fleet>,
     pub observers: Arc<ObserverRegistry>,
+    pub credentials: Arc<Credentials>,
+    /// What requests carry unless they say otherwise.
+    pub key: NewKey,
     journal: Arc<MemoryJournal>,
-    base: String,
+    pub base: String,
     agent: ureq::Agent,
 }
 
@@ -138,6 +146,12 @@ impl Answer {
 
 impl TestApp {
     pub fn start() -> Self {
+        Self::guarded_by(Arc::new(Credentials::in_memory().unwrap()), false)
+    }
+
+    /// An app with these credentials, which believes that it speaks TLS or not.
+    pub fn guarded_by(credentials: Arc<Credentials>, is_secure: bool) -> Self {
+        let key = credentials.add_key("acme01", Role::Admin, Some("tests")).unwrap();
         let (fleet, journal) = (Arc::new(Fleet::new()), Arc::new(MemoryJournal::default()));
         let observers = Arc::new(ObserverRegistry::new());
         let state = ApiState {
@@ -147,6 +161,7 @@ impl TestApp {
             org: "acme01".to_owned(),
             status: Arc::new(FixedStatus),
             observers: Arc::clone(&observers),
+            gate: Gate::new(Arc::clone(&credentials), is_secure),
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -156,12 +171,16 @@ impl TestApp {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                axum::serve(listener, router(state).0).await.unwrap();
+                // Behind a proxy on this machine, so that tests can say where requests come from.
+                let way = Way { secure: false, proxies: Some(Arc::default()) };
+                let app = router(state).0.layer(middleware::from_fn_with_state(way, arrival::note));
+                let service = app.into_make_service_with_connect_info::<SocketAddr>();
+                axum::serve(listener, service).await.unwrap();
             });
         });
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.max_response_header_size(1 << 20).build().new_agent();
-        Self { fleet, observers, journal, base, agent }
+        Self { fleet, observers, credentials, key, journal, base, agent }
     }
 
     /// An app that has heard of these events.
@@ -181,13 +200,28 @@ impl TestApp {
     }
 
     pub fn get_if_none_match(&self, path: &str, tag: &str) -> Answer {
-        let request = self.agent.get(format!("{}{path}", self.base));
+        let request =
+            self.agent.get(format!("{}{path}", self.base)).header("Authorization", basic(&self.key));
         let request = if tag.is_empty() { request } else { request.header("If-None-Match", tag) };
         read(request.call().unwrap())
     }
 
     pub fn post(&self, path: &str) -> Answer {
-        read(self.agent.post(format!("{}{path}", self.base)).send_empty().unwrap())
+        let request =
+            self.agent.post(format!("{}{path}", self.base)).header("Authorization", basic(&self.key));
+        read(request.send_empty().unwrap())
+    }
+
+    /// A request with nothing but what is given here.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_empty() {
+            return read(self.agent.run(request.body(()).unwrap()).unwrap());
+        }
+        read(self.agent.run(request.body(body.to_owned()).unwrap()).unwrap())
     }
 
     /// The State API with this query string.
@@ -199,6 +233,12 @@ impl TestApp {
     pub fn log(&self, query: &str) -> Answer {
         self.get(&format!("/api/v0002/logs/connection?{query}"))
     }
+}
+
+/// The header for an API key.
+pub fn basic(NewKey { key, token }: &NewKey) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key}:{token}")))
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Answer {

@@ -93,3 +93,20 @@ fn every_reference_leads_somewhere() {
     let description = TestApp::start().get("/api/openapi.json").body;
     check(&description, &description);
 }
+
+#[test]
+fn every_call_says_who_may_ask_and_what_others_hear() {
+    let description = TestApp::start().send("GET", "/api/openapi.json", &[], "").body;
+    let schemes = &description["components"]["securitySchemes"];
+    assert_eq!((&schemes["basic"]["scheme"], &schemes["cookie"]["in"]), (&"basic".into(), &"cookie".into()));
+    assert_eq!(description["security"], serde_json::json!([{ "basic": [] }, { "cookie": [] }]));
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for status in ["401", "403", "429", "503"] {
+                assert!(operation["responses"].get(status).is_some(), "{method} {path} {status}");
+            }
+            let is_open = operation["security"] == serde_json::json!([{}]);
+            assert_eq!(is_open, method == "post" && path.ends_with("/session"), "{method} {path}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rollcall_model::{ActivityEvent, ConnectionEvent, End, EventKind, Peer, SessionKey, Timestamp};
+use rollcall_server::access::Gate;
 use rollcall_server::identity::Credentials;
 use rollcall_server::mqtt_ws;
 use rollcall_server::source::embedded::{EmbeddedBroker, EmbeddedConfig, Observers, RetainedMonitor};
@@ -59,10 +60,14 @@ pub async fn start() -> Running {
 }
 
 pub async fn start_with(max_sessions: usize) -> Running {
+    start_on("127.0.0.1:0", max_sessions).await
+}
+
+pub async fn start_on(mqtt: &str, max_sessions: usize) -> Running {
     let (sink, events) = queue(100_000);
     let fixture = Arc::new(Fixture::default());
     let credentials = Arc::new(Credentials::in_memory().unwrap());
-    let config = EmbeddedConfig { mqtt: "127.0.0.1:0".parse().unwrap(), max_sessions };
+    let config = EmbeddedConfig { mqtt: mqtt.parse().unwrap(), max_sessions, is_exposed: false };
     let broker = EmbeddedBroker::start(config, sink, fixture.clone(), fixture.clone(), credentials.clone())
         .await
         .unwrap();
@@ -139,11 +144,17 @@ impl Running {
         self.end_of("settle").await;
     }
 
+    /// The way in for WebSocket clients that come to this port of this machine.
+    pub fn door(&self, port: u16) -> mqtt_ws::Door {
+        let gate = Gate::new(self.credentials.clone(), false);
+        mqtt_ws::Door { bridge: self.broker.bridge(port), gate, is_local: true }
+    }
+
     /// An HTTP server with `/mqtt` of this broker.
     pub async fn http(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let router = mqtt_ws::router(self.broker.bridge(addr.port()));
+        let router = mqtt_ws::router(self.door(addr.port()));
         tokio::spawn(async move {
             let service = router.into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, service).await.unwrap();

@@ -38,7 +38,7 @@ async fn a_registered_device_needs_its_token_and_every_refusal_is_reported() {
 #[tokio::test]
 async fn a_wrong_token_does_not_disturb_the_client_that_has_the_right_one() {
     let mut running = start().await;
-    running.credentials.add_ephemeral("mine", "secret").unwrap();
+    running.credentials.add_ephemeral("mine", "use-token-auth", "secret").unwrap();
     let connect = Connect::new("mine").user("use-token-auth", "secret");
     let mut client = Raw::connect(&running.broker, &connect).await;
     let mut stranger = Raw::open(running.broker.mqtt_addr()).await;

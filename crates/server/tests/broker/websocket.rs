@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
 use rollcall_model::event::MqttVersion;
 use rollcall_model::{EventKind, Initiator, Protocol};
+use rollcall_server::identity::{Holder, NewKey, Role};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -28,11 +29,25 @@ async fn open(http: SocketAddr, headers: &[(&'static str, &str)]) -> Result<(Soc
 }
 
 async fn connect(http: SocketAddr, connect: &Connect) -> Socket {
-    let (mut socket, _) = open(http, &[("sec-websocket-protocol", "mqtt")]).await.unwrap();
+    let (socket, code) = attempt(http, connect, &[]).await;
+    assert_eq!(code, 0);
+    socket
+}
+
+/// Opens a WebSocket with these headers and sends a CONNECT; answers with the code of the CONNACK.
+async fn attempt(http: SocketAddr, connect: &Connect, headers: &[(&'static str, &str)]) -> (Socket, u8) {
+    let headers: Vec<_> = [("sec-websocket-protocol", "mqtt")].iter().chain(headers).copied().collect();
+    let (mut socket, _) = open(http, &headers).await.unwrap();
     socket.send(Message::binary(connect.bytes())).await.unwrap();
     let connack = bytes(&mut socket).await;
-    assert_eq!((connack[0], connack[3]), (0x20, 0));
-    socket
+    assert_eq!(connack[0], 0x20);
+    (socket, connack[3])
+}
+
+/// The `Authorization` header for an API key.
+fn basic(NewKey { key, token }: &NewKey) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key}:{token}")))
 }
 
 async fn bytes(socket: &mut Socket) -> Vec<u8> {
@@ -181,8 +196,12 @@ async fn after_a_disconnect_the_server_closes_the_websocket() {
 async fn dashboards_of_this_server_are_no_clients() {
     let mut running = start().await;
     let http = running.http().await;
+    let session = running.credentials.open_link_session("acme01").await.unwrap();
+    let cookie = format!("rollcall_session={}", session.secret);
     running.fixture.observers.lock().unwrap().insert("dashboard".to_owned());
-    let mut socket = connect(http, &Connect::new("dashboard").version(5)).await;
+    let dashboard = Connect::new("dashboard").version(5);
+    let (mut socket, code) = attempt(http, &dashboard, &[("cookie", &cookie)]).await;
+    assert_eq!(code, 0);
     socket.send(Message::binary(subscribe(5, "iot-2/app/+/mon", 0))).await.unwrap();
     assert_eq!(bytes(&mut socket).await.last(), Some(&0));
     socket.send(Message::binary(packet(0xE0, &[]))).await.unwrap();
@@ -192,6 +211,62 @@ async fn dashboards_of_this_server_are_no_clients() {
     // The same id from elsewhere is a client like any other: nobody hides by knowing it.
     let _client = Raw::connect(&running.broker, &Connect::new("dashboard")).await;
     running.connect_of("dashboard").await;
+}
+
+#[tokio::test]
+async fn a_dashboard_needs_a_session_or_a_key_of_this_organisation() {
+    let mut running = start().await;
+    running.credentials.serve("acme01", "http://127.0.0.1/").unwrap();
+    let http = running.http().await;
+    running.fixture.observers.lock().unwrap().insert("dashboard".to_owned());
+    let dashboard = Connect::new("dashboard").version(5);
+    for headers in [vec![], vec![("cookie", "rollcall_session=guessed")]] {
+        let (_, code) = attempt(http, &dashboard, &headers).await;
+        assert_eq!(code, 0x87, "{headers:?}");
+    }
+    let own = basic(&running.credentials.add_key("acme01", Role::Viewer, None).unwrap());
+    let (_, code) = attempt(http, &dashboard, &[("authorization", &own)]).await;
+    assert_eq!(code, 0);
+    let foreign = basic(&running.credentials.add_key("other", Role::Admin, None).unwrap());
+    for (authorization, status) in
+        [(foreign, 403), ("Basic eDp5".to_owned(), 401), ("Bearer x".to_owned(), 401)]
+    {
+        match open(http, &[("authorization", &authorization)]).await {
+            Err(Error::Http(response)) => assert_eq!(response.status(), status, "{authorization}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    running.settle().await;
+    assert!(!running.seen.iter().any(|event| event.client_id == "dashboard"));
+}
+
+#[tokio::test]
+async fn who_signs_out_hears_nothing_more() {
+    let running = start().await;
+    let http = running.http().await;
+    let session = running.credentials.open_link_session("acme01").await.unwrap();
+    let cookie = format!("rollcall_session={}", session.secret);
+    running.fixture.observers.lock().unwrap().insert("dashboard".to_owned());
+    let (mut socket, _) = attempt(http, &Connect::new("dashboard"), &[("cookie", &cookie)]).await;
+    let Holder::Session(id) = session.caller.holder else { panic!("{session:?}") };
+    running.credentials.close_session(id).await.unwrap();
+    assert_eq!(close_code(&mut socket).await, CloseCode::Normal);
+}
+
+/// A site can let its own name point to this machine; its pages are then of the same origin as this server.
+#[tokio::test]
+async fn a_page_whose_name_only_points_here_is_not_anonymous() {
+    let running = start().await;
+    let http = running.http().await;
+    let origin = format!("http://evil.example:{}", http.port());
+    let host = origin.trim_start_matches("http://");
+    let mut request = format!("ws://{http}/mqtt").into_client_request().unwrap();
+    request.headers_mut().insert("host", host.parse().unwrap());
+    request.headers_mut().insert("origin", origin.parse().unwrap());
+    let stream = TcpStream::connect(http).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    socket.send(Message::binary(Connect::new("page").version(5).bytes())).await.unwrap();
+    assert_eq!(bytes(&mut socket).await[3], 0x86);
 }
 
 #[tokio::test]

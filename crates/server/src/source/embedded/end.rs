@@ -12,6 +12,9 @@ use rollcall_model::{Initiator, reason};
 /// What the server tells its sessions when it stops; comes back as the reason of their end.
 pub const SERVER_SHUTDOWN: &str = "server shutting down";
 
+/// What a session is told whose credentials were taken back; comes back as the reason of its end.
+pub const CREDENTIALS_GONE: &str = "the credentials were taken back";
+
 /// Who ended a connection, and the MQTT 5 code that was sent or that names what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
@@ -157,6 +160,9 @@ fn said(text: &str) -> Cause {
     if text == SERVER_SHUTDOWN {
         return Cause::server(0x8B);
     }
+    if text == CREDENTIALS_GONE {
+        return Cause::server(0x98).because(text);
+    }
     if text.starts_with("io error") {
         return Cause::NETWORK.because(text);
     }
@@ -275,6 +281,7 @@ mod tests {
         let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         check(&text(DecodeError::from(reset)), Network, 0x80, 91);
         check(&Reason::from(SERVER_SHUTDOWN), Server, 0x8B, 93);
+        check(&Reason::from(CREDENTIALS_GONE), Server, 0x98, 94);
         check(&Reason::from("something new"), Server, 0x80, 92);
     }
 

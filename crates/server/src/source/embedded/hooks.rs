@@ -1,7 +1,8 @@
 //! What the embedded broker does and sees, turned into connection events.
 //!
 //! The broker's library calls the hooks inside the tasks of its sessions, so they never wait for the recorder:
-//! an event is offered and that is all. The only hook that waits is authentication, which may hash a token.
+//! an event is offered and that is all. The only hooks that wait are those of [`super::admission`], which asks the
+//! credentials.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +14,7 @@ use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
 use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
 use rmqtt::session::Session;
 use rmqtt::types::{
-    AuthResult, ConnectInfo, DashMap, Id, LastWill, Publish, PublishAclResult, PublishResult, Reason,
-    SubscribeAclResult,
+    ConnectInfo, DashMap, Id, Publish, PublishAclResult, PublishResult, Reason, SubscribeAclResult,
 };
 use rmqtt::utils::timestamp_millis;
 use rollcall_model::event::MqttVersion;
@@ -25,8 +25,8 @@ use rollcall_model::{
 use tokio::time::Instant;
 
 use super::end::{Cause, cause};
-use super::{Announced, INTERNAL, Observers, topics};
-use crate::identity::{Credentials, Refusal, Verdict};
+use super::{Announced, Entrance, INTERNAL, Observers, topics};
+use crate::identity::{Caller, Credentials, Holder};
 use crate::source::EventSink;
 
 /// Where a session keeps its [`Open`].
@@ -42,6 +42,8 @@ const USER_CHARS_MAX: usize = 256;
 pub struct Open {
     pub key: SessionKey,
     pub peer: Peer,
+    /// On what its right to be here rests.
+    pub holder: Holder,
     /// One of this server's own dashboards: produces no events.
     is_observer: bool,
     is_ended: AtomicBool,
@@ -52,19 +54,27 @@ pub struct Open {
 }
 
 /// A handshake under way.
-struct Attempt {
+#[derive(Clone)]
+pub struct Attempt {
     /// When its stage began.
     since: Instant,
     stage: Stage,
-    time: Timestamp,
-    peer: Peer,
-    /// Came through the WebSocket bridge, so that its address can be believed, or to the public listener.
-    is_genuine: bool,
-    is_observer: bool,
+    pub time: Timestamp,
+    pub peer: Peer,
+    /// Came over a bridge, so that its address can be believed, or to the public listener.
+    pub is_genuine: bool,
+    /// Has an id that was given to a dashboard, and came through the bridge.
+    pub is_observer: bool,
+    /// Whose credentials the request for the WebSocket had.
+    pub caller: Option<Caller>,
+    /// Came by a way that is open to this machine only.
+    pub is_local: bool,
+    /// On what its right rests, once it has been accepted.
+    holder: Holder,
 }
 
 #[derive(Clone, Copy)]
-enum Stage {
+pub enum Stage {
     /// The library looks whether there is room for the session.
     Arriving,
     /// The token is being verified: when many clients come at once, each waits for its turn.
@@ -74,7 +84,7 @@ enum Stage {
 }
 
 impl Attempt {
-    fn enter(&mut self, stage: Stage) {
+    pub fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.since = Instant::now();
     }
@@ -101,10 +111,13 @@ pub struct Young {
 pub struct Hooks {
     sink: EventSink,
     observers: Arc<dyn Observers>,
-    credentials: Arc<Credentials>,
+    pub credentials: Arc<Credentials>,
     announced: Arc<Announced>,
     public_port: u16,
-    attempts: DashMap<Id, Attempt>,
+    /// Only this machine can reach the public listener.
+    is_local: bool,
+    pub attempts: DashMap<Id, Attempt>,
+    members: DashMap<Id, Arc<Open>>,
     connections: AtomicU64,
     open: AtomicUsize,
     young: std::sync::Mutex<Vec<Young>>,
@@ -121,6 +134,7 @@ impl Hooks {
         credentials: Arc<Credentials>,
         announced: Arc<Announced>,
         public_port: u16,
+        is_local: bool,
     ) -> Self {
         Self {
             sink,
@@ -128,7 +142,9 @@ impl Hooks {
             credentials,
             announced,
             public_port,
+            is_local,
             attempts: DashMap::default(),
+            members: DashMap::default(),
             connections: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             young: std::sync::Mutex::default(),
@@ -156,6 +172,11 @@ impl Hooks {
     /// Connections that were announced and have not ended.
     pub fn open_connections(&self) -> usize {
         self.open.load(Ordering::Acquire)
+    }
+
+    /// The open connections and on what the right of each rests.
+    pub fn holders(&self) -> Vec<(Id, Holder)> {
+        self.members.iter().map(|member| (member.key().clone(), member.holder.clone())).collect()
     }
 
     pub fn take_young(&self) -> Vec<Young> {
@@ -192,7 +213,7 @@ impl Hooks {
         self.sink.offer(ConnectionEvent { client_id: client_id.to_owned(), time, peer, kind });
     }
 
-    fn refused(&self, id: &Id, time: Timestamp, peer: Peer, code: u8, reason: &str) {
+    pub fn refused(&self, id: &Id, time: Timestamp, peer: Peer, code: u8, reason: &str) {
         let kind = EventKind::FailedConnect {
             mqtt_reason_code: Some(code),
             close_code: Some(reason::close_code(Initiator::Server, code)),
@@ -205,14 +226,18 @@ impl Hooks {
         let id = connect.id();
         let is_internal = id.lid() == INTERNAL;
         // Only the bridge knows which addresses it announced; whoever else finds the internal port is refused.
-        let announced = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
+        let entrance = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
         let attempt = Attempt {
             since: Instant::now(),
             stage: Stage::Arriving,
             time: now(),
-            peer: self.peer(connect, announced),
-            is_genuine: !is_internal || announced.is_some(),
-            is_observer: announced.is_some() && self.observers.is_observer(&id.client_id),
+            peer: self.peer(connect, entrance.as_ref()),
+            is_genuine: !is_internal || entrance.is_some(),
+            is_observer: entrance.as_ref().is_some_and(|entrance| entrance.websocket)
+                && self.observers.is_observer(&id.client_id),
+            is_local: self.is_local && entrance.as_ref().is_none_or(|entrance| entrance.is_local),
+            caller: entrance.and_then(|entrance| entrance.caller),
+            holder: Holder::Nobody,
         };
         if connect.auth_method().is_some() && attempt.is_genuine {
             let text = "Enhanced authentication is not supported.";
@@ -222,76 +247,43 @@ impl Hooks {
         self.attempts.insert(id.clone(), attempt);
     }
 
-    fn peer(&self, connect: &ConnectInfo, websocket_port: Option<u16>) -> Peer {
+    fn peer(&self, connect: &ConnectInfo, entrance: Option<&Entrance>) -> Peer {
         let id = connect.id();
         let version = match connect.proto_ver() {
             MQTT_LEVEL_31 => MqttVersion::V31,
             MQTT_LEVEL_5 => MqttVersion::V5,
             _ => MqttVersion::V311,
         };
+        let websocket = entrance.is_some_and(|entrance| entrance.websocket);
         Peer {
             addr: id.remote_addr.map(|addr| addr.ip().to_canonical().to_string()),
             port: id.remote_addr.as_ref().map(SocketAddr::port),
-            server_port: Some(websocket_port.unwrap_or(self.public_port)),
-            protocol: Some(Protocol { version, websocket: id.lid() == INTERNAL }),
-            secure: Some(false),
+            server_port: Some(entrance.map_or(self.public_port, |entrance| entrance.server_port)),
+            protocol: Some(Protocol { version, websocket }),
+            secure: Some(entrance.is_some_and(|entrance| entrance.secure)),
             user: id.username.as_ref().map(|user| user.chars().take(USER_CHARS_MAX).collect()),
         }
     }
 
-    async fn authenticate(&self, connect: &ConnectInfo) -> AuthResult {
-        let id = connect.id();
-        let Some((time, peer, is_genuine, is_observer)) = self.attempts.get_mut(id).map(|mut attempt| {
-            attempt.enter(Stage::Authenticating);
-            (attempt.time, attempt.peer.clone(), attempt.is_genuine, attempt.is_observer)
-        }) else {
-            return AuthResult::NotAuthorized;
-        };
-        if !is_genuine {
-            self.attempts.remove(id);
-            tracing::warn!(client = %id.client_id, "refused a connection to the internal listener that did not come from the WebSocket bridge");
-            return AuthResult::NotAuthorized;
-        }
-        if let Some(topic) = will_topic(connect).filter(|topic| topics::is_reserved(topic)) {
-            self.attempts.remove(id);
-            let text = format!("The topic of the will message is reserved for the server: {topic}");
-            self.refused(id, time, peer, 0x87, &text);
-            return AuthResult::NotAuthorized;
-        }
-        if is_observer {
-            return self.accept(id);
-        }
-        let user = id.username.as_ref().map(ToString::to_string);
-        let password = connect.password().map(|password| password.to_vec());
-        let credentials = Arc::clone(&self.credentials);
-        match credentials.authenticate(id.client_id.to_string(), user, password).await {
-            Verdict::Anonymous | Verdict::Authenticated => self.accept(id),
-            Verdict::Refused(refusal) => {
-                self.attempts.remove(id);
-                self.refused(id, time, peer, refusal.mqtt_reason_code(), &refusal.to_string());
-                match refusal {
-                    Refusal::Token => AuthResult::BadUsernameOrPassword,
-                    Refusal::Store => AuthResult::NotAuthorized,
-                }
-            }
-        }
-    }
-
-    fn accept(&self, id: &Id) -> AuthResult {
+    /// The handshake may go on; its right rests on this.
+    pub fn accept(&self, id: &Id, holder: Holder) {
         if let Some(mut attempt) = self.attempts.get_mut(id) {
             attempt.enter(Stage::Accepted);
+            attempt.holder = holder;
         }
-        AuthResult::Allow(false, None)
     }
 
     async fn connected(&self, session: &Session) {
         let attempt = self.attempts.remove(&session.id).map(|(_, attempt)| attempt);
-        let (peer, is_observer) =
-            attempt.map_or_else(|| (Peer::default(), false), |attempt| (attempt.peer, attempt.is_observer));
+        let (peer, is_observer, holder) = attempt.map_or_else(
+            || (Peer::default(), false, Holder::Nobody),
+            |attempt| (attempt.peer, attempt.is_observer, attempt.holder),
+        );
         let start = session.connected_at().await.map_or_else(|_| now(), Timestamp::from_millis);
         let open = Arc::new(Open {
             key: SessionKey { start, connection: self.connections.fetch_add(1, Ordering::Relaxed) + 1 },
             peer,
+            holder,
             is_observer,
             is_ended: AtomicBool::new(false),
             read_msg: AtomicU64::new(0),
@@ -300,6 +292,7 @@ impl Hooks {
         });
         session.extra_attrs.write().await.insert(OPEN.into(), Arc::clone(&open));
         self.open.fetch_add(1, Ordering::AcqRel);
+        self.members.insert(session.id.clone(), Arc::clone(&open));
         self.keep_young([Young { since: Instant::now(), id: session.id.clone(), open: Arc::clone(&open) }]);
         if !is_observer {
             let kind = EventKind::Connect { session: open.key, certainty: Certainty::Reported };
@@ -325,6 +318,7 @@ impl Hooks {
             return;
         }
         self.open.fetch_sub(1, Ordering::AcqRel);
+        self.members.remove(id);
         if open.is_observer {
             return;
         }
@@ -394,13 +388,6 @@ impl Open {
     }
 }
 
-fn will_topic(connect: &ConnectInfo) -> Option<String> {
-    connect.last_will().map(|will| match will {
-        LastWill::V3(will) => will.topic.to_string(),
-        LastWill::V5(will) => will.topic.to_string(),
-    })
-}
-
 struct HookHandler(Arc<Hooks>);
 
 // The trait elides the lifetime of `Parameter`; naming it here would make another signature of it.
@@ -425,8 +412,8 @@ impl Handler for HookHandler {
                 hooks.disconnected(session, reason).await;
                 None
             }
-            Parameter::ClientSubscribeCheckAcl(_, subscribe) => {
-                (!topics::may_subscribe(&subscribe.topic_filter)).then(|| {
+            Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
+                (!hooks.may_subscribe(session, &subscribe.topic_filter).await).then(|| {
                     let refusal = SubscribeAckReason::NotAuthorized;
                     HookResult::SubscribeAclResult(SubscribeAclResult::new_failure(refusal))
                 })

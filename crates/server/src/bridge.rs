@@ -1,0 +1,179 @@
+//! The way into the embedded broker for clients that do not come to its own listener.
+//!
+//! MQTT over WebSocket ([`crate::mqtt_ws`]) and MQTT over TLS ([`crate::mqtts`]) unwrap a client's bytes and send
+//! them over here to the broker's internal listener, whose PROXY header carries the real address of the client.
+//! What else the broker cannot see (the port the client came to, TLS, WebSocket) is announced beside it. Nothing
+//! in here reads MQTT or knows what the bytes were wrapped in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+
+use crate::arrival::Arrival;
+use crate::identity::Caller;
+use crate::source::embedded::{Announced, Entrance};
+
+/// A client that has not begun a CONNECT by then is none; from there on the broker has a time limit of its own.
+pub const FIRST_BYTES_MAX: Duration = Duration::from_secs(20);
+/// No CONNECT is shorter, in bytes.
+pub const CONNECT_BYTES_MIN: usize = 12;
+/// How long a client may take to make room for a message. A sleeping laptop may keep its socket for hours.
+pub const SEND_MAX: Duration = Duration::from_secs(30);
+/// How long a client may take to answer a close.
+pub const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// The most that is passed on to the client at once, in bytes.
+const CHUNK_MAX: usize = 64 * 1024;
+const FIRST_READ: usize = 4 * 1024;
+
+/// A client on its way to the broker, and what its way says of it.
+pub(crate) struct Guest {
+    pub arrival: Arrival,
+    pub websocket: bool,
+    /// Whose credentials came with the request, where it was one and had any.
+    pub caller: Option<Caller>,
+    /// Came by a way that is open to this machine only.
+    pub is_local: bool,
+}
+
+/// Where the bytes go. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Bridge {
+    broker: SocketAddr,
+    announced: Arc<Announced>,
+    server_port: u16,
+}
+
+impl Bridge {
+    pub(crate) const fn new(broker: SocketAddr, announced: Arc<Announced>, server_port: u16) -> Self {
+        Self { broker, announced, server_port }
+    }
+
+    /// The broker's internal listener. It refuses whoever does not come through a bridge.
+    #[must_use]
+    pub const fn broker_addr(&self) -> SocketAddr {
+        self.broker
+    }
+
+    /// Connects to the broker in the name of the client. The announcement lasts as long as its guard. A failure
+    /// is logged here.
+    pub(crate) async fn connect(&self, guest: Guest) -> Option<(TcpStream, Announcement)> {
+        let websocket = guest.websocket;
+        match self.try_connect(guest).await {
+            Ok(connected) => Some(connected),
+            // A client can bring this about, so it must not fill the log.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                tracing::debug!(%error, "a client was not let in");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, websocket, "the embedded broker does not take a client");
+                None
+            }
+        }
+    }
+
+    async fn try_connect(&self, guest: Guest) -> std::io::Result<(TcpStream, Announcement)> {
+        let Guest { arrival, websocket, caller, is_local } = guest;
+        let client = SocketAddr::new(arrival.client.ip().to_canonical(), arrival.client.port());
+        let mut broker = TcpStream::connect(self.broker).await?;
+        broker.set_nodelay(true)?;
+        let (server_port, secure) = (self.server_port, arrival.secure);
+        let entrance = Entrance { server_port, secure, websocket, caller, is_local };
+        if !self.announced.announce(client, entrance.clone()) {
+            // Possible where one address comes to two ports from the same port. The client will come again,
+            // from another one.
+            let text = format!("another connection of {client} is in the middle of its handshake");
+            return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, text));
+        }
+        let announcement = Announcement { announced: Arc::clone(&self.announced), client, entrance };
+        // The broker's accept loop waits for the header, so it is written at once and whole.
+        broker.write_all(&proxy_header(client, self.broker)).await?;
+        Ok((broker, announcement))
+    }
+}
+
+/// Takes back what was announced for a client that never sent a CONNECT.
+pub(crate) struct Announcement {
+    announced: Arc<Announced>,
+    client: SocketAddr,
+    entrance: Entrance,
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        self.announced.withdraw(self.client, &self.entrance);
+    }
+}
+
+/// What the broker sends, in chunks that grow with the traffic. An idle connection holds no buffer.
+pub(crate) struct FromBroker {
+    broker: OwnedReadHalf,
+    size: usize,
+}
+
+impl FromBroker {
+    pub(crate) const fn new(broker: OwnedReadHalf) -> Self {
+        Self { broker, size: FIRST_READ }
+    }
+
+    /// The next bytes, or nothing when the broker has closed.
+    pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
+        self.broker.readable().await.ok()?;
+        let mut bytes = Vec::with_capacity(self.size);
+        let read = self.broker.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;
+        self.size = if read >= self.size {
+            (self.size * 2).min(CHUNK_MAX)
+        } else {
+            self.size.min((read * 2).max(FIRST_READ))
+        };
+        Some(bytes)
+    }
+}
+
+/// The binary header of the PROXY protocol, version 2: "a TCP connection from `client` to `server`".
+fn proxy_header(client: SocketAddr, server: SocketAddr) -> Vec<u8> {
+    const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    const VERSION_2_PROXY: u8 = 0x21;
+    let mut header = SIGNATURE.to_vec();
+    header.push(VERSION_2_PROXY);
+    let mut addresses = Vec::with_capacity(36);
+    match client.ip() {
+        IpAddr::V4(client) => {
+            header.push(0x11);
+            addresses.extend(client.octets());
+            addresses.extend(Ipv4Addr::LOCALHOST.octets());
+        }
+        IpAddr::V6(client) => {
+            header.push(0x21);
+            addresses.extend(client.octets());
+            addresses.extend(Ipv6Addr::LOCALHOST.octets());
+        }
+    }
+    addresses.extend(client.port().to_be_bytes());
+    addresses.extend(server.port().to_be_bytes());
+    header.extend((addresses.len() as u16).to_be_bytes());
+    header.extend(addresses);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_header_carries_either_kind_of_address() {
+        let server: SocketAddr = "127.0.0.1:1024".parse().unwrap();
+        let header = proxy_header("192.0.2.7:4660".parse().unwrap(), server);
+        assert_eq!(
+            header,
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\x7f\x00\x00\x01\x12\x34\x04\x00"
+        );
+        let header = proxy_header("[2001:db8::1]:4660".parse().unwrap(), server);
+        assert_eq!(header.len(), 16 + 36);
+        assert_eq!(header[13], 0x21);
+    }
+}

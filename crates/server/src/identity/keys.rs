@@ -1,0 +1,173 @@
+//! API keys: for programs, for applications on MQTT, and for people at the sign-in page.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rand::Rng as _;
+use rollcall_model::Timestamp;
+use rusqlite::OptionalExtension;
+
+use super::store::lock;
+use super::throttle::Subject;
+use super::{Caller, Credentials, Found, Holder, IdentityError, Refusal, hashing, unanswered};
+
+/// What somebody may do; each role includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May read everything.
+    Viewer,
+    /// May act on clients.
+    Operator,
+    /// May do everything.
+    Admin,
+}
+
+impl Role {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, IdentityError> {
+        [Self::Viewer, Self::Operator, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| IdentityError::NotARole(text.to_owned()))
+    }
+}
+
+/// A key as [`Credentials::list_keys`] tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub key: String,
+    pub role: Role,
+    pub org: String,
+    pub name: Option<String>,
+    pub added: Timestamp,
+}
+
+/// A new key and its token, which nobody can read again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewKey {
+    pub key: String,
+    pub token: String,
+}
+
+impl std::fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewKey").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// The letters and digits after `a-{org}-`.
+const RANDOM_CHARS: usize = 10;
+
+impl Credentials {
+    /// Makes a key. Its token is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn add_key(&self, org: &str, role: Role, name: Option<&str>) -> Result<NewKey, IdentityError> {
+        let mut rng = rand::rng();
+        let random: String = (0..RANDOM_CHARS)
+            .map(|_| char::from_digit(rng.random_range(0..36), 36).unwrap_or_default())
+            .collect();
+        let key = format!("a-{org}-{random}");
+        let (token, hash) = hashing::new_token()?;
+        lock(&self.store).execute(
+            "INSERT INTO keys (key, token_hash, role, org, name, added_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (&key, &hash, role.as_str(), org, name, self.now_ms()),
+        )?;
+        Ok(NewKey { key, token })
+    }
+
+    /// Forgets a key and the browser sessions that it opened. `false` when there was none. The server ends the
+    /// connections that rest on it.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn revoke_key(&self, key: &str) -> Result<bool, IdentityError> {
+        let mut store = lock(&self.store);
+        let change = store.transaction()?;
+        change.execute("DELETE FROM sessions WHERE key = ?1", [key])?;
+        let revoked = change.execute("DELETE FROM keys WHERE key = ?1", [key])?;
+        change.commit()?;
+        drop(store);
+        self.note_revocation();
+        Ok(revoked > 0)
+    }
+
+    /// The keys, oldest first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn list_keys(&self) -> Result<Vec<Key>, IdentityError> {
+        let store = lock(&self.store);
+        let mut query =
+            store.prepare_cached("SELECT key, role, org, name, added_ms FROM keys ORDER BY added_ms, key")?;
+        let rows = query.query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })?;
+        rows.map(|row| {
+            let (key, role, org, name, added_ms) = row?;
+            let added = Timestamp::from_millis(added_ms);
+            Ok(Key { key, role: Role::parse(&role)?, org, name, added })
+        })
+        .collect()
+    }
+
+    /// Judges key and token of a request or a connection from this address.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why not; the caller logs it.
+    pub async fn authenticate_key(
+        self: &Arc<Self>,
+        key: &str,
+        token: &[u8],
+        from: Option<IpAddr>,
+    ) -> Result<Caller, Refusal> {
+        let (key, token) = (key.to_owned(), token.to_vec());
+        let found = self.ask(move |this| this.find_key(key, &token)).await?;
+        let Some(found) = found else {
+            self.throttle.check(from, &Subject::AnyKey)?;
+            self.throttle.failed(from, Subject::AnyKey);
+            return Err(Refusal::Key);
+        };
+        let caller = self.prove(found, from, Refusal::Key).await?;
+        // Only who has the token learns whose key it is.
+        match self.org.get() {
+            Some(org) if *org != caller.org => Err(Refusal::Organization),
+            _ => Ok(caller),
+        }
+    }
+
+    fn find_key(&self, key: String, token: &[u8]) -> Result<Option<Found<Caller>>, Refusal> {
+        let row = lock(&self.store)
+            .prepare_cached("SELECT token_hash, role, org, name FROM keys WHERE key = ?1")
+            .and_then(|mut query| {
+                query
+                    .query_row([&key], |row| {
+                        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
+                    })
+                    .optional()
+            })
+            .map_err(unanswered)?;
+        let Some((stored_hash, role, org, name)) = row else {
+            return Ok(None);
+        };
+        let role = Role::parse(&role).map_err(unanswered)?;
+        let caller = Caller { role, name, org, holder: Holder::Key(key.clone()), expires: None };
+        Ok(Some(self.claim(Subject::Key(key), stored_hash, token, caller)))
+    }
+
+    pub(super) fn has_key(&self, key: &str) -> Result<bool, rusqlite::Error> {
+        lock(&self.store)
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM keys WHERE key = ?1)")?
+            .query_row([key], |row| row.get(0))
+    }
+}
