@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { DESKTOP, launchBrowser, PHONE, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
 import {
   addKey,
   attempt,
@@ -81,7 +81,7 @@ test('the link signs in, leaves no code in the address, and cannot be used twice
     const { page } = dashboard;
     assert.equal(page.url(), server.url + query);
     assert.ok(!(await leftBehind(page)).includes(code));
-    // Whoever follows the link again in the same browser is still signed in.
+    // The cookie outlives the page.
     await page.reload();
     await dashboard.untilLive();
   });
@@ -192,6 +192,30 @@ test('the open page of a revoked key turns to the sign-in page, without a storm 
     await dashboard.untilLive();
   }));
 
+test('when the server cannot be reached or permits nothing, the page says that, and then signs in', () =>
+  asStranger({ allowed: new RegExp(`${REFUSED.source}|${SERVER_AWAY.source}`) }, async (dashboard) => {
+    const error = dashboard.get('sign-in-error');
+    const context = dashboard.page.context();
+    await context.setOffline(true);
+    await signIn(dashboard, server.key);
+    await until('it says so', async () => /Cannot reach the server/.test(await error.innerText()));
+    await context.setOffline(false);
+    await signIn(dashboard, addKey(server, 'viewer', '--org', 'acme99'));
+    await until('it says so', async () => /Not permitted \(403\): .*organi/.test(await error.innerText()));
+    await signIn(dashboard, server.key);
+    await dashboard.untilLive();
+  }));
+
+test('a server without sessions is shown as before, without an account', () =>
+  withPage(browser, server, { allowed: /status of 404/ }, async (dashboard) => {
+    const { page } = dashboard;
+    await dashboard.get('account').waitFor();
+    await page.route('**/api/rollcall/v1/**', (route) => route.fulfill({ status: 404, body: '{}' }));
+    await page.reload();
+    await dashboard.untilRow(ID, { status: 'disconnected' });
+    assert.equal(await dashboard.get('account').count(), 0);
+  }));
+
 test('over HTTPS with a self-signed certificate, link, key and the live monitor work', async () => {
   const flags = ['--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--mqtts', '127.0.0.1:0', '--demo', '0'];
   const secure = await startServer({ args: [...flags, '--data', temporaryFolder(), '--tls-self-signed'] });
@@ -209,8 +233,7 @@ test('over HTTPS with a self-signed certificate, link, key and the live monitor 
     await dashboard.untilLive();
     assert.match(sockets.at(-1), /^wss:.*\/mqtt$/);
     const row = dashboard.untilRow('d:acme01:thermo:secure', { status: 'disconnected' });
-    const { code } = await attempt(secure, 'd:acme01:thermo:secure').then(({ exitCode }) => ({ code: exitCode }));
-    assert.equal(code, 0);
+    assert.equal((await attempt(secure, 'd:acme01:thermo:secure')).exitCode, 0);
     await row;
   });
   await secure.stop();
