@@ -233,6 +233,8 @@ def test_a_device_and_a_gateway_come_publish_and_go_as_what_they_are(
     until("the server acknowledges the event", lambda: published)
 
     def after_publish():
+        # The SDK subscribes to commands in a thread of its own, perhaps after the first event.
+        client.publishEvent("status", "json", {"a": 1}, qos=1)
         state = states[client_id] if client_id in states else {}
         return state.get("lastActivityEvent") == "mqttPublish" and state
 
