@@ -5,6 +5,7 @@
 mod apt;
 mod node;
 mod rust;
+mod venv;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use anyhow::{Context, bail};
 use crate::workspace::Workspace;
 
 pub use node::require as require_node;
+pub use venv::environment as python_environment;
 
 /// What building the dashboard needs.
 pub struct DashboardTools {
