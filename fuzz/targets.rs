@@ -22,8 +22,11 @@ use rollcall_model::time::TimeExpr;
 use rollcall_model::{ClientState, StateDoc, Timestamp, fold};
 use rollcall_server::fleet::Fleet;
 
+/// Panics when a property does not hold for the input.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is also the name of its corpus.
-pub const ALL: [(&str, fn(&[u8])); 5] = [
+pub const ALL: [(&str, Target); 5] = [
     ("client_id", client_id),
     ("query", query),
     ("bookmark", bookmark),
