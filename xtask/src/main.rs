@@ -14,6 +14,7 @@ mod fuzz;
 mod launch;
 mod precompress;
 mod process;
+mod schema;
 mod setup;
 mod size;
 mod test;

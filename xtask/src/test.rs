@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::counts::{Counts, Runner};
 use crate::workspace::Workspace;
-use crate::{dashboard, files, process, setup, timing};
+use crate::{dashboard, files, process, schema, setup, timing};
 
 /// A part of the tests that can be asked for by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,6 +28,8 @@ pub enum Suite {
     E2e,
     /// IBM's SDKs for Watson IoT Platform, unmodified, against the server.
     Sdk,
+    /// schemathesis: every call of the API against its description.
+    Schema,
 }
 
 /// What became of one step.
@@ -71,6 +73,9 @@ pub fn run(workspace: &Workspace, only: &[Suite], screenshots: bool) -> anyhow::
     if wants(Suite::Sdk) {
         step("sdk", &|| sdk(workspace));
     }
+    if wants(Suite::Schema) {
+        step("schema", &|| schema::run(workspace));
+    }
     Ok(report(&outcomes))
 }
 
@@ -112,7 +117,7 @@ fn needs_dashboard(workspace: &Workspace, only: &[Suite]) -> bool {
     let is_there = workspace.dist().join("index.html").is_file();
     let embeds = |suite: &Suite| match suite {
         Suite::E2e => true,
-        Suite::Clippy | Suite::Rust | Suite::Sdk => !is_there,
+        Suite::Clippy | Suite::Rust | Suite::Sdk | Suite::Schema => !is_there,
         Suite::Fmt | Suite::Wasm => false,
     };
     only.is_empty() || only.iter().any(embeds)

@@ -58,7 +58,12 @@ struct Shared {
     run: u64,
     /// A query keeps a core busy for some milliseconds; more at once than there are cores only wait for each other.
     queries: Semaphore,
+    /// Places for those who wait for one of these.
+    waiting: Semaphore,
 }
+
+/// How many requests may wait for a core. They are answered within seconds; who comes later is told to try again.
+const WAITING_MAX: usize = 256;
 
 type SharedState = State<Arc<Shared>>;
 
@@ -74,8 +79,10 @@ impl Shared {
         self: &Arc<Self>,
         work: impl FnOnce(&ApiState) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
+        let place = self.waiting.try_acquire().map_err(|_| ApiError::overloaded())?;
         let permit = self.queries.acquire().await.map_err(|error| ApiError::internal(&error))?;
         let shared = Arc::clone(self);
+        drop(place);
         let done = tokio::task::spawn_blocking(move || work(&shared.state)).await;
         drop(permit);
         done.map_err(|error| ApiError::internal(&error))
@@ -85,7 +92,9 @@ impl Shared {
 /// The routes, and their description as it is served at `/api/openapi.json`.
 pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let shared = Arc::new(Shared { state, run: rand::random(), queries: Semaphore::new(cores.max(2)) });
+    let queries = Semaphore::new(cores.max(2));
+    let shared =
+        Arc::new(Shared { state, run: rand::random(), queries, waiting: Semaphore::new(WAITING_MAX) });
     let (router, description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(clientconnectionstates::list::list))
         .routes(routes!(clientconnectionstates::get::get))

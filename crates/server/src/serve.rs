@@ -2,6 +2,7 @@
 
 mod doors;
 mod health;
+mod http;
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -78,7 +78,7 @@ fn check(name: &str) {
     println!("{name}: {count} mutated inputs, ROLLCALL_FUZZ_SEED={seed}");
 }
 
-fn run(name: &str, target: fn(&[u8]), input: &[u8], origin: &str) {
+fn run(name: &str, target: targets::Target, input: &[u8], origin: &str) {
     let start = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(|| target(input)));
     let took = start.elapsed();

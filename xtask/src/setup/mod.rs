@@ -15,6 +15,7 @@ use anyhow::{Context, bail};
 use crate::workspace::Workspace;
 
 pub use node::require as require_node;
+pub use python::environment as python_environment;
 
 /// What building the dashboard needs.
 pub struct DashboardTools {
@@ -68,7 +69,7 @@ pub fn for_browser_tests(workspace: &Workspace) -> anyhow::Result<()> {
 pub fn for_sdk_tests(workspace: &Workspace) -> anyhow::Result<SdkTools> {
     node::require(workspace)?;
     node::sdk(workspace)?;
-    Ok(SdkTools { python: python::sdk(workspace)? })
+    Ok(SdkTools { python: python::environment(workspace, "tests/sdk/requirements.txt")? })
 }
 
 /// cargo-deny.

@@ -1,5 +1,5 @@
-//! The Python packages of `tests/sdk/requirements.txt`: IBM's SDK and pytest. They lie in a virtual environment in the
-//! cache directory, under a name made of that file.
+//! Python packages, from a file of requirements: they lie in a virtual environment in the cache directory, under a name
+//! made of that file.
 
 use std::path::{Path, PathBuf};
 
@@ -9,23 +9,21 @@ use super::{apt, install_directory};
 use crate::workspace::Workspace;
 use crate::{files, fingerprint, process};
 
-const REQUIREMENTS: &str = "tests/sdk/requirements.txt";
-
 /// Written last, so that its absence tells of an installation that failed.
 const MARK: &str = "complete";
 
 /// Installs the packages if they are missing; answers with the interpreter that has them.
-pub fn sdk(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let requirements = workspace.root.join(REQUIREMENTS);
-    let place = workspace.cache.join(format!("python-{}", fingerprint::of(&files::read(&requirements)?)));
+pub fn environment(workspace: &Workspace, requirements: &str) -> anyhow::Result<PathBuf> {
+    let file = workspace.root.join(requirements);
+    let place = workspace.cache.join(format!("python-{}", fingerprint::of(&files::read(&file)?)));
     // The interpreter is a link to the system's, which may have gone since.
     let is_complete = |root: &Path| root.join(MARK).is_file() && interpreter(root).is_file();
     if !is_complete(&place) {
         if !can_make_environments(workspace) {
             apt::python(workspace)?;
         }
-        println!("Installing the Python packages of {REQUIREMENTS} (once, less than a minute) …");
-        install_directory(&place, is_complete, |root| install(workspace, &requirements, root))
+        println!("Installing the Python packages of {requirements} (once, less than a minute) …");
+        install_directory(&place, is_complete, |root| install(workspace, &file, root))
             .context("cannot install the Python packages; is PyPI reachable?")?;
     }
     Ok(interpreter(&place))

@@ -187,6 +187,14 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, &message, Vec::new())
     }
 
+    /// More is asked at the same time than the server can answer soon.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        let message = "The server has more requests than it can answer; try again in a second.";
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
+        error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// Logs the cause; the caller only learns that it is not their fault.
     #[must_use]
     pub fn internal(cause: &dyn std::error::Error) -> Self {

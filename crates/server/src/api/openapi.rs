@@ -80,7 +80,10 @@ fn add_refusals(operation: &mut Operation) {
             "429",
             "Too many wrong credentials came from this address; `Retry-After` says how many seconds to wait.",
         ),
-        ("503", "The server cannot check credentials now."),
+        (
+            "503",
+            "The server has too much to do, or cannot check credentials now; `Retry-After` says when to try again.",
+        ),
     ] {
         let refusal = || RefOr::T(refusal(description));
         operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);

@@ -7,14 +7,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::ServeError;
+use super::{ServeError, http};
 use crate::arrival::{self, Way};
 use crate::config::Config;
 use crate::mqtts;
@@ -87,7 +85,8 @@ impl Doors {
     pub async fn serve(self, app: Router, broker: &EmbeddedBroker) -> Result<(), ServeError> {
         let app = app.layer(middleware::from_fn_with_state(self.way, arrival::note));
         let Some(secure) = self.secure else {
-            return axum::serve(self.listener, with_address(app)).await.map_err(ServeError::Serve);
+            http::serve(self.listener, app, http::HEAD_MAX).await;
+            return Ok(());
         };
         let app = if secure.tls.is_real() {
             let name = HeaderName::from_static("strict-transport-security");
@@ -100,13 +99,9 @@ impl Doors {
         let _reload = Running::spawn(reload::watch(Arc::clone(&secure.tls)));
         let https =
             HttpsListener::new(self.listener, Arc::clone(&secure.tls.https)).map_err(ServeError::Serve)?;
-        // Nothing to tap: so wrapped, axum takes the address of a listener that is not its own.
-        axum::serve(https.tap_io(|_| {}), with_address(app)).await.map_err(ServeError::Serve)
+        http::serve(https, app, http::HEAD_MAX).await;
+        Ok(())
     }
-}
-
-fn with_address(app: Router) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
-    app.into_make_service_with_connect_info::<SocketAddr>()
 }
 
 async fn listen(

@@ -1,6 +1,7 @@
 //! The API on a real socket, with a real fleet and a journal in memory; and builders for the events that fill them.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::middleware;
@@ -32,6 +33,8 @@ fn minutes_ago(minutes: i64) -> Timestamp {
 #[derive(Default)]
 struct MemoryJournal {
     events: Mutex<Vec<ConnectionEvent>>,
+    /// Reading the log of the client “stuck” does not end while this is true.
+    is_stuck: AtomicBool,
 }
 
 impl Journal for MemoryJournal {
@@ -49,6 +52,9 @@ impl Journal for MemoryJournal {
     }
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
+        while query.client_id == "stuck" && self.is_stuck.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         if query.client_id == "broken" {
             return Err(JournalError::Failed("disk on fire".to_owned()));
         }
@@ -193,6 +199,11 @@ impl TestApp {
     pub fn tell(&self, events: &[ConnectionEvent]) {
         self.fleet.apply(events);
         self.journal.append(events).unwrap();
+    }
+
+    /// Whether the log of the client “stuck” cannot be read.
+    pub fn set_stuck(&self, is_stuck: bool) {
+        self.journal.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
     pub fn get(&self, path: &str) -> Answer {

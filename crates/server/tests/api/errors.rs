@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, connect};
 
 #[test]
 fn each_bad_parameter_is_named_with_its_value() {
@@ -68,4 +68,26 @@ fn a_wrong_method_is_405_and_says_which_are_right() {
         assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{path}");
         assert_eq!(answer.body["exception"]["properties"], json!(["POST"]));
     }
+}
+
+/// Requests waited in a queue without an end when the disk did not answer.
+#[test]
+fn who_comes_in_a_crowd_is_told_to_try_again() {
+    let app = TestApp::with([connect("stuck", 1)]);
+    app.set_stuck(true);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (told, finished) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        // As many as run and wait at the same time, and some more.
+        for _ in 0..cores.max(2) + 256 + 8 {
+            let (app, told) = (&app, told.clone());
+            scope.spawn(move || told.send(app.log("clientId=stuck")).unwrap());
+        }
+        for answer in finished.iter().take(8) {
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
+            assert_eq!(answer.body["exception"]["id"], "ROLLC0503E");
+        }
+        app.set_stuck(false);
+    });
+    assert!(finished.try_iter().all(|answer| answer.status == 200));
 }
