@@ -1,9 +1,9 @@
 //! MQTT over WebSocket: carries bytes between a WebSocket and the broker.
 //!
-//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]), and so does the port of MQTT over TLS. The bytes go over the
-//! [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT. Doing this instead of using a broker's own
-//! WebSocket listener lets many MQTT packets share one WebSocket message, which is what a browser's throughput
-//! hangs on.
+//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]), and so does the port of MQTT over TLS
+//! ([`crate::mqtts`]). The bytes go over the [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT.
+//! Doing this instead of using a broker's own WebSocket listener lets many MQTT packets share one WebSocket message,
+//! which is what a browser's throughput hangs on.
 
 use axum::Router;
 use axum::body::Bytes;

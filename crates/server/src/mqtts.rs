@@ -2,8 +2,8 @@
 //!
 //! `serve` starts it where there is a certificate. The decrypted bytes go over the [`crate::bridge`] to the
 //! embedded broker; those of a client that begins like a browser take the way of [`crate::mqtt_ws`] there. Nothing
-//! in here reads MQTT beyond the first byte, which tells the two apart. Doing this instead of using the broker's own TLS listener lets
-//! HTTPS and MQTT share one certificate that can be renewed while clients are connected.
+//! in here reads MQTT beyond the first byte, which tells the two apart. Doing this instead of using the broker's own
+//! TLS listener lets HTTPS and MQTT share one certificate that can be renewed while clients are connected.
 
 mod websocket;
 
