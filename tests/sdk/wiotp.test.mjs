@@ -4,7 +4,7 @@
 // - It hands a query on as it is, one page each: walking through pages is up to its user (`getCustomConnectionState`).
 // - It reads `options.mqtt.caFile` and then ignores it; the CA has to come from NODE_EXTRA_CA_CERTS.
 // - For MQTT over WebSocket with TLS it knows the ports 433 (it means 443, which it would take for plain MQTT over TLS)
-//   and 8883. On 8883 Rollcall speaks MQTT only, so the test uses 433 and leads it to the HTTPS port.
+//   and 8883. One test uses 433 and leads it to the HTTPS port.
 // - It tells nobody when a subscription is answered, so the tests look at the packets of the MQTT client that it offers
 //   as `mqtt`.
 // - After a connection is closed it keeps a timer for five minutes, and with it the process: the last hook stops that.
@@ -35,7 +35,8 @@ after(async () => {
 
 const TLS = {};
 const PLAIN = { port: 1883, transport: 'tcp' };
-const WEBSOCKET = { port: 433, transport: 'websockets' };
+const WEBSOCKET = { port: 8883, transport: 'websockets' };
+const WEBSOCKET_AT_HTTPS = { port: 433, transport: 'websockets' };
 const options = (mqtt) => ({ domain, logLevel: 'silent', mqtt: { ...mqtt } });
 
 function keep(client) {
@@ -221,7 +222,8 @@ async function answered(watcher, subscribe) {
 for (const [name, mqtt, protocol, port] of [
   ['TLS', TLS, 'mqtt4', 8883],
   ['plain MQTT', PLAIN, 'mqtt4', 1883],
-  ['WebSocket with TLS', WEBSOCKET, 'mqtt4-ws', 433],
+  ['WebSocket with TLS', WEBSOCKET, 'mqtt4-ws', 8883],
+  ['WebSocket at the HTTPS port', WEBSOCKET_AT_HTTPS, 'mqtt4-ws', 433],
 ]) {
   for (const which of [['valve', 'node-device'], []]) {
     test(`device status arrives over ${name}, subscribed as ${which.join('/') || '+'}`, async () => {

@@ -140,10 +140,19 @@ const PATH_SEGMENT: &AsciiSet = &CONTROLS
     .add(b'+')
     .add(b'&');
 
-/// Percent-encodes `/ + # %` and controls, so that any text is one level of a topic.
+/// Percent-encodes `/ + # %` and controls, so that any text is one level of a topic. Everything else stays as it is,
+/// letters of other scripts too: the library would encode them.
 #[must_use]
 pub fn encode_topic_level(text: &str) -> String {
-    utf8_percent_encode(text, TOPIC_LEVEL).to_string()
+    let mut level = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() || c.is_control() {
+            level.extend(utf8_percent_encode(c.encode_utf8(&mut [0; 4]), TOPIC_LEVEL));
+        } else {
+            level.push(c);
+        }
+    }
+    level
 }
 
 /// Undoes [`encode_topic_level`]. `None` when the bytes are not UTF-8.
@@ -196,6 +205,7 @@ mod tests {
         check("mqttjs_1", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/mqttjs_1/mon");
         check("d:acme01:thermo", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/d:acme01:thermo/mon");
         check("d:acme01:a/b:c", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/d:acme01:a%2Fb:c/mon");
+        check("köln/日本", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/köln%2F日本/mon");
         check("a+b#c%", Other, Some("mqtt"), None, "iot-2/type/mqtt/id/a%2Bb%23c%25/mon");
     }
 

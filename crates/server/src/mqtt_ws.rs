@@ -1,9 +1,9 @@
-//! MQTT over WebSocket on the HTTP server's own port: carries bytes between a WebSocket and the broker.
+//! MQTT over WebSocket: carries bytes between a WebSocket and the broker.
 //!
-//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]). The bytes go over the
-//! [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT. Doing this instead of using a broker's own
-//! WebSocket listener lets many MQTT packets share one WebSocket message, which is what a browser's throughput
-//! hangs on.
+//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]), and so does the port of MQTT over TLS
+//! ([`crate::mqtts`]). The bytes go over the [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT.
+//! Doing this instead of using a broker's own WebSocket listener lets many MQTT packets share one WebSocket message,
+//! which is what a browser's throughput hangs on.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -34,7 +34,7 @@ pub struct Door {
     pub bridge: Bridge,
     /// Knows who sends a request.
     pub gate: Gate,
-    /// Only this machine can reach the HTTP server.
+    /// Only this machine can reach the port.
     pub is_local: bool,
 }
 

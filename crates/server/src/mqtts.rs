@@ -1,20 +1,25 @@
 //! MQTT over TLS: carries bytes between TLS connections and the broker.
 //!
 //! `serve` starts it where there is a certificate. The decrypted bytes go over the [`crate::bridge`] to the
-//! embedded broker. Nothing in here reads MQTT. Doing this instead of using the broker's own TLS listener lets
-//! HTTPS and MQTT share one certificate that can be renewed while clients are connected.
+//! embedded broker; those of a client that begins like a browser take the way of [`crate::mqtt_ws`] there. Nothing
+//! in here reads MQTT beyond the first byte, which tells the two apart. Doing this instead of using the broker's own
+//! TLS listener lets HTTPS and MQTT share one certificate that can be renewed while clients are connected.
+
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use crate::arrival::Arrival;
-use crate::bridge::{Bridge, CLOSE_MAX, CONNECT_BYTES_MIN, FIRST_BYTES_MAX, FromBroker, Guest, SEND_MAX};
+use crate::bridge::{CLOSE_MAX, CONNECT_BYTES_MIN, FIRST_BYTES_MAX, FromBroker, Guest, SEND_MAX};
+use crate::mqtt_ws::Door;
 use crate::tls::accept::{self, Plain, Running};
 
 /// What a TLS record holds at most, in bytes.
@@ -22,11 +27,37 @@ const RECORD_MAX: usize = 16 * 1_024;
 /// What the reader of a quiet client holds, in bytes; a busy one's grows to [`RECORD_MAX`].
 const READ_MIN: usize = 1_024;
 
+/// The first byte of `GET`. MQTT begins with a CONNECT, whose first byte is 0x10 (MQTT 5, section 3.1.1).
+const HTTP_BEGIN: u8 = b'G';
+
 /// Accepts clients until what is returned is dropped. Those that are connected then stay.
-pub fn start(listener: TcpListener, config: Arc<ServerConfig>, bridge: Bridge) -> Running {
+pub fn start(listener: TcpListener, config: Arc<ServerConfig>, door: Door) -> Running {
     Running::spawn(accept::run(listener, config, Plain::Close, move |stream, client| {
-        carry(bridge.clone(), client, stream)
+        welcome(door.clone(), client, stream)
     }))
+}
+
+/// Finds out what a client speaks and lets it in.
+async fn welcome(door: Door, client: SocketAddr, mut stream: TlsStream<TcpStream>) {
+    let begun_by = Instant::now() + FIRST_BYTES_MAX;
+    // Looked at, and left for whoever reads next.
+    let first = match tokio::time::timeout_at(begun_by, stream.fill_buf()).await {
+        Ok(Ok(bytes)) => bytes.first().copied(),
+        Ok(Err(_)) => return,
+        Err(_) => None,
+    };
+    let arrival = Arrival { client, secure: true };
+    match first {
+        Some(HTTP_BEGIN) => {
+            let head_max = begun_by.saturating_duration_since(Instant::now());
+            websocket::serve(door, arrival, stream, head_max).await;
+        }
+        Some(_) => carry(door, arrival, stream, begun_by).await,
+        None => {
+            // It has closed, or has said nothing for too long, and may be gone.
+            let _ = tokio::time::timeout(CLOSE_MAX, stream.shutdown()).await;
+        }
+    }
 }
 
 /// Which end closed first.
@@ -35,20 +66,21 @@ enum Stopped {
     /// It closed its half, or is gone.
     ByClient,
     ByBroker,
-    /// The client completed the handshake and said nothing.
+    /// The client completed the handshake and began no CONNECT.
     Silent,
 }
 
-async fn carry(bridge: Bridge, client: SocketAddr, stream: TlsStream<TcpStream>) {
-    let arrival = Arrival { client, secure: true };
-    let is_local = client.ip().to_canonical().is_loopback();
+async fn carry(door: Door, arrival: Arrival, stream: TlsStream<TcpStream>, begun_by: Instant) {
+    let is_local = door.is_local && arrival.client.ip().to_canonical().is_loopback();
     let guest = Guest { arrival, websocket: false, caller: None, is_local };
-    let Some((broker, announcement)) = bridge.connect(guest).await else {
+    let Some((broker, announcement)) = door.bridge.connect(guest).await else {
         return;
     };
     let (from_broker, to_broker) = broker.into_split();
     let (mut from_client, mut to_client) = tokio::io::split(stream);
-    let stopped = exchange(&mut from_client, &mut to_client, FromBroker::new(from_broker), to_broker).await;
+    let from_broker = FromBroker::new(from_broker);
+    let upwards = upwards(&mut from_client, to_broker, begun_by);
+    let stopped = exchange(upwards, &mut to_client, from_broker).await;
     // Both halves of the broker's connection are closed by now, so that it learns of the end at once.
     drop(announcement);
     let goodbye = async {
@@ -66,25 +98,28 @@ async fn carry(bridge: Bridge, client: SocketAddr, stream: TlsStream<TcpStream>)
 /// Carries bytes both ways until one end has stopped. What the broker still has to say to a client that has
 /// closed its own half is passed on.
 async fn exchange(
-    from_client: &mut ReadHalf<TlsStream<TcpStream>>,
+    upwards: impl Future<Output = Stopped>,
     to_client: &mut WriteHalf<TlsStream<TcpStream>>,
     from_broker: FromBroker,
-    to_broker: OwnedWriteHalf,
 ) -> Stopped {
     let downwards = downwards(from_broker, to_client);
     tokio::pin!(downwards);
     let stopped = tokio::select! {
-        stopped = upwards(from_client, to_broker) => stopped,
+        stopped = upwards => stopped,
         stopped = &mut downwards => return stopped,
     };
     let _ = tokio::time::timeout(CLOSE_MAX, downwards).await;
     stopped
 }
 
-async fn upwards(from_client: &mut ReadHalf<TlsStream<TcpStream>>, mut broker: OwnedWriteHalf) -> Stopped {
+async fn upwards(
+    from_client: &mut ReadHalf<TlsStream<TcpStream>>,
+    mut broker: OwnedWriteHalf,
+    begun_by: Instant,
+) -> Stopped {
     let mut bytes = vec![0; READ_MIN];
     let begin = pass(from_client, &mut broker, &mut bytes, CONNECT_BYTES_MIN);
-    match tokio::time::timeout(FIRST_BYTES_MAX, begin).await {
+    match tokio::time::timeout_at(begun_by, begin).await {
         Ok(None) => pass(from_client, &mut broker, &mut bytes, usize::MAX).await.unwrap_or(Stopped::ByClient),
         Ok(Some(stopped)) => stopped,
         Err(_) => Stopped::Silent,

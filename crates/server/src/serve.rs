@@ -115,14 +115,15 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         gate: gate.clone(),
     };
     let is_local = doors.http.ip().to_canonical().is_loopback();
-    let app = app(state, mqtt_ws::Door { bridge: broker.bridge(doors.http.port()), gate, is_local });
+    let bridge = broker.bridge(doors.http.port());
+    let app = app(state, mqtt_ws::Door { bridge, gate: gate.clone(), is_local });
     let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
     let accepts_anonymous = embedded.is_local() && !credentials.has_devices()?;
     let notices = Notices { link: credentials.make_link()?, accepts_anonymous };
     announce(&config, &doors, broker.mqtt_addr(), &notices);
 
     tokio::select! {
-        result = doors.serve(app, &broker) => result?,
+        result = doors.serve(app, &broker, gate) => result?,
         () = interrupted() => {}
     }
     say("Stopping …");

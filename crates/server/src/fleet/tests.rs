@@ -270,6 +270,38 @@ proptest! {
     }
 
     #[test]
+    fn a_roster_beside_the_fleet_answers_as_one_table_of_both_would(
+        events in any_events(), registered in prop::collection::vec(any_id(), 0..40), query in any_query(), limit in 1..9_u32,
+    ) {
+        let (fleet, one) = (Fleet::new(), filled(&events));
+        one.write().load_ids(registered.clone());
+        let mut roster = Roster::new(registered);
+        // The clients come while the roster is in use.
+        for some in events.chunks(7) {
+            fleet.apply(some);
+            fleet.query_with(&mut roster, &Query::default(), now()).unwrap();
+        }
+        let page = fleet.query_with(&mut roster, &query, now()).unwrap();
+        let expect = one.query(&query, now()).unwrap();
+        prop_assert_eq!(page.results, expect.results);
+        prop_assert_eq!((page.total_rows, page.bookmark.is_some()), (expect.total_rows, expect.bookmark.is_some()));
+        prop_assert_eq!(page.facets, expect.facets);
+        let mut query = Query { skip: 0, limit: 1_000, ..query };
+        let expect = one.query(&query, now()).unwrap().results;
+        query.limit = limit;
+        let mut walked = Vec::new();
+        loop {
+            let page = fleet.query_with(&mut roster, &query, now()).unwrap();
+            walked.extend(page.results);
+            query.bookmark = page.bookmark;
+            if query.bookmark.is_none() {
+                break;
+            }
+        }
+        prop_assert_eq!(walked, expect);
+    }
+
+    #[test]
     fn a_walk_in_id_order_meets_every_steady_client_exactly_once(
         events in any_events(), changes in prop::collection::vec(any_event(), 0..60), limit in 1..6_u32, descending in any::<bool>(),
         terms in prop::collection::vec(any_term(), 0..2),

@@ -13,8 +13,10 @@ use tokio::net::TcpListener;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::{ServeError, http};
+use crate::access::Gate;
 use crate::arrival::{self, Way};
 use crate::config::Config;
+use crate::mqtt_ws::Door;
 use crate::mqtts;
 use crate::source::embedded::EmbeddedBroker;
 use crate::tls::accept::{HttpsListener, Running};
@@ -82,7 +84,7 @@ impl Doors {
     ///
     /// # Errors
     /// When the HTTP server fails.
-    pub async fn serve(self, app: Router, broker: &EmbeddedBroker) -> Result<(), ServeError> {
+    pub async fn serve(self, app: Router, broker: &EmbeddedBroker, gate: Gate) -> Result<(), ServeError> {
         let app = app.layer(middleware::from_fn_with_state(self.way, arrival::note));
         let Some(secure) = self.secure else {
             http::serve(self.listener, app, http::HEAD_MAX).await;
@@ -94,8 +96,9 @@ impl Doors {
         } else {
             app
         };
-        let bridge = broker.bridge(secure.mqtts.port());
-        let _mqtts = mqtts::start(secure.listener, Arc::clone(&secure.tls.mqtts), bridge);
+        let is_local = secure.mqtts.ip().to_canonical().is_loopback();
+        let door = Door { bridge: broker.bridge(secure.mqtts.port()), gate, is_local };
+        let _mqtts = mqtts::start(secure.listener, Arc::clone(&secure.tls.mqtts), door);
         let _reload = Running::spawn(reload::watch(Arc::clone(&secure.tls)));
         let https =
             HttpsListener::new(self.listener, Arc::clone(&secure.tls.https)).map_err(ServeError::Serve)?;

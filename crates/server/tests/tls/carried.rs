@@ -22,7 +22,7 @@ use crate::certificates::{Authority, connect};
 use crate::harness::{Connect, PATIENCE, Running, soon, start};
 
 /// Opens the TLS of the server with the authority's certificate.
-fn tls(authority: &Authority) -> Tls {
+pub fn tls(authority: &Authority) -> Tls {
     let source = CertificateSource::Files { certificate: authority.certificate(), key: authority.key() };
     Tls::open(&source, authority.folder.path(), "acme01", &[]).unwrap()
 }
@@ -34,9 +34,9 @@ async fn listen() -> (TcpListener, SocketAddr) {
 }
 
 /// MQTT over TLS for this broker.
-async fn mqtts(running: &Running, tls: &Tls) -> (SocketAddr, Task) {
+pub async fn mqtts(running: &Running, tls: &Tls) -> (SocketAddr, Task) {
     let (listener, address) = listen().await;
-    (address, mqtts::start(listener, Arc::clone(&tls.mqtts), running.broker.bridge(address.port())))
+    (address, mqtts::start(listener, Arc::clone(&tls.mqtts), running.door(address.port())))
 }
 
 #[tokio::test]

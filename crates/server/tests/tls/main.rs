@@ -13,3 +13,4 @@ mod harness;
 mod refusals;
 mod renewal;
 mod self_signed;
+mod websocket;

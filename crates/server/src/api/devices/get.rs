@@ -8,7 +8,7 @@ use crate::api::SharedState;
 use crate::api::error::{ApiError, ErrorBody};
 use crate::api::params::Segments;
 
-/// One device or gateway of this organisation.
+/// One device or gateway of this organisation, which was registered or seen.
 #[utoipa::path(
     get,
     path = "/api/v0002/device/types/{typeId}/devices/{deviceId}",

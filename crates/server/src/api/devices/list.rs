@@ -17,7 +17,7 @@ use crate::api::{ApiState, Shared, SharedState};
 use crate::fleet::BookmarkError;
 use crate::identity::IdentityError;
 
-/// The devices and gateways of one type.
+/// The devices and gateways of one type that were registered or seen.
 #[utoipa::path(
     get,
     path = "/api/v0002/device/types/{typeId}/devices",
@@ -44,7 +44,7 @@ pub async fn list(
     answer(shared, headers, query).await
 }
 
-/// All devices and gateways.
+/// All devices and gateways that were registered or seen.
 #[utoipa::path(
     get,
     path = "/api/v0002/bulk/devices",
