@@ -22,7 +22,7 @@ use rollcall_model::time::TimeExpr;
 use rollcall_model::{ClientState, StateDoc, Timestamp, fold};
 use rollcall_server::fleet::Fleet;
 
-/// Panics when a property does not hold for the input.
+/// What a fuzzer calls with its input; it panics when a property does not hold.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus.

@@ -3,6 +3,7 @@
 //! Called by the stores; the only module that fetches. It knows no view and retries nothing.
 
 mod fetch;
+mod session;
 
 use std::collections::HashMap;
 
@@ -12,8 +13,9 @@ use rollcall_model::query::Query;
 use rollcall_model::{StateDoc, Timestamp};
 use serde::Deserialize;
 
-pub use fetch::{Abort, ApiError, Token};
+pub use fetch::{Abort, ApiError, Token, accept_answers_from_now_on, on_unauthorized};
 use fetch::{get, get_json};
+pub use session::{Credentials, Who, sign_in, sign_out, who_am_i};
 
 use crate::url::encode_pairs;
 

@@ -52,6 +52,19 @@ pub fn media(query: &str) -> ArcRwSignal<bool> {
     signal
 }
 
+/// Takes a fragment that begins like this out of the address, so that neither the history nor whoever copies the
+/// address has it, and returns the rest of it.
+#[must_use]
+pub fn take_fragment(prefix: &str) -> Option<String> {
+    let window = web_sys::window()?;
+    let location = window.location();
+    let rest = location.hash().ok()?.strip_prefix(prefix)?.to_owned();
+    let address = location.pathname().ok()? + &location.search().ok()?;
+    // It can only fail for an address of another origin, which this is not.
+    let _ = window.history().ok()?.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+    Some(rest)
+}
+
 #[must_use]
 pub fn is_hidden() -> bool {
     web_sys::window().and_then(|window| window.document()).is_some_and(|document| document.hidden())

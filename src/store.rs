@@ -5,16 +5,18 @@ mod clock;
 mod detail;
 mod feed;
 mod prefs;
+mod session;
 mod status;
 mod table;
 mod view;
 
-use leptos::prelude::{expect_context, provide_context};
+use leptos::prelude::{Effect, Get, expect_context, provide_context};
 
 pub use clock::Clock;
 pub use detail::{Detail, LogState, Open};
 pub use feed::Feed;
 pub use prefs::{Prefs, Theme};
+pub use session::{Ended, Phase, Session, SignInProblem};
 pub use status::StatusStore;
 pub use table::{Counts, Table};
 pub use view::ViewStore;
@@ -41,14 +43,14 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// `None` for what the dashboard itself gave up.
+    /// `None` for what the dashboard itself gave up, and for what the sign-in page is shown for instead.
     #[must_use]
     pub fn of(error: crate::api::ApiError) -> Option<Self> {
         use crate::api::ApiError;
         Some(match error {
-            ApiError::Aborted => return None,
+            ApiError::Aborted | ApiError::Refused { status: 401, .. } => return None,
             ApiError::Unreachable => Self::Unreachable,
-            ApiError::Refused { status, message } => Self::Refused { status, message },
+            ApiError::Refused { status, message, .. } => Self::Refused { status, message },
             ApiError::Malformed => Self::Malformed,
         })
     }
@@ -57,6 +59,7 @@ impl Problem {
 /// All stores. Handles only: copying is free.
 #[derive(Clone, Copy)]
 pub struct Stores {
+    pub session: Session,
     pub clock: Clock,
     pub prefs: Prefs,
     pub view: ViewStore,
@@ -69,19 +72,51 @@ pub struct Stores {
 impl Stores {
     /// Makes the stores, starts what runs by itself, and lets every view below find them.
     pub fn provide() {
+        // First of all, because it takes the code of a sign-in link out of the address.
+        let session = Session::load();
         let clock = Clock::start();
         let prefs = Prefs::load();
         let view = ViewStore::load();
-        let status = StatusStore::new(clock);
-        let table = Table::new(clock, view, status);
-        let detail = Detail::new(clock, view);
-        let feed = Feed::new(table, detail, status);
-        let stores = Self { clock, prefs, view, status, table, detail, feed };
+        let status = StatusStore::new(clock, session);
+        let table = Table::new(clock, view, status, session);
+        let detail = Detail::new(clock, view, session);
+        let feed = Feed::new(table, detail, status, session);
+        let stores = Self { session, clock, prefs, view, status, table, detail, feed };
         provide_context(stores);
         status.start();
         table.start();
         detail.start();
         feed.start();
+        stores.follow_session();
+    }
+
+    /// While nobody is signed in nothing is asked for. What was on screen waits in memory, so that the reader goes on
+    /// from there; the feed follows by itself.
+    fn follow_session(self) {
+        let Self { session, status, table, detail, .. } = self;
+        Effect::new(move |before: Option<Phase>| {
+            let phase = session.phase.get();
+            match (before, phase) {
+                (Some(Phase::In), Phase::In) => {}
+                (_, Phase::In) => {
+                    status.ask();
+                    table.resume();
+                    detail.refresh();
+                }
+                (Some(Phase::In), _) => {
+                    table.halt();
+                    detail.halt();
+                }
+                _ => {}
+            }
+            phase
+        });
+        // Who it is could not be asked while the server was away.
+        Effect::new(move || {
+            if table.api.get() == ApiState::Fine {
+                session.ask_if_unsure();
+            }
+        });
     }
 }
 

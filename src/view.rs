@@ -1,5 +1,6 @@
 //! The page. Components read stores and change the view; they never touch the network or the URL.
 
+mod account;
 mod banner;
 mod chips;
 mod details;
@@ -17,6 +18,7 @@ mod panel;
 mod range;
 mod row;
 mod select;
+mod sign_in;
 mod summary;
 mod ui;
 
@@ -24,15 +26,25 @@ use crate::view::live::{flag, say};
 use leptos::prelude::*;
 
 use crate::i18n::t;
-use crate::store::{ApiState, Stores, stores};
+use crate::store::{ApiState, Phase, Stores, stores};
 use ui::Ui;
 
-/// The whole dashboard.
+/// The whole page: the dashboard, or the sign-in page in its place.
 #[component]
 pub fn App() -> impl IntoView {
     Stores::provide();
     let ui = Ui::provide();
     keys::listen();
+    let phase = stores().session.phase;
+    move || match phase.get() {
+        Phase::Checking => view! { <p class="checking">{say(t::loading)}</p> }.into_any(),
+        Phase::In => view! { <Dashboard ui=ui/> }.into_any(),
+        Phase::Out => view! { <sign_in::SignIn/> }.into_any(),
+    }
+}
+
+#[component]
+fn Dashboard(ui: Ui) -> impl IntoView {
     let has_panel = flag(move || stores().view.with(|view| view.client.is_some()));
     let (feed, table) = (stores().feed, stores().table);
     let is_paused = flag(move || feed.is_paused.get());

@@ -1,12 +1,15 @@
-//! One GET request over the browser's `fetch`, with a time limit and a handle that gives it up.
+//! One request over the browser's `fetch`, with a time limit and a handle that gives it up.
+//!
+//! Whatever is asked for, the answer can be that nobody is signed in (any more): this is told to one listener, here,
+//! so that no caller can forget it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use leptos::prelude::{TimeoutHandle, set_timeout_with_handle};
 use serde::de::DeserializeOwned;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Headers, RequestInit, Response};
 
@@ -20,9 +23,30 @@ pub enum ApiError {
     /// The request was given up by the dashboard itself.
     Aborted,
     /// The server answered, but not with what was asked for.
-    Refused { status: u16, message: String },
+    Refused {
+        status: u16,
+        message: String,
+        /// After how many seconds the server wants to be asked again, if it says so.
+        retry_after_s: Option<u64>,
+    },
     /// The answer is not what the contract says.
     Malformed,
+}
+
+thread_local! {
+    static UNAUTHORIZED: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
+    /// Counts the sessions. A question of an older one says nothing about this one.
+    static SESSION_SERIAL: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Calls `then` whenever an answer says that nobody is signed in.
+pub fn on_unauthorized(then: Rc<dyn Fn()>) {
+    UNAUTHORIZED.set(Some(then));
+}
+
+/// A session has begun: answers to what was asked before it do not end it.
+pub fn accept_answers_from_now_on() {
+    SESSION_SERIAL.set(SESSION_SERIAL.get().wrapping_add(1));
 }
 
 /// Gives the requests that carry its token up when it is dropped.
@@ -107,23 +131,64 @@ pub(super) async fn get_json<T: DeserializeOwned>(address: &str, token: &Token) 
     get(address, None, token).await?.ok_or(ApiError::Malformed)?.parse()
 }
 
-/// `None` for "not modified", which only a request with an `etag` can get.
+/// What is asked for.
+pub(super) struct Request<'a> {
+    pub method: &'static str,
+    pub address: &'a str,
+    pub etag: Option<&'a str>,
+    /// A body.
+    pub json: Option<String>,
+}
+
+impl<'a> Request<'a> {
+    pub fn get(address: &'a str) -> Self {
+        Self { method: "GET", address, etag: None, json: None }
+    }
+
+    fn options(&self, token: &Token) -> RequestInit {
+        let options = RequestInit::new();
+        options.set_method(self.method);
+        if let Some(controller) = &token.controller {
+            options.set_signal(Some(&controller.signal()));
+        }
+        if let Ok(headers) = Headers::new() {
+            // The browser refuses names and values of headers that are malformed; these are not.
+            if let Some(etag) = self.etag {
+                let _ = headers.set("If-None-Match", etag);
+            }
+            if let Some(json) = &self.json {
+                let _ = headers.set("Content-Type", "application/json");
+                options.set_body(&JsValue::from_str(json));
+            }
+            options.set_headers(&headers);
+        }
+        options
+    }
+}
+
+/// Asks for data. `None` for "not modified", which only a request with an `etag` can get.
 pub(super) async fn get(
     address: &str,
     etag: Option<&str>,
     token: &Token,
 ) -> Result<Option<Answer>, ApiError> {
+    let session = SESSION_SERIAL.get();
+    let answer = send(&Request { etag, ..Request::get(address) }, token).await;
+    if matches!(answer, Err(ApiError::Refused { status: 401, .. })) && session == SESSION_SERIAL.get() {
+        let listener = UNAUTHORIZED.with_borrow(Clone::clone);
+        if let Some(listener) = listener {
+            listener();
+        }
+    }
+    answer
+}
+
+/// Asks, and leaves it to the caller what a refusal means.
+pub(super) async fn send(request: &Request<'_>, token: &Token) -> Result<Option<Answer>, ApiError> {
     let _limit = token.start_limit();
     let window = web_sys::window().ok_or(ApiError::Unreachable)?;
-    let options = RequestInit::new();
-    if let Some(controller) = &token.controller {
-        options.set_signal(Some(&controller.signal()));
-    }
-    if let (Some(etag), Ok(headers)) = (etag, Headers::new()) {
-        let _ = headers.set("If-None-Match", etag);
-        options.set_headers(&headers);
-    }
-    let response = JsFuture::from(window.fetch_with_str_and_init(address, &options)).await;
+    let response = window.fetch_with_str_and_init(request.address, &request.options(token));
+    let response = JsFuture::from(response).await;
     let response: Response =
         response.map_err(|_| token.failure())?.dyn_into().map_err(|_| ApiError::Unreachable)?;
     if response.status() == 304 {
@@ -131,10 +196,14 @@ pub(super) async fn get(
     }
     let body = JsFuture::from(response.text().map_err(|_| ApiError::Unreachable)?).await;
     let body = body.map_err(|_| token.failure())?.as_string().unwrap_or_default();
-    if !response.ok() {
-        return Err(ApiError::Refused { status: response.status(), message: message_of(&body) });
-    }
     let header = |name: &str| response.headers().get(name).ok().flatten();
+    if !response.ok() {
+        return Err(ApiError::Refused {
+            status: response.status(),
+            message: message_of(&body),
+            retry_after_s: header("retry-after").and_then(|seconds| seconds.trim().parse().ok()),
+        });
+    }
     Ok(Some(Answer { etag: header("etag"), link: header("link"), body }))
 }
 

@@ -11,7 +11,7 @@ use leptos::task::spawn_local;
 use rollcall_model::log::LogEntry;
 use rollcall_model::{ConnectionEvent, EventKind, StateDoc, fold};
 
-use super::{Clock, Problem, ViewStore};
+use super::{Clock, Problem, Session, ViewStore};
 use crate::api::{self, Abort, LogPage};
 use crate::url::Range;
 
@@ -52,10 +52,11 @@ pub struct Detail {
     abort: StoredValue<Option<Abort>, LocalStorage>,
     is_refresh_asked: StoredValue<bool>,
     clock: Clock,
+    session: Session,
 }
 
 impl Detail {
-    pub(super) fn new(clock: Clock, view: ViewStore) -> Self {
+    pub(super) fn new(clock: Clock, view: ViewStore, session: Session) -> Self {
         Self {
             open: RwSignal::default(),
             log: RwSignal::default(),
@@ -63,6 +64,7 @@ impl Detail {
             abort: StoredValue::new_local(None),
             is_refresh_asked: StoredValue::new(false),
             clock,
+            session,
         }
     }
 
@@ -84,6 +86,11 @@ impl Detail {
         if self.chosen.get_untracked().is_some() {
             self.read();
         }
+    }
+
+    /// Gives up what is being read; what was read stays.
+    pub(super) fn halt(self) {
+        self.abort.set_value(None);
     }
 
     /// Reads the next, older page of the log.
@@ -140,8 +147,8 @@ impl Detail {
     }
 
     fn read(self) {
-        let Some((id, range)) = self.chosen.get_untracked() else {
-            return self.abort.set_value(None);
+        let Some((id, range)) = self.chosen.get_untracked().filter(|_| self.session.is_in()) else {
+            return self.halt();
         };
         self.log.update(|log| log.is_loading = true);
         let now = self.clock.exact();

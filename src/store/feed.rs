@@ -8,7 +8,7 @@ use leptos::prelude::{
     window_event_listener_untyped,
 };
 
-use super::{Detail, StatusStore, Table};
+use super::{Detail, Phase, Session, StatusStore, Table};
 use crate::browser;
 use crate::monitor::{FeedState, Monitor, Tell};
 
@@ -21,10 +21,11 @@ pub struct Feed {
     table: Table,
     detail: Detail,
     status: StatusStore,
+    session: Session,
 }
 
 impl Feed {
-    pub(super) fn new(table: Table, detail: Detail, status: StatusStore) -> Self {
+    pub(super) fn new(table: Table, detail: Detail, status: StatusStore, session: Session) -> Self {
         Self {
             state: RwSignal::new(FeedState::Off),
             is_paused: RwSignal::new(false),
@@ -32,18 +33,21 @@ impl Feed {
             table,
             detail,
             status,
+            session,
         }
     }
 
     pub(super) fn start(self) {
         let monitor = Monitor::new(Rc::new(move |tell| self.hear(tell)));
         self.monitor.set_value(Some(monitor));
-        Effect::new(move |was_known: Option<bool>| {
-            let is_known = self.status.is_known();
-            if is_known && was_known != Some(true) && !browser::is_hidden() {
-                self.connect();
+        Effect::new(move |was_wanted: Option<bool>| {
+            let is_wanted = self.status.is_known() && self.session.phase.get() == Phase::In;
+            match (was_wanted == Some(true), is_wanted) {
+                (false, true) if !browser::is_hidden() => self.connect(),
+                (true, false) => self.disconnect(),
+                _ => {}
             }
-            is_known
+            is_wanted
         });
         window_event_listener_untyped("visibilitychange", move |_| self.follow_visibility());
     }
@@ -76,6 +80,14 @@ impl Feed {
         });
     }
 
+    fn disconnect(self) {
+        self.monitor.with_value(|monitor| {
+            if let Some(monitor) = monitor {
+                monitor.stop();
+            }
+        });
+    }
+
     fn hear(self, tell: Tell) {
         match tell {
             Tell::State(state) => {
@@ -83,6 +95,10 @@ impl Feed {
                 self.state.set(state);
                 let is_live = matches!(state, FeedState::Live { .. });
                 self.table.set_live(is_live);
+                if matches!(state, FeedState::Down { .. }) {
+                    // Perhaps because the session is over: only an answer of the API can say so.
+                    self.status.ask();
+                }
                 if is_live && !was_live {
                     // What happened while nobody listened.
                     self.table.refresh();
@@ -100,11 +116,10 @@ impl Feed {
     /// A hidden page costs nothing: no feed, no questions. It catches up when it is seen again.
     fn follow_visibility(self) {
         if browser::is_hidden() {
-            self.monitor.with_value(|monitor| {
-                if let Some(monitor) = monitor {
-                    monitor.stop();
-                }
-            });
+            self.disconnect();
+        } else if !self.session.is_in() {
+            // Perhaps somebody signed in on another page.
+            self.session.ask_again();
         } else if self.status.is_known() {
             self.status.ask();
             self.table.refresh();

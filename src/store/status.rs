@@ -5,7 +5,7 @@ use std::time::Duration;
 use leptos::prelude::{Get, GetUntracked, RwSignal, Set, With, WithUntracked, set_interval};
 use leptos::task::spawn_local;
 
-use super::Clock;
+use super::{Clock, Session};
 use crate::api::{self, Status, Token};
 use crate::browser;
 
@@ -27,15 +27,17 @@ pub struct StatusStore {
     is_asking: RwSignal<bool>,
     has_answered: RwSignal<bool>,
     clock: Clock,
+    session: Session,
 }
 
 impl StatusStore {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, session: Session) -> Self {
         Self {
             server: RwSignal::default(),
             is_asking: RwSignal::new(false),
             has_answered: RwSignal::new(false),
             clock,
+            session,
         }
     }
 
@@ -51,9 +53,9 @@ impl StatusStore {
         );
     }
 
-    /// Asks now, unless a question is open. A failure is the table's to report, which asks the same server.
+    /// Asks now, unless a question is open or nobody is signed in. A failure is the table's to report, which asks the same server.
     pub fn ask(self) {
-        if self.is_asking.get_untracked() {
+        if self.is_asking.get_untracked() || !self.session.is_in() {
             return;
         }
         self.is_asking.set(true);

@@ -17,7 +17,7 @@ use leptos::prelude::{
 use rollcall_model::ConnectionEvent;
 use rollcall_model::query::{Filter, SortKey};
 
-use super::{ApiState, Clock, StatusStore, ViewStore};
+use super::{ApiState, Clock, Session, StatusStore, ViewStore};
 use crate::api::Abort;
 use crate::browser;
 use crate::monitor::Backoff;
@@ -51,6 +51,7 @@ pub struct Table {
     inner: StoredValue<Inner, LocalStorage>,
     clock: Clock,
     status: StatusStore,
+    session: Session,
 }
 
 struct Inner {
@@ -73,7 +74,7 @@ struct Inner {
 }
 
 impl Table {
-    pub(super) fn new(clock: Clock, view: ViewStore, status: StatusStore) -> Self {
+    pub(super) fn new(clock: Clock, view: ViewStore, status: StatusStore, session: Session) -> Self {
         let inner = Inner {
             window: Window::default(),
             visible: 0..40,
@@ -107,6 +108,7 @@ impl Table {
             inner: StoredValue::new_local(inner),
             clock,
             status,
+            session,
         }
     }
 
@@ -169,6 +171,22 @@ impl Table {
     pub fn retry(self) {
         self.inner.update_value(|inner| inner.backoff.reset());
         self.ask_now();
+    }
+
+    /// Gives up what was asked for; the rows stay.
+    pub(super) fn halt(self) {
+        self.inner.update_value(|inner| {
+            inner.abort = None;
+            if let Some(wake) = inner.wake.take() {
+                wake.clear();
+            }
+        });
+    }
+
+    /// Asks for everything that may have changed since the halt.
+    pub(super) fn resume(self) {
+        self.want_counts();
+        self.retry();
     }
 
     pub(super) fn set_live(self, is_live: bool) {

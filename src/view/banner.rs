@@ -41,7 +41,7 @@ pub fn Banner() -> impl IntoView {
 pub fn name_of(problem: &Problem) -> String {
     match problem {
         Problem::Unreachable => t::cannot_reach(),
-        Problem::Refused { status: 401, .. } => t::refused_sign_in(),
+        Problem::Refused { status: 403, message } => t::forbidden(&text::limited(message, 300)),
         Problem::Refused { status, message } => t::refused(&status.to_string(), &text::limited(message, 300)),
         Problem::Malformed => t::malformed(),
     }

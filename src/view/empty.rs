@@ -96,7 +96,11 @@ pub fn Copy(text: impl Fn() -> String + 'static) -> impl IntoView {
             return;
         }
         is_copied.set(true);
-        leptos::prelude::set_timeout(move || is_copied.set(false), std::time::Duration::from_secs(2));
+        // The button may be gone by then.
+        let calm = move || {
+            let _ = is_copied.try_set(false);
+        };
+        leptos::prelude::set_timeout(calm, std::time::Duration::from_secs(2));
     };
     view! {
         <button type="button" on:click=copy>

@@ -61,6 +61,11 @@ fn Announcer() -> impl IntoView {
             }
         }
     };
-    set_interval(announce, ANNOUNCE_EVERY);
+    let interval = set_interval_with_handle(announce, ANNOUNCE_EVERY).ok();
+    on_cleanup(move || {
+        if let Some(interval) = interval {
+            interval.clear();
+        }
+    });
     view! { <div class="for-readers" role="status" aria-live="polite">{said}</div> }
 }

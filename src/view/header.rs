@@ -3,6 +3,7 @@
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 
+use super::account::Account;
 use super::ui::ui;
 use crate::browser::wall_ms;
 use crate::format;
@@ -13,7 +14,7 @@ use rollcall_model::Timestamp;
 
 #[component]
 pub fn Header() -> impl IntoView {
-    let stores = stores();
+    let (stores, ui) = (stores(), ui());
     let org = live(move || stores.status.with(|status| status.org.clone()).unwrap_or_default());
     let zone = live(move || t::zone_title(&format::time_zone()));
     view! {
@@ -24,7 +25,13 @@ pub fn Header() -> impl IntoView {
             <ApiIndicator/>
             <FeedIndicator/>
             <span class="zone" title=zone>{live(|| t::zone_label(&format::time_zone()))}</span>
-            <Settings/>
+            <Language/>
+            <ThemeButton/>
+            <button class="icon for-keyboard" type="button" title=say(t::help_button) aria-label=say(t::help_button)
+                on:click=move |_| ui.has_help.set(true)>
+                <span aria-hidden="true">"?"</span>
+            </button>
+            <Account/>
         </header>
     }
 }
@@ -91,8 +98,28 @@ fn FeedIndicator() -> impl IntoView {
 }
 
 #[component]
-fn Settings() -> impl IntoView {
-    let (prefs, ui) = (stores().prefs, ui());
+pub fn Language() -> impl IntoView {
+    let prefs = stores().prefs;
+    let languages = || {
+        let option = |(tag, name): &(&'static str, &'static str)| {
+            let (tag, name) = (*tag, *name);
+            view! { <option value=tag prop:selected=flag(move || prefs.language.get() == tag)>{name}</option> }
+        };
+        LANGUAGES.iter().map(option).collect_view()
+    };
+    (LANGUAGES.len() > 1).then(|| {
+        view! {
+            <select class="language" aria-label=say(t::language)
+                on:change=move |event| prefs.choose_language(&event_target_value(&event))>
+                {languages()}
+            </select>
+        }
+    })
+}
+
+#[component]
+pub fn ThemeButton() -> impl IntoView {
+    let prefs = stores().prefs;
     let theme = live(move || match prefs.theme.get() {
         Theme::Auto => t::theme_auto(),
         Theme::Light => t::theme_light(),
@@ -103,27 +130,10 @@ fn Settings() -> impl IntoView {
         Theme::Light => "○".to_owned(),
         Theme::Dark => "●".to_owned(),
     });
-    let languages = || {
-        let option = |(tag, name): &(&'static str, &'static str)| {
-            let (tag, name) = (*tag, *name);
-            view! { <option value=tag prop:selected=flag(move || prefs.language.get() == tag)>{name}</option> }
-        };
-        LANGUAGES.iter().map(option).collect_view()
-    };
     view! {
-        {(LANGUAGES.len() > 1).then(|| view! {
-            <select class="language" aria-label=say(t::language)
-                on:change=move |event| prefs.choose_language(&event_target_value(&event))>
-                {languages()}
-            </select>
-        })}
         <button class="icon" type="button" title=theme aria-label=theme
             on:click=move |_| prefs.choose_theme(prefs.theme.get().next())>
             <span aria-hidden="true">{sign}</span>
-        </button>
-        <button class="icon" type="button" title=say(t::help_button) aria-label=say(t::help_button)
-            on:click=move |_| ui.has_help.set(true)>
-            <span aria-hidden="true">"?"</span>
         </button>
     }
 }

@@ -11,7 +11,13 @@ use crate::store::{Stores, stores};
 pub fn listen() {
     let (stores, ui) = (stores(), ui());
     window_event_listener(ev::keydown, move |event| {
-        if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented() {
+        // The sign-in page has no keys of its own.
+        if !stores.session.is_in()
+            || event.ctrl_key()
+            || event.meta_key()
+            || event.alt_key()
+            || event.default_prevented()
+        {
             return;
         }
         if handle(&event, stores, ui) {

@@ -330,7 +330,10 @@ describe('Connection Logs API', () => {
     await attempt(guarded, clientId, { ...login, password: 'guessed' });
     await (await connect(guarded, clientId, login)).lose();
     await untilStatus(guarded, clientId, 'disconnected');
-    const { body } = await guarded.api('/logs/connection?typeId=logged&deviceId=l-1&_limit=7');
+    const logs = () => guarded.api('/logs/connection?typeId=logged&deviceId=l-1&_limit=7');
+    // The state changes a moment before its entry is on the disk.
+    await until('all five are in the log', async () => (await logs()).body.length === 5);
+    const { body } = await logs();
     assert.ok(Array.isArray(body));
     assert.deepEqual(
       body.map(({ event }) => event),

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -157,6 +158,24 @@ export async function requestJson(url, options) {
   }
   return { status: answer.status, headers: answer.headers, body };
 }
+
+/**
+ * Reads from the API of a server with a certificate of its own making, given what follows `/api/v0002/`. Node.js
+ * takes further CAs for `fetch` only before a process starts, and the server makes its CA later.
+ */
+export async function askOverTls(server, pathAndQuery) {
+  const options = { ca: readFileSync(caOf(server)), headers: basic(server.key) };
+  const [answer] = await once(https.get(`${server.url}api/v0002/${pathAndQuery}`, options), 'response');
+  const text = (await answer.setEncoding('utf8').toArray()).join('');
+  assert.equal(answer.statusCode, 200, `${pathAndQuery}: ${text}`);
+  return JSON.parse(text);
+}
+
+/** The CA that a server with `--tls-self-signed` has made. */
+export const caOf = (server) => path.join(server.data, 'tls', 'ca.pem');
+
+/** The port of MQTT over TLS. */
+export const mqttsPort = (server) => Number(server.child.out.match(/^MQTT TLS\s.*:(\d+)$/m)[1]);
 
 /** Runs the server's binary with `--json` and reads its answer. */
 export function runJson(args) {

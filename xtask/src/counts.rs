@@ -23,6 +23,8 @@ pub enum Runner {
     Cargo,
     /// `node --test`: `ℹ pass 3`, or `# pass 3` in the TAP format, once at the end.
     Node,
+    /// pytest: `1 failed, 3 passed in 0.12s`, between `=` signs unless it is told to be quiet, once at the end.
+    Pytest,
 }
 
 impl Runner {
@@ -32,6 +34,7 @@ impl Runner {
         match self {
             Self::Cargo => cargo_line(line.trim()),
             Self::Node => node_line(line.trim()),
+            Self::Pytest => pytest_line(line.trim()),
         }
     }
 }
@@ -67,6 +70,33 @@ fn node_line(line: &str) -> Counts {
         "pass" => counts.passed = number,
         "fail" | "cancelled" => counts.failed = number,
         _ => {}
+    }
+    counts
+}
+
+/// An error is a test that could not be prepared or cleaned up after, so it counts as failed.
+fn pytest_line(line: &str) -> Counts {
+    let mut counts = Counts::default();
+    let summary = line.trim_matches('=').trim();
+    let Some((results, seconds)) = summary.rsplit_once(" in ") else {
+        return counts;
+    };
+    // After a minute it adds `(0:01:23)`.
+    let seconds = seconds.split_whitespace().next().and_then(|word| word.strip_suffix('s'));
+    if seconds.is_none_or(|seconds| seconds.parse::<f64>().is_err()) {
+        return counts;
+    }
+    for part in results.split(", ") {
+        let Some((Ok(number), what)) =
+            part.split_once(' ').map(|(number, what)| (number.parse::<u64>(), what))
+        else {
+            return Counts::default();
+        };
+        match what {
+            "passed" => counts.passed += number,
+            "failed" | "error" | "errors" => counts.failed += number,
+            _ => {}
+        }
     }
     counts
 }
@@ -155,8 +185,29 @@ test result: ok. 40 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; fin
     }
 
     #[test]
+    fn pytest_counts_errors_as_failed() {
+        check(
+            Runner::Pytest,
+            ".F.E                                                                     [100%]
+FAILED test_wiotp.py::test_a - AssertionError: 9 passed
+1 failed, 2 passed, 1 skipped, 51 warnings, 1 error in 3.04s",
+            2,
+            2,
+        );
+        check(
+            Runner::Pytest,
+            "\u{1b}[32m============ \u{1b}[1m28 passed\u{1b}[0m in 2.53s ====\u{1b}[0m",
+            28,
+            0,
+        );
+        check(Runner::Pytest, "28 passed, 2 errors in 83.20s (0:01:23)", 28, 2);
+    }
+
+    #[test]
     fn talk_about_results_is_not_a_result() {
         check(Runner::Cargo, "the last test result: ok. 9 passed", 0, 0);
         check(Runner::Node, "all pass 9", 0, 0);
+        check(Runner::Pytest, "all 9 passed in 3s", 0, 0);
+        check(Runner::Pytest, "9 passed in a hurry", 0, 0);
     }
 }

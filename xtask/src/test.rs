@@ -26,6 +26,8 @@ pub enum Suite {
     Wasm,
     /// Journeys through the whole product, in a headless browser.
     E2e,
+    /// IBM's SDKs for Watson IoT Platform, unmodified, against the server.
+    Sdk,
     /// schemathesis: every call of the API against its description.
     Schema,
 }
@@ -68,6 +70,9 @@ pub fn run(workspace: &Workspace, only: &[Suite], screenshots: bool) -> anyhow::
     if wants(Suite::E2e) {
         step("e2e", &|| end_to_end(workspace, screenshots));
     }
+    if wants(Suite::Sdk) {
+        step("sdk", &|| sdk(workspace));
+    }
     if wants(Suite::Schema) {
         step("schema", &|| schema::run(workspace));
     }
@@ -100,7 +105,7 @@ fn set_up(workspace: &Workspace, wants: impl Fn(Suite) -> bool) -> anyhow::Resul
     if wants(Suite::Wasm) {
         setup::wasm_bindgen_dir(workspace)?;
     }
-    if wants(Suite::Rust) || wants(Suite::Wasm) || wants(Suite::E2e) {
+    if wants(Suite::Rust) || wants(Suite::Wasm) || wants(Suite::E2e) || wants(Suite::Sdk) {
         setup::for_browser_tests(workspace)?;
     }
     Ok(())
@@ -112,7 +117,7 @@ fn needs_dashboard(workspace: &Workspace, only: &[Suite]) -> bool {
     let is_there = workspace.dist().join("index.html").is_file();
     let embeds = |suite: &Suite| match suite {
         Suite::E2e => true,
-        Suite::Clippy | Suite::Rust | Suite::Schema => !is_there,
+        Suite::Clippy | Suite::Rust | Suite::Sdk | Suite::Schema => !is_there,
         Suite::Fmt | Suite::Wasm => false,
     };
     only.is_empty() || only.iter().any(embeds)
@@ -168,6 +173,28 @@ fn end_to_end(workspace: &Workspace, screenshots: bool) -> anyhow::Result<Counts
         node.env("ROLLCALL_SCREENSHOTS", pictures);
     }
     process::counted(&mut node, Runner::Node)
+}
+
+/// Both SDKs, each beside a server of its own.
+fn sdk(workspace: &Workspace) -> anyhow::Result<Counts> {
+    let tools = setup::for_sdk_tests(workspace)?;
+    process::stream(&mut cargo(workspace, "build --package rollcall-server"))?;
+    let tests = workspace.root.join("tests/sdk");
+    let beside_server = |program: &Path, args: &[&str]| {
+        let mut node = process::command(workspace, "node");
+        node.arg("beside-server.mjs")
+            .arg(program)
+            .args(args)
+            .current_dir(&tests)
+            .env("ROLLCALL_BIN", workspace.server("debug"));
+        node
+    };
+    let mut node = beside_server(Path::new("node"), &["--test", "--test-reporter=spec", "wiotp.test.mjs"]);
+    let mut counts = process::counted(&mut node, Runner::Node)?;
+    // No caches and no compiled files in the checkout, and no warnings about what the SDK itself uses.
+    let pytest = ["-B", "-m", "pytest", "-p", "no:cacheprovider", "--quiet", "--disable-warnings"];
+    counts += process::counted(&mut beside_server(&tools.python, &pytest), Runner::Pytest)?;
+    Ok(counts)
 }
 
 /// Prints the table, the names of what failed, and the line that counts.

@@ -55,6 +55,12 @@ impl Timestamp {
         if let Ok(time) = DateTime::parse_from_rfc3339(trimmed) {
             return Self::checked(time.timestamp_millis()).ok_or_else(error);
         }
+        // A `+` that nobody escaped arrives as a blank: the query string of an offset east of Greenwich.
+        let split =
+            trimmed.split_once(' ').filter(|(time, offset)| time.contains('T') && !offset.contains(' '));
+        if let Some((time, offset)) = split {
+            return Self::parse(&format!("{time}+{offset}")).map_err(|_| error());
+        }
         // RFC 3339 wants seconds; ISO 8601 also allows `2026-11-20T08:40Z` and offsets without a colon.
         for format in ["%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"] {
             if let Ok(time) = DateTime::parse_from_str(trimmed, format) {
@@ -222,6 +228,7 @@ mod tests {
         check("2026-11-20T08:40:54Z", "2026-11-20T08:40:54.000Z");
         check("2014-07-07T06:37:56.494-04:00", "2014-07-07T10:37:56.494Z");
         check("2014-07-07T06:37:56.494-0400", "2014-07-07T10:37:56.494Z");
+        check("2014-07-07T06:37:56.494 04:00", "2014-07-07T02:37:56.494Z");
         check("2026-11-20T08:40Z", "2026-11-20T08:40:00.000Z");
         check("2026-11-20 08:40:54", "2026-11-20T08:40:54.000Z");
         check("2026-11-20", "2026-11-20T00:00:00.000Z");

@@ -56,6 +56,8 @@ struct Shared {
     state: ApiState,
     /// Tells the entity tags of this run of the server from those of others.
     run: u64,
+    /// The devices that are registered, for the lists of devices.
+    registered: devices::Registered,
     /// A query keeps a core busy for some milliseconds; more at once than there are cores only wait for each other.
     queries: Semaphore,
     /// Places for those who wait for one of these.
@@ -92,9 +94,13 @@ impl Shared {
 /// The routes, and their description as it is served at `/api/openapi.json`.
 pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let queries = Semaphore::new(cores.max(2));
-    let shared =
-        Arc::new(Shared { state, run: rand::random(), queries, waiting: Semaphore::new(WAITING_MAX) });
+    let shared = Arc::new(Shared {
+        state,
+        run: rand::random(),
+        registered: devices::Registered::default(),
+        queries: Semaphore::new(cores.max(2)),
+        waiting: Semaphore::new(WAITING_MAX),
+    });
     let (router, description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(clientconnectionstates::list::list))
         .routes(routes!(clientconnectionstates::get::get))
@@ -110,6 +116,8 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let json: Arc<str> = description.to_json().unwrap_or_default().into();
     let router = router
         .route("/api/openapi.json", axum::routing::get(|| async move { description_answer(&json) }))
+        // IBM's SDK for Python asks for the devices of a type with a slash at the end.
+        .route("/api/v0002/device/types/{typeId}/devices/", axum::routing::get(devices::list::list))
         .route("/api", axum::routing::any(no_such_path))
         .route("/api/", axum::routing::any(no_such_path))
         .route("/api/{*path}", axum::routing::any(no_such_path))

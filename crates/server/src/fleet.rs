@@ -19,6 +19,7 @@ mod columns;
 mod facets;
 mod filter;
 mod order;
+mod roster;
 mod symbols;
 mod table;
 mod view;
@@ -27,6 +28,7 @@ mod window;
 pub use bookmark::BookmarkError;
 pub(crate) use bookmark::hash as text_hash;
 pub use facets::FACET_VALUES_MAX;
+pub use roster::Roster;
 
 use table::Table;
 use view::View;
@@ -175,8 +177,10 @@ impl Fleet {
     /// # Errors
     /// When the query's bookmark is none, or one of another query.
     pub fn query(&self, query: &Query, now: Timestamp) -> Result<Page, BookmarkError> {
-        let table = self.read();
-        let view = View { table: &table, now };
+        self.page(query, View { table: &self.read(), now })
+    }
+
+    fn page(&self, query: &Query, view: View<'_>) -> Result<Page, BookmarkError> {
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
         let rows = filter::evaluate(&query.filter, view);
         let window = window::take(&rows, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);

@@ -32,7 +32,7 @@ impl Table {
     }
 
     fn ask(self, bookmark: Option<String>) {
-        let Some(asked) = self.asked.get_untracked() else { return };
+        let Some(asked) = self.asked.get_untracked().filter(|_| self.session.is_in()) else { return };
         let is_watson = self.status.is_watson();
         let Some((serial, query, etag, token)) = self.inner.try_update_value(|inner| {
             inner.is_wanted = false;

@@ -82,6 +82,12 @@ impl Scroller {
     /// Connects the scroller to the element, to the table's length, and to rows that move.
     pub fn follow(self, table: Table, ui: Ui) {
         self.follow_size();
+        on_cleanup(move || {
+            let rest = self.rest.try_update_value(Option::take).flatten();
+            if let Some(rest) = rest {
+                rest.clear();
+            }
+        });
         Effect::new(move || {
             table.revision.get();
             let is_failing = matches!(table.api.get(), ApiState::Failed { .. });

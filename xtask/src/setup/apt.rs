@@ -1,5 +1,6 @@
 //! The programs that tests and benchmarks drive and that come from the system: a browser with its driver, a second MQTT
-//! broker and MQTT command-line clients, and fonts for the languages of the dashboard.
+//! broker and MQTT command-line clients, what the examples of the documentation call, and fonts for the languages of the
+//! dashboard.
 
 use std::env;
 
@@ -9,11 +10,24 @@ use crate::process;
 use crate::workspace::{Workspace, executable};
 
 /// Debian's names.
-const PACKAGES: [&str; 5] =
-    ["chromium", "chromium-driver", "fonts-noto-cjk", "mosquitto", "mosquitto-clients"];
+const PACKAGES: [&str; 6] =
+    ["chromium", "chromium-driver", "curl", "fonts-noto-cjk", "mosquitto", "mosquitto-clients"];
 
 /// The programs in them that are run. Where all are found, however they came there, nothing is installed.
-const PROGRAMS: [&str; 5] = ["chromium", "chromedriver", "mosquitto", "mosquitto_pub", "mosquitto_sub"];
+const PROGRAMS: [&str; 6] =
+    ["chromium", "chromedriver", "curl", "mosquitto", "mosquitto_pub", "mosquitto_sub"];
+
+/// Installs the packages of a Python that can make environments of its own. Called where there is none.
+pub fn python(workspace: &Workspace) -> anyhow::Result<()> {
+    if !answers(workspace, "apt-get", "--version") {
+        bail!(
+            "Python 3 with `venv` and `pip` is needed, and there is no apt-get to install it: install it yourself"
+        );
+    }
+    println!("Installing python3 and python3-venv with apt-get (once, less than a minute) …");
+    apt_get(workspace, &["update"])?;
+    apt_get(workspace, &["install", "--yes", "--no-install-recommends", "python3", "python3-venv"])
+}
 
 /// Installs what is missing, with `sudo` for everybody but root.
 pub fn packages(workspace: &Workspace) -> anyhow::Result<()> {

@@ -1,11 +1,11 @@
 //! Installs what a command needs and does not find: once, into the cache directory, with one line that says what and for
-//! how long. Rust tools come from crates.io, npm packages from the npm registry, the browser and the broker from apt;
-//! nothing else is downloaded. Commands ask for one of the sets below and get the paths they need.
+//! how long. Rust tools come from crates.io, npm packages from the npm registry, Python packages from PyPI, the browser and
+//! the broker from apt; nothing else is downloaded. Commands ask for one of the sets below and get the paths they need.
 
 mod apt;
 mod node;
+mod python;
 mod rust;
-mod venv;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use crate::workspace::Workspace;
 
 pub use node::require as require_node;
-pub use venv::environment as python_environment;
+pub use python::environment as python_environment;
 
 /// What building the dashboard needs.
 pub struct DashboardTools {
@@ -25,6 +25,12 @@ pub struct DashboardTools {
     pub wasm_bindgen_dir: PathBuf,
     /// Where wasm-opt lies.
     pub node_bin_dir: PathBuf,
+}
+
+/// What the tests of IBM's SDKs need.
+pub struct SdkTools {
+    /// An interpreter that has the Python SDK and pytest.
+    pub python: PathBuf,
 }
 
 /// The compiler's WebAssembly target, Trunk, wasm-bindgen and wasm-opt.
@@ -57,6 +63,13 @@ pub fn wasm_target(workspace: &Workspace) -> anyhow::Result<()> {
 /// The browser and the MQTT programs that tests and benchmarks drive.
 pub fn for_browser_tests(workspace: &Workspace) -> anyhow::Result<()> {
     apt::packages(workspace)
+}
+
+/// IBM's SDKs for Node.js and for Python.
+pub fn for_sdk_tests(workspace: &Workspace) -> anyhow::Result<SdkTools> {
+    node::require(workspace)?;
+    node::sdk(workspace)?;
+    Ok(SdkTools { python: python::environment(workspace, "tests/sdk/requirements.txt")? })
 }
 
 /// cargo-deny.

@@ -1,5 +1,6 @@
-//! The npm packages of `tests/package.json`: wasm-opt for the build, the browser driver for the end-to-end tests. They
-//! lie in the cache directory, under a name made of the lock file, and `tests/node_modules` is a link to them.
+//! The npm packages of `tests/package.json` (wasm-opt for the build, the browser driver for the end-to-end tests) and of
+//! `tests/sdk/package.json` (IBM's SDK). They lie in the cache directory, under a name made of the lock file, and the
+//! `node_modules` beside each is a link to them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,15 +33,24 @@ pub fn require(workspace: &Workspace) -> anyhow::Result<()> {
 /// npm is a script, and Windows starts scripts only by their full name.
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
-/// Installs the packages if they are missing; answers with the directory of their programs.
+/// Installs the packages of `tests` if they are missing; answers with the directory of their programs.
 pub fn packages(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let tests = workspace.root.join("tests");
+    install_for(workspace, "tests")
+}
+
+/// Installs IBM's SDK if it is missing. The end-to-end tests and the build do without it and its many old packages.
+pub fn sdk(workspace: &Workspace) -> anyhow::Result<()> {
+    install_for(workspace, "tests/sdk").map(|_| ())
+}
+
+fn install_for(workspace: &Workspace, folder: &str) -> anyhow::Result<PathBuf> {
+    let tests = workspace.root.join(folder);
     let lock = files::read(&tests.join("package-lock.json"))?;
     let place = workspace.cache.join(format!("node-{}", fingerprint::of(&lock)));
     // npm writes this file last.
     let is_complete = |root: &Path| root.join("node_modules/.package-lock.json").is_file();
     if !is_complete(&place) {
-        println!("Installing the npm packages of tests/package.json (once, less than a minute) …");
+        println!("Installing the npm packages of {folder}/package.json (once, less than a minute) …");
         install_directory(&place, is_complete, |root| install(workspace, &tests, root))
             .context("cannot install the npm packages; is the npm registry reachable?")?;
     }

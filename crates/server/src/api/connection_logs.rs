@@ -16,6 +16,7 @@ use super::error::{ApiError, ErrorBody};
 use super::params::Pairs;
 use super::schema::{ConnectionLogEntry, LogParameters};
 use super::{ApiState, SharedState, devices};
+use crate::identity::IdentityError;
 use crate::journal::{JournalError, LogPage, LogQuery};
 
 /// The connection log of one client, newest first.
@@ -64,18 +65,24 @@ pub async fn list(State(shared): SharedState, pairs: Pairs) -> Result<Response, 
 }
 
 /// The page that was asked for; `None` when the client is not known.
-fn find(api: &ApiState, request: &LogRequest) -> Result<Option<LogPage>, JournalError> {
-    let (client_id, is_known) = match &request.subject {
-        Subject::Client(id) => (id.clone(), api.fleet.contains(id)),
-        Subject::Device { type_id, device_id } => {
-            let ids = devices::client_ids(&api.org, type_id, device_id);
-            match ids.into_iter().find(|id| api.fleet.contains(id)) {
-                Some(id) => (id, true),
-                None => return Ok(None),
-            }
-        }
+fn find(api: &ApiState, request: &LogRequest) -> Result<Option<LogPage>, FindError> {
+    let client_id = match &request.subject {
+        Subject::Client(id) => id.clone(),
+        Subject::Device { type_id, device_id } => match devices::known_as(api, type_id, device_id)? {
+            Some(id) => id,
+            None => return Ok(None),
+        },
     };
-    let page = api.journal.log(&LogQuery { client_id, ..request.query.clone() })?;
+    let page = api.journal.log(&LogQuery { client_id: client_id.clone(), ..request.query.clone() })?;
     // Someone who only ever was refused need not be in the fleet, but is in the log.
-    Ok(Some(page).filter(|page| is_known || !page.entries.is_empty()))
+    let is_known = !page.entries.is_empty() || devices::is_known(api, &client_id)?;
+    Ok(is_known.then_some(page))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FindError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
 }

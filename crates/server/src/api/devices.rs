@@ -1,12 +1,16 @@
-//! The device resources that IBM's SDKs read before they ask for a log, read-only. A device exists once it was seen.
+//! The device resources that IBM's SDKs read before they ask for a log, read-only. A device exists once it was
+//! registered or seen.
 
 pub mod get;
 pub mod list;
+mod registered;
 
-use rollcall_model::StateDoc;
+use rollcall_model::ClientId;
 use rollcall_model::client_id::encode_path_segment;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use registered::{Registered, is_known, known_as};
 
 /// A device or gateway.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,14 +35,12 @@ pub struct DeviceRefs {
 }
 
 impl Device {
-    fn new(doc: StateDoc) -> Self {
-        let client_state = format!("/api/v0002/clientconnectionstates/{}", encode_path_segment(&doc.id));
-        Self {
-            type_id: doc.device_type.unwrap_or_default(),
-            device_id: doc.device_id.unwrap_or_default(),
-            client_id: doc.id,
-            refs: DeviceRefs { client_state },
-        }
+    fn new(client_id: String) -> Self {
+        let parsed = ClientId::parse(&client_id);
+        let [type_id, device_id] =
+            [parsed.device_type, parsed.device_id].map(|part| part.unwrap_or_default().to_owned());
+        let client_state = format!("/api/v0002/clientconnectionstates/{}", encode_path_segment(&client_id));
+        Self { type_id, device_id, client_id, refs: DeviceRefs { client_state } }
     }
 }
 

@@ -38,6 +38,32 @@ const KEY_BYTES_MAX: usize = 2_048;
 
 /// The bookmark of a page that ends with this row.
 pub fn write(query: &Query, view: View<'_>, slot: u32) -> String {
+    let key = key(query, view, slot);
+    if key.len() <= KEY_BYTES_MAX {
+        return encode(query, BY_KEY, &key);
+    }
+    let mut w = Writer::default();
+    w.uint(u64::from(slot));
+    w.uint(hash([view.table.ids.get(slot)]));
+    encode(query, BY_SLOT, &w.bytes)
+}
+
+/// The same for a row that is in no table that [`read`] knows: never by its number, however long that gets.
+pub fn write_whole(query: &Query, view: View<'_>, slot: u32) -> String {
+    encode(query, BY_KEY, &key(query, view, slot))
+}
+
+fn encode(query: &Query, by: u8, row: &[u8]) -> String {
+    let mut w = Writer::default();
+    w.byte(VERSION);
+    w.uint(parameters_hash(query));
+    w.byte(by);
+    w.bytes.extend_from_slice(row);
+    URL_SAFE_NO_PAD.encode(w.bytes)
+}
+
+/// The sort values and the id of a row.
+fn key(query: &Query, view: View<'_>, slot: u32) -> Vec<u8> {
     let mut key = Writer::default();
     for sort in &query.sort {
         match view.value(sort.field, slot) {
@@ -52,20 +78,8 @@ pub fn write(query: &Query, view: View<'_>, slot: u32) -> String {
             }
         }
     }
-    let id = view.table.ids.get(slot);
-    key.text(id);
-    let mut w = Writer::default();
-    w.byte(VERSION);
-    w.uint(parameters_hash(query));
-    if key.bytes.len() <= KEY_BYTES_MAX {
-        w.byte(BY_KEY);
-        w.bytes.append(&mut key.bytes);
-    } else {
-        w.byte(BY_SLOT);
-        w.uint(u64::from(slot));
-        w.uint(hash([id]));
-    }
-    URL_SAFE_NO_PAD.encode(w.bytes)
+    key.text(view.table.ids.get(slot));
+    key.bytes
 }
 
 /// Reads what [`write`] wrote for a query with the same filters and sort.

@@ -35,6 +35,10 @@ impl Bitmap {
         self.words[slot as usize / WORD] |= 1 << (slot as usize % WORD);
     }
 
+    pub fn clear(&mut self, slot: u32) {
+        self.words[slot as usize / WORD] &= !(1 << (slot as usize % WORD));
+    }
+
     pub fn has(&self, slot: u32) -> bool {
         self.words[slot as usize / WORD] >> (slot as usize % WORD) & 1 != 0
     }
@@ -69,7 +73,7 @@ impl Bitmap {
     }
 
     /// Keeps the rows that pass; asks only for those that are still in.
-    fn retain_slots(&mut self, mut passes: impl FnMut(u32) -> bool) {
+    pub fn retain_slots(&mut self, mut passes: impl FnMut(u32) -> bool) {
         for (at, word) in self.words.iter_mut().enumerate() {
             let mut rest = *word;
             while rest != 0 {
@@ -82,7 +86,7 @@ impl Bitmap {
         }
     }
 
-    fn retain_set(&mut self, other: &Self, negated: bool) {
+    pub fn retain_set(&mut self, other: &Self, negated: bool) {
         for (word, other) in self.words.iter_mut().zip(&other.words) {
             *word &= if negated { !other } else { *other };
         }

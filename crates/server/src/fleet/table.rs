@@ -74,6 +74,16 @@ impl Table {
         self.order = Order::rebuild(&self.ids);
     }
 
+    /// Adds empty rows: clients of which only the id is known.
+    pub fn load_ids(&mut self, ids: impl IntoIterator<Item = String>) {
+        for id in ids {
+            if self.slot(&id).is_none() {
+                self.push(&id);
+            }
+        }
+        self.order = Order::rebuild(&self.ids);
+    }
+
     /// A new, empty row, found by its id, in its place in the order.
     pub fn insert(&mut self, id: &str) -> u32 {
         let slot = self.push(id);

@@ -142,6 +142,33 @@ impl Credentials {
             .query_row([], |row| row.get(0))?)
     }
 
+    /// Whether a client of this id is registered.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn is_registered(&self, client_id: &str) -> Result<bool, IdentityError> {
+        Ok(self.device_hash(client_id)?.is_some())
+    }
+
+    /// The ids of the registered devices and gateways of an organisation.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn registered_ids(&self, org: &str) -> Result<Vec<String>, IdentityError> {
+        let store = lock(&self.store);
+        // The ids that begin with `d:{org}:`, found by the primary key: `;` follows `:`.
+        let mut query =
+            store.prepare_cached("SELECT client_id FROM devices WHERE client_id > ?1 AND client_id < ?2")?;
+        let mut ids = Vec::new();
+        for kind in ["d", "g"] {
+            let range = (format!("{kind}:{org}:"), format!("{kind}:{org};"));
+            for id in query.query_map(range, |row| row.get(0))? {
+                ids.push(id?);
+            }
+        }
+        Ok(ids)
+    }
+
     pub(super) fn device_hash(&self, client_id: &str) -> Result<Option<String>, rusqlite::Error> {
         lock(&self.store)
             .prepare_cached("SELECT token_hash FROM devices WHERE client_id = ?1")?

@@ -50,3 +50,115 @@ fn devices_are_listed_by_type_and_in_bulk_page_by_page() {
     assert_eq!(device_ids(&second), ["north"]);
     assert!(second.body.get("bookmark").is_none());
 }
+
+/// IBM's SDK for Python iterates the devices of a type under this path, and got 404.
+#[test]
+fn devices_of_a_type_are_listed_with_a_slash_at_the_end_too() {
+    let app = app();
+    assert_eq!(device_ids(&app.get("/api/v0002/device/types/thermo/devices/?_limit=50")), ["t-1", "t-2"]);
+}
+
+#[test]
+fn a_registered_device_exists_before_it_was_ever_seen() {
+    let app = app();
+    app.credentials.add_device("thermo", "new", "acme01").unwrap();
+    app.credentials.add_gateway("gw", "south", "acme01").unwrap();
+    for (type_id, device_id, id) in
+        [("thermo", "new", "d:acme01:thermo:new"), ("gw", "south", "g:acme01:gw:south")]
+    {
+        let device = app.get(&format!("/api/v0002/device/types/{type_id}/devices/{device_id}"));
+        assert_eq!((device.status, &device.body["clientId"]), (200, &json!(id)));
+        assert_eq!((&device.body["typeId"], &device.body["deviceId"]), (&json!(type_id), &json!(device_id)));
+        let log = app.log(&format!("typeId={type_id}&deviceId={device_id}"));
+        assert_eq!((log.status, &log.body), (200, &json!([])));
+        let log = app.log(&format!("clientId={id}"));
+        assert_eq!((log.status, &log.body), (200, &json!([])));
+        // Nothing is known of it.
+        assert_eq!(app.get(device.body["refs"]["clientState"].as_str().unwrap()).status, 404);
+    }
+    assert_eq!(app.states("").body["meta"]["total_rows"], 5);
+    app.credentials.remove("d:acme01:thermo:new").unwrap();
+    assert_eq!(app.get("/api/v0002/device/types/thermo/devices/new").status, 404);
+    assert_eq!(app.log("typeId=thermo&deviceId=new").status, 404);
+    assert_eq!(device_ids(&app.get("/api/v0002/device/types/thermo/devices")), ["t-1", "t-2"]);
+}
+
+#[test]
+fn registered_devices_are_listed_beside_those_that_were_seen_and_each_once() {
+    let app = app();
+    let of_type = || app.get("/api/v0002/device/types/thermo/devices");
+    let tag = of_type().header("etag").unwrap().to_owned();
+    for id in ["t-0", "t-1", "t-15", "t-9"] {
+        app.credentials.add_device("thermo", id, "acme01").unwrap();
+    }
+    // None of these belongs here: another organisation, no device.
+    app.credentials.add_device("thermo", "t-3", "other").unwrap();
+    app.credentials.add_client("d:acme01:thermo").unwrap();
+    let changed = app.get_if_none_match("/api/v0002/device/types/thermo/devices", &tag);
+    assert_eq!(device_ids(&changed), ["t-0", "t-1", "t-15", "t-2", "t-9"]);
+    assert_eq!(changed.body["meta"]["total_rows"], 5);
+    let tag = changed.header("etag").unwrap();
+    assert_eq!(app.get_if_none_match("/api/v0002/device/types/thermo/devices", tag).status, 304);
+    let skipped = app.get("/api/v0002/bulk/devices?_skip=2&_limit=3&_facets=deviceType");
+    assert_eq!(device_ids(&skipped), ["t-15", "t-2", "t-9"]);
+    assert_eq!(
+        skipped.body["meta"],
+        json!({ "total_rows": 6, "facets": { "deviceType": { "thermo": 5, "gw": 1 } } })
+    );
+    // It connects, and is still there once.
+    app.tell(&[connect("d:acme01:thermo:t-15", 0)]);
+    assert_eq!(device_ids(&of_type()), ["t-0", "t-1", "t-15", "t-2", "t-9"]);
+    assert_eq!(of_type().body["meta"]["total_rows"], 5);
+}
+
+/// The device ids on all pages, two on each.
+fn walk(app: &TestApp, sort: &str, between_pages: impl Fn(usize)) -> Vec<String> {
+    let (mut ids, mut bookmark, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = app.get(&format!("/api/v0002/bulk/devices?_limit=2&_sort={sort}{bookmark}"));
+        assert_eq!(page.body["meta"]["total_rows"], 40);
+        ids.extend(device_ids(&page).into_iter().map(|id| id.as_str().unwrap().to_owned()));
+        match page.body.get("bookmark") {
+            Some(next) => bookmark = format!("&_bookmark={}", next.as_str().unwrap()),
+            None => return ids,
+        }
+        pages += 1;
+        between_pages(pages);
+    }
+}
+
+#[test]
+fn a_walk_over_seen_and_registered_devices_returns_each_once_in_every_order() {
+    let app = TestApp::start();
+    let id = |n: usize| format!("{n:02}");
+    let type_of = |n: usize| if n.is_multiple_of(2) { "even" } else { "odd" };
+    // Every third was seen; of those some are registered, too.
+    for n in 0..40 {
+        if n % 3 == 0 {
+            app.tell(&[connect(&format!("d:acme01:{}:{}", type_of(n), id(n)), n as i64)]);
+        }
+        if n % 3 != 0 || n % 4 == 0 {
+            app.credentials.add_device(type_of(n), &id(n), "acme01").unwrap();
+        }
+    }
+    let all = |order: Vec<usize>| order.into_iter().map(id).collect::<Vec<_>>();
+    let (even, odd) = ((0..40).step_by(2), (1..40).step_by(2));
+    let by_id = || even.clone().chain(odd.clone()).collect::<Vec<_>>();
+    let nothing = |_| {};
+    assert_eq!(walk(&app, "id", nothing), all(by_id()));
+    assert_eq!(walk(&app, "-id", nothing), all(by_id().into_iter().rev().collect()));
+    assert_eq!(walk(&app, "deviceId", nothing), all((0..40).collect()));
+    assert_eq!(walk(&app, "-deviceType,-id", nothing), all(by_id().into_iter().rev().collect()));
+    assert_eq!(
+        walk(&app, "-deviceType,deviceId", nothing),
+        all(odd.clone().chain(even.clone()).collect::<Vec<_>>())
+    );
+    // Those without the value come last, by id.
+    let (seen, unseen): (Vec<_>, Vec<_>) = by_id().into_iter().partition(|n| n % 3 == 0);
+    let mut newest_first = seen;
+    newest_first.sort_unstable();
+    assert_eq!(walk(&app, "-lastConnectTime", nothing), all([newest_first, unseen].concat()));
+    // Devices that connect during a walk by id keep their places.
+    let connect_one = |n: usize| app.tell(&[connect(&format!("d:acme01:even:{}", id(2 * n)), 0)]);
+    assert_eq!(walk(&app, "id", connect_one), all(by_id()));
+}

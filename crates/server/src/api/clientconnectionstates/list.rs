@@ -7,12 +7,12 @@ use rollcall_model::query::{Field, Query};
 use rollcall_model::{StateDoc, Timestamp};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use crate::api::error::{ApiError, ErrorBody, violation};
+use crate::api::error::{ApiError, ErrorBody};
 use crate::api::etag::{self, Question};
 use crate::api::params::Pairs;
 use crate::api::schema::{ClientConnectionStates, StateParameters};
 use crate::api::{Shared, SharedState};
-use crate::fleet::Page;
+use crate::fleet::{BookmarkError, Page};
 
 /// The states of all clients that pass every filter.
 ///
@@ -50,42 +50,33 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let query = Query::parse(pairs.iter()).map_err(ApiError::invalid)?;
-    answer(&shared, &headers, "clientconnectionstates", query, |doc| doc).await
-}
-
-/// Answers a query with a page of what `row` makes of each state; `kind` names the list in the entity tag.
-pub async fn answer<R: Serialize>(
-    shared: &std::sync::Arc<Shared>,
-    headers: &HeaderMap,
-    kind: &'static str,
-    query: Query,
-    row: impl Fn(StateDoc) -> R,
-) -> Result<Response, ApiError> {
     let now = shared.now();
-    let question = question(shared, kind, &query, now);
+    let question = question(&shared, &["clientconnectionstates"], &query, now);
     let tag = question.tag(shared.state.fleet.version());
-    if etag::is_held(headers, &tag) {
+    if etag::is_held(&headers, &tag) {
         return Ok(etag::not_modified(&tag));
     }
     let bookmark = query.bookmark.clone();
     let page = shared.busy(move |api| api.fleet.query(&query, now)).await?;
-    let page = page.map_err(|error| {
-        let value = bookmark.as_deref().unwrap_or_default();
-        ApiError::invalid(vec![violation("_bookmark", value, &error.to_string())])
-    })?;
+    let page = page.map_err(|error| bookmark_refused(bookmark.as_deref(), error))?;
     let tag = question.tag(page.version);
-    Ok(etag::tagged(&tag, List::new(page, row)))
+    Ok(etag::tagged(&tag, List::new(page, |doc| doc)))
 }
 
-fn question(shared: &Shared, kind: &'static str, query: &Query, now: Timestamp) -> Question {
+/// What an entity tag stands for; `kind` tells this list from others with the same parameters.
+pub fn question(shared: &Shared, kind: &[&str], query: &Query, now: Timestamp) -> Question {
     let pairs = query.to_pairs();
     let texts = pairs.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    Question::new(shared.run, std::iter::once(kind).chain(texts), query.filter.is_relative(), now)
+    Question::new(shared.run, kind.iter().copied().chain(texts), query.filter.is_relative(), now)
+}
+
+pub fn bookmark_refused(bookmark: Option<&str>, error: BookmarkError) -> ApiError {
+    ApiError::invalid_one("_bookmark", bookmark.unwrap_or_default(), &error.to_string())
 }
 
 /// A page on the wire.
 #[derive(serde::Serialize)]
-struct List<R> {
+pub struct List<R> {
     results: Vec<R>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bookmark: Option<String>,
@@ -100,7 +91,7 @@ struct Meta {
 }
 
 impl<R> List<R> {
-    fn new(page: Page, row: impl Fn(StateDoc) -> R) -> Self {
+    pub fn new(page: Page, row: impl Fn(StateDoc) -> R) -> Self {
         Self {
             results: page.results.into_iter().map(row).collect(),
             bookmark: page.bookmark,

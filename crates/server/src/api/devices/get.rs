@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::{Device, client_ids};
+use super::{Device, client_ids, known_as};
 use crate::api::SharedState;
 use crate::api::error::{ApiError, ErrorBody};
 use crate::api::params::Segments;
@@ -31,10 +31,12 @@ pub async fn get(
     State(shared): SharedState,
     Segments((type_id, device_id)): Segments<(String, String)>,
 ) -> Result<Json<Device>, ApiError> {
-    let ids = client_ids(&shared.state.org, &type_id, &device_id);
-    let now = shared.now();
-    let [as_device, _] = ids.clone();
-    let doc = shared.busy(move |api| ids.iter().find_map(|id| api.fleet.doc(id, now))).await?;
-    let doc = doc.filter(|doc| doc.device_id.as_deref() == Some(&device_id));
-    doc.map(|doc| Json(Device::new(doc))).ok_or_else(|| ApiError::not_found("device", &as_device))
+    let known = {
+        let (type_id, device_id) = (type_id.clone(), device_id.clone());
+        shared.busy(move |api| known_as(api, &type_id, &device_id)).await?
+    };
+    let known = known.map_err(|error| ApiError::internal(&error))?;
+    let device = known.map(Device::new).filter(|device| device.device_id == device_id);
+    let [as_device, _] = client_ids(&shared.state.org, &type_id, &device_id);
+    device.map(Json).ok_or_else(|| ApiError::not_found("device", &as_device))
 }

@@ -1,16 +1,21 @@
 //! `GET /api/v0002/device/types/{typeId}/devices` and `GET /api/v0002/bulk/devices`: devices, paged as states are.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use rollcall_model::query::{Field, Query, Term, Test};
 
 use super::Device;
-use crate::api::SharedState;
-use crate::api::clientconnectionstates::list::answer;
+use crate::api::clientconnectionstates::list::{List, bookmark_refused, question};
 use crate::api::error::{ApiError, ErrorBody};
+use crate::api::etag;
 use crate::api::params::{Pairs, Segments};
 use crate::api::schema::{DeviceList, PagingParameters};
+use crate::api::{ApiState, Shared, SharedState};
+use crate::fleet::BookmarkError;
+use crate::identity::IdentityError;
 
 /// The devices and gateways of one type.
 #[utoipa::path(
@@ -36,7 +41,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let mut query = devices(&pairs)?;
     query.filter.terms.push(any_of(Field::DeviceType, vec![type_id]));
-    answer(&shared, &headers, "devices", query, Device::new).await
+    answer(shared, headers, query).await
 }
 
 /// All devices and gateways.
@@ -60,7 +65,30 @@ pub async fn bulk(
     pairs: Pairs,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    answer(&shared, &headers, "devices", devices(&pairs)?, Device::new).await
+    answer(shared, headers, devices(&pairs)?).await
+}
+
+/// Answers with a page of the devices that were seen or are registered.
+async fn answer(shared: Arc<Shared>, headers: HeaderMap, query: Query) -> Result<Response, ApiError> {
+    let (now, this) = (shared.now(), Arc::clone(&shared));
+    let bookmark = query.bookmark.clone();
+    let answered = move |api: &ApiState| -> Result<Result<Response, BookmarkError>, IdentityError> {
+        // An answer grows old with the registrations, too.
+        let (elsewhere, here) = api.gate.credentials().changes()?;
+        let kind = ["devices", &elsewhere.to_string(), &here.to_string()];
+        let question = question(&this, &kind, &query, now);
+        let tag = question.tag(api.fleet.version());
+        if etag::is_held(&headers, &tag) {
+            return Ok(Ok(etag::not_modified(&tag)));
+        }
+        let page = this.registered.query(api, &query, now)?;
+        Ok(page.map(|page| {
+            let tag = question.tag(page.version);
+            etag::tagged(&tag, List::new(page, |doc| Device::new(doc.id)))
+        }))
+    };
+    let answer = shared.busy(answered).await?.map_err(|error| ApiError::internal(&error))?;
+    answer.map_err(|error| bookmark_refused(bookmark.as_deref(), error))
 }
 
 /// The query for devices and gateways that the parameters ask for.

@@ -3,13 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use super::install_directory;
+use super::{apt, install_directory};
 use crate::workspace::Workspace;
 use crate::{files, fingerprint, process};
-
-const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
 /// Written last, so that its absence tells of an installation that failed.
 const MARK: &str = "complete";
@@ -21,7 +19,9 @@ pub fn environment(workspace: &Workspace, requirements: &str) -> anyhow::Result<
     // The interpreter is a link to the system's, which may have gone since.
     let is_complete = |root: &Path| root.join(MARK).is_file() && interpreter(root).is_file();
     if !is_complete(&place) {
-        require_python(workspace)?;
+        if !can_make_environments(workspace) {
+            apt::python(workspace)?;
+        }
         println!("Installing the Python packages of {requirements} (once, less than a minute) …");
         install_directory(&place, is_complete, |root| install(workspace, &file, root))
             .context("cannot install the Python packages; is PyPI reachable?")?;
@@ -30,13 +30,12 @@ pub fn environment(workspace: &Workspace, requirements: &str) -> anyhow::Result<
 }
 
 /// Debian packages the interpreter without what makes environments.
-fn require_python(workspace: &Workspace) -> anyhow::Result<()> {
+fn can_make_environments(workspace: &Workspace) -> bool {
     let mut python = process::command(workspace, PYTHON);
-    if process::answer(python.args(["-c", "import ensurepip, venv"])).is_none() {
-        bail!("Python 3 and its module venv are needed: on Debian `apt-get install python3 python3-venv`");
-    }
-    Ok(())
+    process::answer(python.args(["-c", "import ensurepip, venv"])).is_some()
 }
+
+const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
 /// An environment finds its packages by where its interpreter lies, so it may be moved; the scripts that pip writes
 /// into it may not, and nobody runs them.
