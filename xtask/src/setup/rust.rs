@@ -31,7 +31,7 @@ pub const TRUNK: Tool = Tool {
     version: "0.21.14",
     program: "trunk",
     arguments: &["--locked", "--no-default-features", "--features", "rustls"],
-    minutes: 4,
+    minutes: 5,
 };
 
 /// The version must equal that of the library in `Cargo.toml`. Not `--locked`: its lock file names a version of
