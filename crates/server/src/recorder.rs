@@ -202,23 +202,38 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// When the journal cannot be written.
 pub fn restore(fleet: &Fleet, journal: &dyn Journal, recovered: Recovered) -> Result<usize, JournalError> {
     fleet.load(recovered.states);
-    fleet.apply(&recovered.newer);
+    // The checkpoint passes the replayed entries by, so the states that they changed belong into it.
+    let replayed = fleet.apply(&recovered.newer);
+    end_open_sessions(fleet, journal, recovered.alive, Certainty::Inferred, replayed)
+}
+
+/// Notes that the server ended every open session, and checkpoints their states and those in `changed` slots.
+/// Returns how many sessions were open.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub fn end_open_sessions(
+    fleet: &Fleet,
+    journal: &dyn Journal,
+    alive: Option<Timestamp>,
+    certainty: Certainty,
+    changed: Vec<u32>,
+) -> Result<usize, JournalError> {
     let ended: Vec<ConnectionEvent> = fleet
         .connected_ids()
         .iter()
         .filter_map(|id| fleet.get(id))
-        .filter_map(|state| end_of_server(&state, recovered.alive, Certainty::Inferred))
+        .filter_map(|state| end_of_server(&state, alive, certainty))
         .collect();
     journal.append(&ended)?;
-    fleet.apply(&ended);
-    let states: Vec<ClientState> = ended.iter().filter_map(|event| fleet.get(&event.client_id)).collect();
+    let slots: HashSet<u32> = changed.into_iter().chain(fleet.apply(&ended)).collect();
+    let states: Vec<ClientState> = slots.into_iter().filter_map(|slot| fleet.state_at(slot)).collect();
     journal.checkpoint(&states, clock::now())?;
     Ok(ended.len())
 }
 
 /// The event that ends the open session of a client because the server stopped.
-#[must_use]
-pub fn end_of_server(
+fn end_of_server(
     state: &ClientState,
     alive: Option<Timestamp>,
     certainty: Certainty,

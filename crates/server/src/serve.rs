@@ -129,7 +129,14 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     say("Stopping …");
     broker.shutdown().await;
     recording.stop().await;
-    end_sessions(&fleet, journal.as_ref())?;
+    // Those that did not end in time.
+    recorder::end_open_sessions(
+        &fleet,
+        journal.as_ref(),
+        Some(clock::now()),
+        Certainty::Reported,
+        Vec::new(),
+    )?;
     if let Some(demo) = demo {
         demo.stop().await;
     }
@@ -178,21 +185,6 @@ impl Recording {
             tracing::error!(%error, "the recorder failed");
         }
     }
-}
-
-/// Notes that the server ended the sessions that did not end in time.
-fn end_sessions(fleet: &Fleet, journal: &dyn Journal) -> Result<(), JournalError> {
-    let now = clock::now();
-    let ended: Vec<ConnectionEvent> = fleet
-        .connected_ids()
-        .iter()
-        .filter_map(|id| fleet.get(id))
-        .filter_map(|state| recorder::end_of_server(&state, Some(now), Certainty::Reported))
-        .collect();
-    journal.append(&ended)?;
-    fleet.apply(&ended);
-    let states: Vec<_> = ended.iter().filter_map(|event| fleet.get(&event.client_id)).collect();
-    journal.checkpoint(&states, now)
 }
 
 fn app(state: ApiState, door: mqtt_ws::Door) -> Router {

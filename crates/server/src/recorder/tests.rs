@@ -89,6 +89,25 @@ async fn after_a_kill_a_connected_client_is_told_as_disconnected_by_the_server_i
     assert_eq!(second.logged(ID), 2);
 }
 
+/// A restart replayed the entries since the last checkpoint into memory, moved the checkpoint past them, and wrote
+/// only the states of the clients that it found connected: the restart after it knew the others as before.
+#[tokio::test]
+async fn what_one_restart_replayed_the_next_one_still_knows() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(directory.path()).unwrap();
+    let fleet = Fleet::new();
+    fleet.apply(&[connect(ID, 1_000)]);
+    journal.append(&[connect(ID, 1_000)]).unwrap();
+    journal.checkpoint(&[fleet.get(ID).unwrap()], Timestamp::from_millis(1_500)).unwrap();
+    let left = end_of_server(&fleet.get(ID).unwrap(), None, Certainty::Reported).unwrap();
+    journal.append(&[left]).unwrap();
+    for _ in 0..2 {
+        let fleet = Fleet::new();
+        assert_eq!(restore(&fleet, &journal, journal.recover().unwrap()).unwrap(), 0);
+        assert_eq!(fleet.doc(ID, clock::now()).unwrap().certainty, Certainty::Reported);
+    }
+}
+
 #[tokio::test]
 async fn a_stop_records_what_is_in_the_queue() {
     let directory = tempfile::tempdir().unwrap();
