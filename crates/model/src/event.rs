@@ -251,3 +251,11 @@ pub struct ConnectionEvent {
     #[serde(flatten)]
     pub kind: EventKind,
 }
+
+impl ConnectionEvent {
+    /// Whether the event belongs to the connection log. Activity and losses change the state only.
+    #[must_use]
+    pub const fn is_logged(&self) -> bool {
+        !matches!(self.kind, EventKind::Activity { .. } | EventKind::Missed)
+    }
+}

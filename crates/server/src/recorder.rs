@@ -95,7 +95,7 @@ impl Recorder {
 
     async fn record(&mut self, events: Vec<ConnectionEvent>) {
         self.dirty.extend(self.fleet.apply(&events));
-        self.unwritten.extend(events.iter().filter(|event| is_logged(event)).cloned());
+        self.unwritten.extend(events.iter().filter(|event| event.is_logged()).cloned());
         self.flush().await;
         let missed: Vec<String> = events
             .iter()
@@ -181,10 +181,6 @@ impl Recorder {
             }
         }
     }
-}
-
-const fn is_logged(event: &ConnectionEvent) -> bool {
-    !matches!(event.kind, EventKind::Activity { .. } | EventKind::Missed)
 }
 
 /// Runs blocking work off the runtime's threads. A panic inside it is passed on.

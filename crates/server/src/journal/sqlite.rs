@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rollcall_model::log::LogEntry;
-use rollcall_model::{ClientState, ConnectionEvent, EventKind, Timestamp};
+use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
@@ -152,7 +152,7 @@ impl Journal for SqliteJournal {
     fn append(&self, events: &[ConnectionEvent]) -> Result<(), JournalError> {
         let mut writer = self.writer();
         let transaction = begin(&mut writer)?;
-        for event in events.iter().filter(|event| is_logged(event)) {
+        for event in events.iter().filter(|event| event.is_logged()) {
             let client = client_no(&transaction, &event.client_id)?;
             row::insert(&transaction, client, event)?;
         }
@@ -208,11 +208,6 @@ impl Journal for SqliteJournal {
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
         self.read(|connection| read_log(connection, query))
     }
-}
-
-/// Activity changes the state only.
-const fn is_logged(event: &ConnectionEvent) -> bool {
-    !matches!(event.kind, EventKind::Activity { .. } | EventKind::Missed)
 }
 
 fn read_log(connection: &Connection, query: &LogQuery) -> Result<LogPage, JournalError> {

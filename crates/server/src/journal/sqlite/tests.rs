@@ -2,7 +2,7 @@
 
 use rollcall_model::event::MqttVersion;
 use rollcall_model::log::LogEvent;
-use rollcall_model::{Certainty, Counters, End, Initiator, Peer, Protocol, SessionKey};
+use rollcall_model::{Certainty, Counters, End, EventKind, Initiator, Peer, Protocol, SessionKey};
 
 use super::*;
 
