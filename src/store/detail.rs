@@ -9,7 +9,7 @@ use leptos::prelude::{
 };
 use leptos::task::spawn_local;
 use rollcall_model::log::LogEntry;
-use rollcall_model::{ConnectionEvent, EventKind, StateDoc, fold};
+use rollcall_model::{ConnectionEvent, EventKind, StateDoc};
 
 use super::{Clock, Problem, Session, ViewStore};
 use crate::api::{self, Abort, LogPage};
@@ -122,11 +122,7 @@ impl Detail {
         if mine.is_empty() {
             return;
         }
-        let mut state = doc.to_state();
-        for event in &mine {
-            fold(&mut state, event);
-        }
-        let new = state.doc(self.clock.exact(), None);
+        let new = doc.after(mine.iter().copied(), self.clock.exact());
         if new != *doc {
             self.open.set(Open::Known(Arc::new(new)));
         }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::naming::{Naming, NamingError};
 pub use transport::{Transport, TransportArgs, TransportError};
 
 /// Flags of `rollcall serve`. A flag beats its environment variable, which beats the file.
@@ -30,6 +31,10 @@ pub struct ServeArgs {
     /// Demo clients to run beside the real ones, 0 for none [default: 0]
     #[arg(long, env = "ROLLCALL_DEMO", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=DEMO_MAX))]
     pub demo: Option<u32>,
+    /// Where client ids outside Watson's grammar name their device: a regular expression with a group “type”, and
+    /// “id” if there is one; may be repeated, the first that matches counts [default: all are of the type mqtt]
+    #[arg(long, env = "ROLLCALL_DEVICE_TYPE_PATTERN", value_name = "REGEX", value_delimiter = '\n')]
+    pub device_type_pattern: Option<Vec<String>>,
     #[command(flatten)]
     pub transport: TransportArgs,
     /// Configuration file (TOML) with the same settings, “_” for “-”: http, mqtt, data, tls_cert and so on
@@ -49,6 +54,7 @@ struct File {
     data: Option<PathBuf>,
     org: Option<String>,
     demo: Option<u32>,
+    device_type_pattern: Option<Vec<String>>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_self_signed: Option<bool>,
@@ -80,6 +86,8 @@ pub struct Config {
     pub data: PathBuf,
     pub org: String,
     pub demo_clients: u32,
+    /// What client ids outside Watson's grammar say of their devices.
+    pub naming: Naming,
     pub transport: Transport,
 }
 
@@ -93,6 +101,8 @@ pub enum ConfigError {
     Org(String),
     #[error("demo = {0} is too many: at most {DEMO_MAX} demo clients can run in one process")]
     Demo(u32),
+    #[error(transparent)]
+    Naming(#[from] NamingError),
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
@@ -112,6 +122,7 @@ impl ServeArgs {
         let http = self.http.or(file.http).unwrap_or_else(|| loopback(8080));
         let mqtt = self.mqtt.or(file.mqtt).unwrap_or_else(|| loopback(1883));
         let transport = self.transport.over(file.transport());
+        let patterns = self.device_type_pattern.or(file.device_type_pattern.take()).unwrap_or_default();
         let config = Config {
             http,
             mqtt,
@@ -119,6 +130,7 @@ impl ServeArgs {
             data: self.data.or(file.data).unwrap_or_else(default_data),
             org: checked_org(self.org.or(file.org))?,
             demo_clients: self.demo.or(file.demo).unwrap_or(0),
+            naming: Naming::new(&patterns)?,
         };
         if i64::from(config.demo_clients) > DEMO_MAX {
             return Err(ConfigError::Demo(config.demo_clients));
@@ -192,6 +204,18 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line_in_one_line() {
         let error = with_file("org = \"acme01\"\nhtpp = 1\n", ServeArgs::default()).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("htpp") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn patterns_for_device_types_come_from_the_flag_or_the_file_and_bad_ones_are_refused() {
+        let naming = |pattern: &str| Naming::new(&[pattern.to_owned()]).unwrap();
+        let text = "device_type_pattern = ['^(?<type>[a-z]+)/(?<id>\\d+)$']\n";
+        let of_file = with_file(text, ServeArgs::default()).unwrap().naming;
+        assert_eq!(of_file, naming(r"^(?<type>[a-z]+)/(?<id>\d+)$"));
+        let flag = Some(vec!["(?<type>x)".to_owned()]);
+        let args = ServeArgs { device_type_pattern: flag, ..ServeArgs::default() };
+        assert_eq!(with_file(text, args).unwrap().naming, naming("(?<type>x)"));
+        assert!(with_file("device_type_pattern = ['(']\n", ServeArgs::default()).is_err());
     }
 
     #[test]

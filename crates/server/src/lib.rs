@@ -18,6 +18,7 @@ pub mod keys;
 pub mod monitor;
 pub mod mqtt_ws;
 pub mod mqtts;
+pub mod naming;
 pub mod recorder;
 pub mod serve;
 pub mod source;

@@ -79,7 +79,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let doors = Doors::open(&config).await?;
 
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data)?);
-    let fleet = Arc::new(Fleet::new());
+    let fleet = Arc::new(Fleet::named_by(config.naming.clone()));
     let recovered = journal.recover()?;
     let ended = recorder::restore(&fleet, journal.as_ref(), recovered)?;
     tracing::info!(clients = fleet.len(), ended, "restored the fleet");

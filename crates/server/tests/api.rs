@@ -14,6 +14,8 @@ mod errors;
 mod ids;
 #[path = "api/logs.rs"]
 mod logs;
+#[path = "api/naming.rs"]
+mod naming;
 #[path = "api/openapi.rs"]
 mod openapi;
 #[path = "api/paging.rs"]

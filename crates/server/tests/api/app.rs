@@ -17,6 +17,7 @@ use rollcall_server::arrival::{self, Way};
 use rollcall_server::fleet::Fleet;
 use rollcall_server::identity::{Credentials, NewKey, Role};
 use rollcall_server::journal::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
+use rollcall_server::naming::Naming;
 use serde_json::Value;
 
 /// What the server's clock shows in these tests.
@@ -155,10 +156,21 @@ impl TestApp {
         Self::guarded_by(Arc::new(Credentials::in_memory().unwrap()), false)
     }
 
+    /// An app whose clients outside Watson's grammar are named by these patterns.
+    pub fn named_by(patterns: &[&str]) -> Self {
+        let patterns: Vec<_> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+        let fleet = Fleet::named_by(Naming::new(&patterns).unwrap());
+        Self::around(fleet, Arc::new(Credentials::in_memory().unwrap()), false)
+    }
+
     /// An app with these credentials, which believes that it speaks TLS or not.
     pub fn guarded_by(credentials: Arc<Credentials>, is_secure: bool) -> Self {
+        Self::around(Fleet::new(), credentials, is_secure)
+    }
+
+    fn around(fleet: Fleet, credentials: Arc<Credentials>, is_secure: bool) -> Self {
         let key = credentials.add_key("acme01", Role::Admin, Some("tests")).unwrap();
-        let (fleet, journal) = (Arc::new(Fleet::new()), Arc::new(MemoryJournal::default()));
+        let (fleet, journal) = (Arc::new(fleet), Arc::new(MemoryJournal::default()));
         let observers = Arc::new(ObserverRegistry::new());
         let state = ApiState {
             fleet: Arc::clone(&fleet),
