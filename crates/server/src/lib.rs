@@ -16,6 +16,8 @@ pub mod identity;
 pub mod journal;
 pub mod keys;
 pub mod monitor;
+pub mod mqtt_port;
+pub mod mqtt_tcp;
 pub mod mqtt_ws;
 pub mod mqtts;
 pub mod naming;

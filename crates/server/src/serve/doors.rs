@@ -1,4 +1,4 @@
-//! The server's own doors: HTTP or HTTPS, and MQTT over TLS. Plain MQTT is the broker's.
+//! The server's own doors: HTTP or HTTPS, and MQTT over TLS. Plain MQTT is opened by the broker.
 //!
 //! `serve` opens them before anything else, so that a bad certificate or a port in use is told at once, and lets
 //! people in when everything behind them stands.

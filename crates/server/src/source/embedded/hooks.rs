@@ -25,7 +25,8 @@ use rollcall_model::{
 use tokio::time::Instant;
 
 use super::end::{Cause, cause};
-use super::{Announced, Entrance, INTERNAL, Observers, topics};
+use super::{Announced, Entrance, Observers, topics};
+use crate::bridge::Traffic;
 use crate::identity::{Caller, Credentials, Holder};
 use crate::source::EventSink;
 
@@ -49,6 +50,7 @@ pub struct Open {
     is_ended: AtomicBool,
     read_msg: AtomicU64,
     write_msg: AtomicU64,
+    traffic: Option<Arc<Traffic>>,
     /// Millisecond and kind of the last activity; the same kind within a millisecond is one event.
     last_activity: [AtomicI64; ActivityEvent::ALL.len()],
 }
@@ -61,14 +63,15 @@ pub struct Attempt {
     stage: Stage,
     pub time: Timestamp,
     pub peer: Peer,
-    /// Came over a bridge, so that its address can be believed, or to the public listener.
+    /// Came over a bridge, so that its address can be believed.
     pub is_genuine: bool,
-    /// Has an id that was given to a dashboard, and came through the bridge.
+    /// Has an id that was given to a dashboard, and came over WebSocket.
     pub is_observer: bool,
     /// Whose credentials the request for the WebSocket had.
     pub caller: Option<Caller>,
     /// Came by a way that is open to this machine only.
     pub is_local: bool,
+    traffic: Option<Arc<Traffic>>,
     /// On what its right rests, once it has been accepted.
     holder: Holder,
 }
@@ -113,8 +116,7 @@ pub struct Hooks {
     observers: Arc<dyn Observers>,
     pub credentials: Arc<Credentials>,
     announced: Arc<Announced>,
-    public_port: u16,
-    /// Only this machine can reach the public listener.
+    /// Only this machine can reach the broker.
     is_local: bool,
     pub attempts: DashMap<Id, Attempt>,
     members: DashMap<Id, Arc<Open>>,
@@ -133,7 +135,6 @@ impl Hooks {
         observers: Arc<dyn Observers>,
         credentials: Arc<Credentials>,
         announced: Arc<Announced>,
-        public_port: u16,
         is_local: bool,
     ) -> Self {
         Self {
@@ -141,7 +142,6 @@ impl Hooks {
             observers,
             credentials,
             announced,
-            public_port,
             is_local,
             attempts: DashMap::default(),
             members: DashMap::default(),
@@ -224,18 +224,18 @@ impl Hooks {
 
     fn connecting(&self, connect: &ConnectInfo) {
         let id = connect.id();
-        let is_internal = id.lid() == INTERNAL;
-        // Only the bridge knows which addresses it announced; whoever else finds the internal port is refused.
-        let entrance = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
+        // Only the bridge knows which addresses it announced; whoever else finds an internal port is refused.
+        let entrance = id.remote_addr.and_then(|addr| self.announced.take(addr));
         let attempt = Attempt {
             since: Instant::now(),
             stage: Stage::Arriving,
             time: now(),
             peer: self.peer(connect, entrance.as_ref()),
-            is_genuine: !is_internal || entrance.is_some(),
+            is_genuine: entrance.is_some(),
             is_observer: entrance.as_ref().is_some_and(|entrance| entrance.websocket)
                 && self.observers.is_observer(&id.client_id),
-            is_local: self.is_local && entrance.as_ref().is_none_or(|entrance| entrance.is_local),
+            is_local: self.is_local && entrance.as_ref().is_some_and(|entrance| entrance.is_local),
+            traffic: entrance.as_ref().map(|entrance| Arc::clone(&entrance.traffic)),
             caller: entrance.and_then(|entrance| entrance.caller),
             holder: Holder::Nobody,
         };
@@ -258,7 +258,7 @@ impl Hooks {
         Peer {
             addr: id.remote_addr.map(|addr| addr.ip().to_canonical().to_string()),
             port: id.remote_addr.as_ref().map(SocketAddr::port),
-            server_port: Some(entrance.map_or(self.public_port, |entrance| entrance.server_port)),
+            server_port: entrance.map(|entrance| entrance.server_port),
             protocol: Some(Protocol { version, websocket }),
             secure: Some(entrance.is_some_and(|entrance| entrance.secure)),
             user: id.username.as_ref().map(|user| user.chars().take(USER_CHARS_MAX).collect()),
@@ -275,9 +275,9 @@ impl Hooks {
 
     async fn connected(&self, session: &Session) {
         let attempt = self.attempts.remove(&session.id).map(|(_, attempt)| attempt);
-        let (peer, is_observer, holder) = attempt.map_or_else(
-            || (Peer::default(), false, Holder::Nobody),
-            |attempt| (attempt.peer, attempt.is_observer, attempt.holder),
+        let (peer, is_observer, holder, traffic) = attempt.map_or_else(
+            || (Peer::default(), false, Holder::Nobody, None),
+            |attempt| (attempt.peer, attempt.is_observer, attempt.holder, attempt.traffic),
         );
         let start = session.connected_at().await.map_or_else(|_| now(), Timestamp::from_millis);
         let open = Arc::new(Open {
@@ -288,6 +288,7 @@ impl Hooks {
             is_ended: AtomicBool::new(false),
             read_msg: AtomicU64::new(0),
             write_msg: AtomicU64::new(0),
+            traffic,
             last_activity: [const { AtomicI64::new(0) }; ActivityEvent::ALL.len()],
         });
         session.extra_attrs.write().await.insert(OPEN.into(), Arc::clone(&open));
@@ -332,8 +333,8 @@ impl Hooks {
             counters: Counters {
                 read_msg: Some(open.read_msg.load(Ordering::Relaxed)),
                 write_msg: Some(open.write_msg.load(Ordering::Relaxed)),
-                read_bytes: None,
-                write_bytes: None,
+                read_bytes: open.traffic.as_ref().map(|traffic| traffic.from_client()),
+                write_bytes: open.traffic.as_ref().map(|traffic| traffic.to_client()),
             },
         };
         let kind = EventKind::Disconnect { session: Some(open.key), end };
