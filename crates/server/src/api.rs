@@ -24,7 +24,7 @@ mod clientconnectionstates;
 mod clientstate_config;
 mod connection_logs;
 mod devices;
-mod error;
+pub(crate) mod error;
 mod etag;
 mod observers;
 mod openapi;

@@ -43,17 +43,17 @@ pub(crate) struct Guest {
 /// How many bytes of MQTT a connection has carried, whatever they were wrapped in.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    from_client: AtomicU64,
-    to_client: AtomicU64,
+    read_bytes: AtomicU64,
+    write_bytes: AtomicU64,
 }
 
 impl Traffic {
-    pub fn from_client(&self) -> u64 {
-        self.from_client.load(Ordering::Relaxed)
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
     }
 
-    pub fn to_client(&self) -> u64 {
-        self.to_client.load(Ordering::Relaxed)
+    pub fn write_bytes(&self) -> u64 {
+        self.write_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -153,7 +153,7 @@ impl ToBroker {
     /// When the broker has closed.
     pub async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         // First: whatever the broker has read is counted when it ends the session.
-        self.traffic.from_client.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.traffic.read_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.broker.write_all(bytes).await
     }
 }
@@ -172,7 +172,7 @@ impl FromBroker {
         let mut bytes = Vec::with_capacity(self.size);
         let read = self.broker.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;
         // Before the client has them: whatever it has seen is counted when it leaves.
-        self.traffic.to_client.fetch_add(read as u64, Ordering::Relaxed);
+        self.traffic.write_bytes.fetch_add(read as u64, Ordering::Relaxed);
         self.size = if read >= self.size {
             (self.size * 2).min(CHUNK_MAX)
         } else {

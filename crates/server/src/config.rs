@@ -6,6 +6,7 @@
 mod transport;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -62,6 +63,8 @@ struct File {
     behind_proxy: Option<bool>,
     trusted_proxies: Option<Vec<String>>,
     allow_plain_mqtt: Option<bool>,
+    http_connections: Option<NonZeroU32>,
+    http_connections_per_address: Option<NonZeroU32>,
 }
 
 impl File {
@@ -74,6 +77,8 @@ impl File {
             behind_proxy: self.behind_proxy,
             trusted_proxies: self.trusted_proxies.take(),
             allow_plain_mqtt: self.allow_plain_mqtt,
+            http_connections: self.http_connections,
+            http_connections_per_address: self.http_connections_per_address,
         }
     }
 }
@@ -196,6 +201,9 @@ mod tests {
         let transport = with_file(text, ServeArgs::default()).unwrap().transport;
         assert_eq!(transport.tls.unwrap().mqtts.port(), 9);
         assert!(transport.proxies.is_some());
+        let limits = with_file("http_connections = 9\n", ServeArgs::default()).unwrap().transport.connections;
+        assert_eq!((limits.all.get(), limits.per_address.get()), (9, 1_000));
+        assert!(with_file("http_connections = 0\n", ServeArgs::default()).is_err());
         let text = "tls_cert = \"a\"\n";
         assert!(with_file(text, ServeArgs::default()).is_err());
     }

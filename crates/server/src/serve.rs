@@ -1,6 +1,9 @@
 //! `rollcall serve`: builds the house from its parts, runs it, and takes it down in order.
 
+pub use http::crowd::Limits;
+
 mod doors;
+mod files;
 mod health;
 mod http;
 
@@ -75,6 +78,7 @@ fn port_hint(reason: &std::io::Error, flag: &str) -> String {
 /// # Errors
 /// When a part cannot be started; the message names the part and what to do.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let files_max = files::make_room();
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
 
@@ -119,7 +123,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let app = app(state, mqtt_ws::Door { bridge, gate: gate.clone(), is_local });
     let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
     let accepts_anonymous = embedded.is_local() && !credentials.has_devices()?;
-    let notices = Notices { link: credentials.make_link()?, accepts_anonymous };
+    let notices = Notices { link: credentials.make_link()?, accepts_anonymous, files_max };
     announce(&config, &doors, broker.mqtt_addr(), &notices);
 
     tokio::select! {
@@ -257,6 +261,8 @@ const DEMO_SEED: u64 = 17;
 struct Notices {
     link: SignInLink,
     accepts_anonymous: bool,
+    /// How many files can be open, where that is limited.
+    files_max: Option<u64>,
 }
 
 fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr, notices: &Notices) {
@@ -287,6 +293,12 @@ fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr, notices: &Notices)
         say(
             "Anonymous devices are accepted: none is registered. Register with: rollcall devices add TYPE ID",
         );
+    }
+    if let Some(files) = notices.files_max.filter(|files| *files < files::FEW) {
+        let clients = files / files::PER_MQTT_CLIENT;
+        say(&format!(
+            "Warning    this process may open {files} files, enough for about {clients} MQTT clients; “ulimit -Hn” gives more"
+        ));
     }
     if !web::has_dashboard() {
         say("Warning    this binary was built without the dashboard; build it with: cargo xtask build");

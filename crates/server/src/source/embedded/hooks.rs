@@ -333,8 +333,8 @@ impl Hooks {
             counters: Counters {
                 read_msg: Some(open.read_msg.load(Ordering::Relaxed)),
                 write_msg: Some(open.write_msg.load(Ordering::Relaxed)),
-                read_bytes: open.traffic.as_ref().map(|traffic| traffic.from_client()),
-                write_bytes: open.traffic.as_ref().map(|traffic| traffic.to_client()),
+                read_bytes: open.traffic.as_ref().map(|traffic| traffic.read_bytes()),
+                write_bytes: open.traffic.as_ref().map(|traffic| traffic.write_bytes()),
             },
         };
         let kind = EventKind::Disconnect { session: Some(open.key), end };
