@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use super::end::{Cause, cause};
 use super::{Announced, Entrance, Observers, topics};
 use crate::bridge::Traffic;
-use crate::identity::{Caller, Credentials, Holder};
+use crate::identity::{Admitted, Caller, Credentials, Holder};
 use crate::source::EventSink;
 
 /// Where a session keeps its [`Open`].
@@ -45,6 +45,9 @@ pub struct Open {
     pub peer: Peer,
     /// On what its right to be here rests.
     pub holder: Holder,
+    may_publish: bool,
+    /// The log has been told that it publishes all the same.
+    was_told: AtomicBool,
     /// One of this server's own dashboards: produces no events.
     is_observer: bool,
     is_ended: AtomicBool,
@@ -72,8 +75,8 @@ pub struct Attempt {
     /// Came by a way that is open to this machine only.
     pub is_local: bool,
     traffic: Option<Arc<Traffic>>,
-    /// On what its right rests, once it has been accepted.
-    holder: Holder,
+    /// Once it has been accepted.
+    admitted: Admitted,
 }
 
 #[derive(Clone, Copy)]
@@ -237,7 +240,7 @@ impl Hooks {
             is_local: self.is_local && entrance.as_ref().is_some_and(|entrance| entrance.is_local),
             traffic: entrance.as_ref().map(|entrance| Arc::clone(&entrance.traffic)),
             caller: entrance.and_then(|entrance| entrance.caller),
-            holder: Holder::Nobody,
+            admitted: Holder::Nobody.into(),
         };
         if connect.auth_method().is_some() && attempt.is_genuine {
             let text = "Enhanced authentication is not supported.";
@@ -265,25 +268,27 @@ impl Hooks {
         }
     }
 
-    /// The handshake may go on; its right rests on this.
-    pub fn accept(&self, id: &Id, holder: Holder) {
+    /// The handshake may go on.
+    pub fn accept(&self, id: &Id, admitted: Admitted) {
         if let Some(mut attempt) = self.attempts.get_mut(id) {
             attempt.enter(Stage::Accepted);
-            attempt.holder = holder;
+            attempt.admitted = admitted;
         }
     }
 
     async fn connected(&self, session: &Session) {
         let attempt = self.attempts.remove(&session.id).map(|(_, attempt)| attempt);
-        let (peer, is_observer, holder, traffic) = attempt.map_or_else(
-            || (Peer::default(), false, Holder::Nobody, None),
-            |attempt| (attempt.peer, attempt.is_observer, attempt.holder, attempt.traffic),
+        let (peer, is_observer, admitted, traffic) = attempt.map_or_else(
+            || (Peer::default(), false, Holder::Nobody.into(), None),
+            |attempt| (attempt.peer, attempt.is_observer, attempt.admitted, attempt.traffic),
         );
         let start = session.connected_at().await.map_or_else(|_| now(), Timestamp::from_millis);
         let open = Arc::new(Open {
             key: SessionKey { start, connection: self.connections.fetch_add(1, Ordering::Relaxed) + 1 },
             peer,
-            holder,
+            holder: admitted.holder,
+            may_publish: admitted.may_publish,
+            was_told: AtomicBool::new(false),
             is_observer,
             is_ended: AtomicBool::new(false),
             read_msg: AtomicU64::new(0),
@@ -368,9 +373,21 @@ impl Hooks {
             PublishAclResult(PublishResult::reason_code(code, text, false))
         } else if topics::is_reserved(&publish.topic) {
             PublishAclResult::rejected(false, Some("The topic is reserved for the server.".into()))
-        } else {
+        } else if self.may_publish(session).await {
             PublishAclResult::allow()
+        } else {
+            PublishAclResult::rejected(false, Some("The role of the API key may not publish.".into()))
         }
+    }
+
+    async fn may_publish(&self, session: &Session) -> bool {
+        let Some(open) = open(session).await else {
+            return false;
+        };
+        if !open.may_publish && !open.was_told.swap(true, Ordering::Relaxed) {
+            self.log_refusal(&session.id, "the role of its API key may not publish");
+        }
+        open.may_publish
     }
 }
 
