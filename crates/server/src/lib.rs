@@ -21,5 +21,6 @@ pub mod mqtts;
 pub mod recorder;
 pub mod serve;
 pub mod source;
+pub mod statistics;
 pub mod tls;
 pub mod web;

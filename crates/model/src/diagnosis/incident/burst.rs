@@ -73,7 +73,9 @@ fn spans(counts: &[usize]) -> Vec<(usize, usize, f64)> {
             at += 1;
             continue;
         }
-        let mut from = if count(at) == 0 { at + 1 } else { at };
+        // A minute as usual before one that is enough by itself is not part of it.
+        let is_usual = count(at) as f64 <= tail && count(at + 1) as f64 >= enough;
+        let mut from = if is_usual { at + 1 } else { at };
         let previous_end = spans.last().map_or(0, |span| span.1);
         while from > previous_end && count(from - 1) as f64 > tail {
             from -= 1;
