@@ -213,7 +213,7 @@ impl TestApp {
 
     pub fn tell(&self, events: &[ConnectionEvent]) {
         self.fleet.apply(events);
-        self.statistics.record(events, self.fleet.connected(), at(NOW));
+        self.statistics.record(events, self.fleet.connected(), at(NOW).plus_ms(-1));
         self.journal.append(events).unwrap();
     }
 
