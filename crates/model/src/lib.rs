@@ -5,6 +5,7 @@
 //! time is always an argument.
 
 pub mod client_id;
+pub mod diagnosis;
 pub mod event;
 pub mod fold;
 pub mod log;
@@ -12,6 +13,7 @@ pub mod monitor;
 pub mod query;
 pub mod reason;
 pub mod state;
+pub mod statistics;
 pub mod time;
 
 pub use client_id::{ClientId, ClientType};

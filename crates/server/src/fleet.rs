@@ -225,6 +225,12 @@ impl Fleet {
         self.len() == 0
     }
 
+    /// How many clients are connected; costs nothing.
+    #[must_use]
+    pub fn connected(&self) -> u64 {
+        self.read().connected as u64
+    }
+
     #[must_use]
     pub fn counts(&self) -> Counts {
         let table = self.read();

@@ -1,6 +1,6 @@
 //! The journal: every logged event, kept, and checkpoints of the states.
 //!
-//! The recorder is the only writer. The Connection Logs API reads. A restart loads the checkpointed states and
+//! The recorder is the only writer. The Connection Logs API reads, and so do the statistics once. A restart loads the checkpointed states and
 //! replays the log entries that are newer.
 
 pub mod sqlite;
@@ -88,4 +88,16 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the journal cannot be read.
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError>;
+
+    /// Gives the entries of all clients from `from` on and before `to` to `each`, one by one, in the order in which
+    /// they were logged. Takes as long as the log is; memory is bounded.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn replay(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        each: &mut dyn FnMut(ConnectionEvent),
+    ) -> Result<(), JournalError>;
 }

@@ -24,5 +24,6 @@ pub mod naming;
 pub mod recorder;
 pub mod serve;
 pub mod source;
+pub mod statistics;
 pub mod tls;
 pub mod web;

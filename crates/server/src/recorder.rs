@@ -1,7 +1,7 @@
 //! The recorder: the only writer.
 //!
 //! It takes batches of events from the sources' queue, folds them into the fleet, appends them to the journal
-//! and hands them to the monitor, in that order. At intervals it checkpoints the states that changed. When the
+//! and hands them to the monitor, in that order; the statistics count them on the way. At intervals it checkpoints the states that changed. When the
 //! journal fails (a full disk), the fleet and the monitor go on; the unwritten events wait in memory, bounded,
 //! and the failure is visible in the status.
 
@@ -19,6 +19,7 @@ use crate::clock;
 use crate::fleet::Fleet;
 use crate::journal::{Journal, JournalError, Recovered};
 use crate::source::EventStream;
+use crate::statistics::Statistics;
 
 /// The most events that are folded and committed in one go.
 const BATCH_MAX: usize = 10_000;
@@ -49,6 +50,7 @@ impl RecorderHealth {
 pub struct Recorder {
     fleet: Arc<Fleet>,
     journal: Arc<dyn Journal>,
+    statistics: Arc<Statistics>,
     monitor: mpsc::Sender<Vec<ConnectionEvent>>,
     /// Gets the ids of clients that lost events, so that their source can say what is true.
     reconcile: mpsc::Sender<Vec<String>>,
@@ -63,12 +65,13 @@ impl Recorder {
     pub fn new(
         fleet: Arc<Fleet>,
         journal: Arc<dyn Journal>,
+        statistics: Arc<Statistics>,
         monitor: mpsc::Sender<Vec<ConnectionEvent>>,
         reconcile: mpsc::Sender<Vec<String>>,
         health: Arc<RecorderHealth>,
     ) -> Self {
         let (unwritten, dirty) = (VecDeque::new(), HashSet::new());
-        Self { fleet, journal, monitor, reconcile, health, unwritten, given_up: 0, dirty }
+        Self { fleet, journal, statistics, monitor, reconcile, health, unwritten, given_up: 0, dirty }
     }
 
     /// Records until it is told to stop; then takes what is still in the queue, writes it, and returns.
@@ -95,6 +98,7 @@ impl Recorder {
 
     async fn record(&mut self, events: Vec<ConnectionEvent>) {
         self.dirty.extend(self.fleet.apply(&events));
+        self.statistics.record(&events, self.fleet.connected(), clock::now());
         self.unwritten.extend(events.iter().filter(|event| event.is_logged()).cloned());
         self.flush().await;
         let missed: Vec<String> = events

@@ -35,6 +35,7 @@ use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
 use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
+use crate::statistics::{self, Statistics};
 use crate::tls::TlsError;
 use crate::{clock, monitor, mqtt_ws, web};
 use doors::Doors;
@@ -87,6 +88,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let recovered = journal.recover()?;
     let ended = recorder::restore(&fleet, journal.as_ref(), recovered)?;
     tracing::info!(clients = fleet.len(), ended, "restored the fleet");
+    let statistics = start_statistics(&fleet, &journal);
 
     let observers = Arc::new(ObserverRegistry::new());
     let credentials = Arc::new(Credentials::open(&config.data)?);
@@ -106,12 +108,13 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     );
 
     let health = Arc::new(RecorderHealth::default());
-    let recording = Recording::start(&fleet, &journal, &broker, stream, &health);
+    let recording = Recording::start(&fleet, &journal, &statistics, &broker, stream, &health);
     let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
     let gate = Gate::new(Arc::clone(&credentials), doors.secure.is_some());
     let state = ApiState {
         fleet: Arc::clone(&fleet),
         journal: Arc::clone(&journal),
+        statistics,
         clock: clock::now,
         org: config.org.clone(),
         status: Arc::new(status),
@@ -147,6 +150,19 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// Statistics that count from this moment, and are filled from the journal in the background.
+fn start_statistics(fleet: &Fleet, journal: &Arc<dyn Journal>) -> Arc<Statistics> {
+    let statistics = Arc::new(Statistics::new(clock::now(), fleet.connected()));
+    let (seeded, journal) = (Arc::clone(&statistics), Arc::clone(journal));
+    // A thread of its own: a long log takes its time, and nobody waits for it.
+    std::thread::spawn(move || {
+        if let Err(error) = statistics::seed(&seeded, journal.as_ref()) {
+            tracing::warn!(%error, "the statistics begin with this start: the journal cannot be read");
+        }
+    });
+    statistics
+}
+
 /// The recorder and what hangs on it.
 struct Recording {
     stop: oneshot::Sender<()>,
@@ -157,6 +173,7 @@ impl Recording {
     fn start(
         fleet: &Arc<Fleet>,
         journal: &Arc<dyn Journal>,
+        statistics: &Arc<Statistics>,
         broker: &Arc<EmbeddedBroker>,
         stream: source::EventStream,
         health: &Arc<RecorderHealth>,
@@ -173,6 +190,7 @@ impl Recording {
         let recorder = Recorder::new(
             Arc::clone(fleet),
             Arc::clone(journal),
+            Arc::clone(statistics),
             monitor_tx,
             reconcile_tx,
             Arc::clone(health),

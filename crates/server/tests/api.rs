@@ -8,6 +8,8 @@ mod access;
 mod app;
 #[path = "api/devices.rs"]
 mod devices;
+#[path = "api/diagnosis.rs"]
+mod diagnosis;
 #[path = "api/errors.rs"]
 mod errors;
 #[path = "api/ids.rs"]

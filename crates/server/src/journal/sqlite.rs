@@ -4,6 +4,7 @@
 //! append-only; states are kept at checkpoints, so that an event costs one row and not a row and an update.
 //! Called by the recorder (one writer) and by the Connection Logs API (readers with connections of their own).
 
+mod replay;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -207,6 +208,15 @@ impl Journal for SqliteJournal {
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
         self.read(|connection| read_log(connection, query))
+    }
+
+    fn replay(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        each: &mut dyn FnMut(ConnectionEvent),
+    ) -> Result<(), JournalError> {
+        self.read(|connection| replay::replay(connection, from, to, each))
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::journal::LogQuery;
 use crate::journal::sqlite::SqliteJournal;
 use crate::source::{self, EventSink};
+use crate::statistics::Range;
 
 const ID: &str = "d:acme01:thermo:t-17";
 
@@ -26,6 +27,7 @@ fn connect(id: &str, ms: i64) -> ConnectionEvent {
 struct Bench {
     fleet: Arc<Fleet>,
     journal: Arc<SqliteJournal>,
+    statistics: Arc<Statistics>,
     health: Arc<RecorderHealth>,
     sink: EventSink,
     monitor: mpsc::Receiver<Vec<ConnectionEvent>>,
@@ -38,6 +40,7 @@ impl Bench {
         let fleet = Arc::new(Fleet::new());
         let journal = Arc::new(SqliteJournal::open(directory).unwrap());
         restore(&fleet, journal.as_ref(), journal.recover().unwrap()).unwrap();
+        let statistics = Arc::new(Statistics::new(Timestamp::from_millis(0), 0));
         let (sink, stream) = source::queue(100);
         let (monitor_tx, monitor) = mpsc::channel(10);
         let (reconcile, _) = mpsc::channel(1);
@@ -45,13 +48,14 @@ impl Bench {
         let recorder = Recorder::new(
             Arc::clone(&fleet),
             Arc::<SqliteJournal>::clone(&journal),
+            Arc::clone(&statistics),
             monitor_tx,
             reconcile,
             Arc::clone(&health),
         );
         let (stop, stopped) = oneshot::channel();
         let recorder = tokio::spawn(recorder.run(stream, stopped));
-        Self { fleet, journal, health, sink, monitor, stop, recorder }
+        Self { fleet, journal, statistics, health, sink, monitor, stop, recorder }
     }
 
     /// Sends an event and waits until the monitor has it, which is when fleet and journal have it.
@@ -138,4 +142,16 @@ async fn a_full_disk_is_visible_and_loses_no_event() {
     bench.record(connect(ID, 3_000)).await;
     assert_eq!(bench.health.journal_error(), None);
     assert_eq!((bench.logged(&long), bench.logged(ID)), (1, 2));
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::start(directory.path());
+    let before = clock::now();
+    bench.record(connect(ID, before.millis())).await;
+    let range = Range::new(before.plus_ms(-120_000), clock::now().plus_ms(1), None, clock::now().plus_ms(1));
+    let buckets = bench.statistics.series(range.unwrap()).buckets;
+    assert_eq!(buckets.iter().map(|bucket| bucket.connects).sum::<u64>(), 1);
+    assert_eq!(buckets.last().unwrap().connected, Some(1));
 }

@@ -18,6 +18,7 @@ use rollcall_server::fleet::Fleet;
 use rollcall_server::identity::{Credentials, NewKey, Role};
 use rollcall_server::journal::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
 use rollcall_server::naming::Naming;
+use rollcall_server::statistics::Statistics;
 use serde_json::Value;
 
 /// What the server's clock shows in these tests.
@@ -50,6 +51,17 @@ impl Journal for MemoryJournal {
 
     fn recover(&self) -> Result<Recovered, JournalError> {
         Ok(Recovered::default())
+    }
+
+    fn replay(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        each: &mut dyn FnMut(ConnectionEvent),
+    ) -> Result<(), JournalError> {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| (from..to).contains(&event.time)).cloned().for_each(each);
+        Ok(())
     }
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
@@ -108,6 +120,7 @@ pub struct TestApp {
     /// What requests carry unless they say otherwise.
     pub key: NewKey,
     journal: Arc<MemoryJournal>,
+    statistics: Arc<Statistics>,
     pub base: String,
     agent: ureq::Agent,
 }
@@ -171,10 +184,12 @@ impl TestApp {
     fn around(fleet: Fleet, credentials: Arc<Credentials>, is_secure: bool) -> Self {
         let key = credentials.add_key("acme01", Role::Admin, Some("tests")).unwrap();
         let (fleet, journal) = (Arc::new(fleet), Arc::new(MemoryJournal::default()));
+        let statistics = Arc::new(Statistics::new(at(NOW).plus_ms(-30 * 86_400_000), 0));
         let observers = Arc::new(ObserverRegistry::new());
         let state = ApiState {
             fleet: Arc::clone(&fleet),
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
+            statistics: Arc::clone(&statistics),
             clock: || at(NOW),
             org: "acme01".to_owned(),
             status: Arc::new(FixedStatus),
@@ -198,7 +213,7 @@ impl TestApp {
         });
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.max_response_header_size(1 << 20).build().new_agent();
-        Self { fleet, observers, credentials, key, journal, base, agent }
+        Self { fleet, observers, credentials, key, journal, statistics, base, agent }
     }
 
     /// An app that has heard of these events.
@@ -210,6 +225,7 @@ impl TestApp {
 
     pub fn tell(&self, events: &[ConnectionEvent]) {
         self.fleet.apply(events);
+        self.statistics.record(events, self.fleet.connected(), at(NOW).plus_ms(-1));
         self.journal.append(events).unwrap();
     }
 

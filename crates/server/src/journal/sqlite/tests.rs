@@ -108,3 +108,14 @@ fn a_file_that_is_no_journal_is_refused_with_its_path() {
     let error = SqliteJournal::open(directory.path()).err().unwrap().to_string();
     assert!(error.contains("journal.db"), "{error}");
 }
+
+#[test]
+fn a_range_of_the_log_is_replayed_over_all_clients_in_the_order_it_was_logged() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(directory.path()).unwrap();
+    let events = [connect("a", 1), refused("b", 5), disconnect("a", 3), connect("c", 4), connect("d", 6)];
+    journal.append(&events).unwrap();
+    let mut replayed = Vec::new();
+    journal.replay(at(3), at(6), &mut |event| replayed.push(event)).unwrap();
+    assert_eq!(replayed, &events[1..4]);
+}
