@@ -3,6 +3,7 @@
 //! All three know the same settings by the same names (`--http`, `ROLLCALL_HTTP`, `http = `). Called by `main`;
 //! reads the file, changes nothing.
 
+mod retention;
 mod transport;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::journal::Retention;
+use retention::{Age, Size};
 pub use transport::{Transport, TransportArgs, TransportError};
 
 /// Flags of `rollcall serve`. A flag beats its environment variable, which beats the file.
@@ -30,6 +33,12 @@ pub struct ServeArgs {
     /// Demo clients to run beside the real ones, 0 for none [default: 0]
     #[arg(long, env = "ROLLCALL_DEMO", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=DEMO_MAX))]
     pub demo: Option<u32>,
+    /// How long the connection log is kept, in hours, days or weeks, or “unlimited” [default: 30d]
+    #[arg(long, env = "ROLLCALL_LOG_RETENTION", value_name = "TIME")]
+    pub log_retention: Option<Age>,
+    /// How much disk space the connection log may take before its oldest entries go, or “unlimited” [default: 10GB]
+    #[arg(long, env = "ROLLCALL_LOG_MAX_SIZE", value_name = "SIZE")]
+    pub log_max_size: Option<Size>,
     #[command(flatten)]
     pub transport: TransportArgs,
     /// Configuration file (TOML) with the same settings, “_” for “-”: http, mqtt, data, tls_cert and so on
@@ -49,6 +58,8 @@ struct File {
     data: Option<PathBuf>,
     org: Option<String>,
     demo: Option<u32>,
+    log_retention: Option<Age>,
+    log_max_size: Option<Size>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_self_signed: Option<bool>,
@@ -80,6 +91,7 @@ pub struct Config {
     pub data: PathBuf,
     pub org: String,
     pub demo_clients: u32,
+    pub retention: Retention,
     pub transport: Transport,
 }
 
@@ -119,6 +131,10 @@ impl ServeArgs {
             data: self.data.or(file.data).unwrap_or_else(default_data),
             org: checked_org(self.org.or(file.org))?,
             demo_clients: self.demo.or(file.demo).unwrap_or(0),
+            retention: retention::resolve(
+                self.log_retention.or(file.log_retention),
+                self.log_max_size.or(file.log_max_size),
+            ),
         };
         if i64::from(config.demo_clients) > DEMO_MAX {
             return Err(ConfigError::Demo(config.demo_clients));

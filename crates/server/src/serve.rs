@@ -16,7 +16,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
-use rollcall_model::{Certainty, ConnectionEvent};
+use rollcall_model::ConnectionEvent;
 use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::demo::{self, DemoConfig};
 use crate::fleet::Fleet;
 use crate::identity::{Credentials, IdentityError, SignInLink};
-use crate::journal::sqlite::SqliteJournal;
+use crate::journal::segments::SegmentJournal;
 use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
@@ -78,11 +78,10 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
 
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data)?);
+    let journal: Arc<dyn Journal> = Arc::new(SegmentJournal::open(&config.data, config.retention)?);
     let fleet = Arc::new(Fleet::new());
-    let recovered = journal.recover()?;
-    let ended = recorder::restore(&fleet, journal.as_ref(), recovered)?;
-    tracing::info!(clients = fleet.len(), ended, "restored the fleet");
+    let inheritance = recorder::restore(&fleet, journal.as_ref())?;
+    tracing::info!(clients = fleet.len(), ended = inheritance.ends.len(), "restored the fleet");
 
     let observers = Arc::new(ObserverRegistry::new());
     let credentials = Arc::new(Credentials::open(&config.data)?);
@@ -102,7 +101,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     );
 
     let health = Arc::new(RecorderHealth::default());
-    let recording = Recording::start(&fleet, &journal, &broker, stream, &health);
+    let recording = Recording::start(&fleet, &journal, &broker, stream, &health, inheritance);
     let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
     let gate = Gate::new(Arc::clone(&credentials), doors.secure.is_some());
     let state = ApiState {
@@ -130,13 +129,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     broker.shutdown().await;
     recording.stop().await;
     // Those that did not end in time.
-    recorder::end_open_sessions(
-        &fleet,
-        journal.as_ref(),
-        Some(clock::now()),
-        Certainty::Reported,
-        Vec::new(),
-    )?;
+    recorder::end_open_sessions(&fleet, journal.as_ref())?;
     if let Some(demo) = demo {
         demo.stop().await;
     }
@@ -156,6 +149,7 @@ impl Recording {
         broker: &Arc<EmbeddedBroker>,
         stream: source::EventStream,
         health: &Arc<RecorderHealth>,
+        inheritance: recorder::Inheritance,
     ) -> Self {
         let (monitor_tx, monitor_rx) = mpsc::channel::<Vec<ConnectionEvent>>(MONITOR_CAPACITY);
         let (reconcile_tx, mut reconcile_rx) = mpsc::channel::<Vec<String>>(4);
@@ -172,6 +166,7 @@ impl Recording {
             monitor_tx,
             reconcile_tx,
             Arc::clone(health),
+            inheritance,
         );
         let (stop, stopped) = oneshot::channel();
         Self { stop, recorder: tokio::spawn(recorder.run(stream, stopped)) }

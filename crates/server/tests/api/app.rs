@@ -16,7 +16,7 @@ use rollcall_server::api::{ApiState, ObserverRegistry, ServerStatus, Status, rou
 use rollcall_server::arrival::{self, Way};
 use rollcall_server::fleet::Fleet;
 use rollcall_server::identity::{Credentials, NewKey, Role};
-use rollcall_server::journal::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
+use rollcall_server::journal::{Boot, Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
 use serde_json::Value;
 
 /// What the server's clock shows in these tests.
@@ -43,7 +43,23 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn checkpoint(&self, _: &[ClientState], _: Timestamp) -> Result<(), JournalError> {
+    fn keep(&self, _: &[ClientState], _: &[Boot]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn snapshot(&self, _: &dyn Fn(&mut dyn FnMut(&ClientState))) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn needs_snapshot(&self) -> bool {
+        false
+    }
+
+    fn retain(&self, _: Timestamp) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn each(&self, _: u64, _: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
         Ok(())
     }
 

@@ -1,0 +1,370 @@
+//! The journal keeps what it was given, pages through it and survives being reopened, torn, and garbled.
+
+use proptest::prelude::*;
+use rollcall_model::event::MqttVersion;
+use rollcall_model::log::LogEvent;
+use rollcall_model::{Certainty, Counters, End, EventKind, Initiator, Peer, Protocol, SessionKey};
+
+use super::super::LogCursor;
+use super::*;
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + ms)
+}
+
+fn peer() -> Peer {
+    Peer {
+        addr: Some("10.0.0.7".to_owned()),
+        port: Some(50_000),
+        server_port: Some(1883),
+        protocol: Some(Protocol { version: MqttVersion::V5, websocket: true }),
+        secure: Some(false),
+        user: Some("user".to_owned()),
+    }
+}
+
+fn open(directory: &Path) -> Result<SegmentJournal, JournalError> {
+    SegmentJournal::open(directory, Retention::default())
+}
+
+/// With the smallest segments: a few hundred entries fill one.
+fn open_small(directory: &Path) -> SegmentJournal {
+    SegmentJournal::open(directory, Retention { max_age_ms: None, max_bytes: Some(1_000_000) }).unwrap()
+}
+
+fn all(journal: &SegmentJournal) -> Vec<ConnectionEvent> {
+    let mut events = Vec::new();
+    journal
+        .each(0, &mut |event| {
+            events.push(event);
+            true
+        })
+        .unwrap();
+    events
+}
+
+fn only_file(directory: &Path, prefix: &str, suffix: &str) -> PathBuf {
+    let files = files_named(&directory.join("journal"), prefix, suffix).unwrap();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].1.clone()
+}
+
+fn event(id: &str, ms: i64, kind: EventKind) -> ConnectionEvent {
+    ConnectionEvent { client_id: id.to_owned(), time: at(ms), peer: peer(), kind }
+}
+
+fn connect(id: &str, ms: i64) -> ConnectionEvent {
+    let session = SessionKey { start: at(ms), connection: u64::MAX };
+    event(id, ms, EventKind::Connect { session, certainty: Certainty::Reported })
+}
+
+fn disconnect(id: &str, ms: i64) -> ConnectionEvent {
+    let end = End {
+        certainty: Certainty::Inferred,
+        time: at(ms),
+        initiator: Some(Initiator::Network),
+        mqtt_reason_code: Some(0x80),
+        close_code: Some(91),
+        reason: Some("own words".to_owned()),
+        counters: Counters { read_msg: Some(3), ..Counters::default() },
+    };
+    event(id, ms, EventKind::Disconnect { session: None, end })
+}
+
+fn refused(id: &str, ms: i64) -> ConnectionEvent {
+    event(
+        id,
+        ms,
+        EventKind::FailedConnect { mqtt_reason_code: Some(0x86), close_code: Some(180), reason: None },
+    )
+}
+
+fn query(id: &str) -> LogQuery {
+    LogQuery {
+        client_id: id.to_owned(),
+        from: None,
+        to: None,
+        events: vec![],
+        limit: 10,
+        offset: 0,
+        after: None,
+    }
+}
+
+#[test]
+fn a_log_is_read_newest_first_by_range_kind_and_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path()).unwrap();
+    let events: Vec<_> = (0..7).flat_map(|i| [connect("a", i * 10), disconnect("a", i * 10 + 5)]).collect();
+    journal.append(&events).unwrap();
+    journal.append(&[connect("b", 1)]).unwrap();
+    let page = journal.log(&LogQuery { limit: 3, ..query("a") }).unwrap();
+    let times: Vec<_> = page.entries.iter().map(|entry| entry.timestamp).collect();
+    assert_eq!(times, [at(65), at(60), at(55)]);
+    let second = journal.log(&LogQuery { after: page.next, limit: 100, ..query("a") }).unwrap();
+    assert_eq!((second.entries.len(), second.entries[0].timestamp, second.next), (11, at(50), None));
+    let range =
+        LogQuery { from: Some(at(10)), to: Some(at(20)), events: vec![LogEvent::Connect], ..query("a") };
+    assert_eq!(journal.log(&range).unwrap().entries.len(), 2);
+    assert_eq!(journal.log(&LogQuery { offset: 13, ..query("a") }).unwrap().entries.len(), 1);
+    assert_eq!(journal.log(&query("nobody")).unwrap().entries, []);
+}
+
+#[test]
+fn a_reopened_journal_gives_back_states_and_every_event_since_the_snapshot() {
+    let directory = tempfile::tempdir().unwrap();
+    let id = "quoted 'id' / + # 日本";
+    let events = [connect(id, 0), disconnect(id, 50), refused(id, 60)];
+    let mut state = ClientState::new(id.to_owned());
+    let mut changed = ClientState::new("active".to_owned());
+    changed.missed = Some(at(70));
+    let boots = [Boot { started: at(1), alive: at(2) }];
+    {
+        let journal = open(directory.path()).unwrap();
+        journal.append(&events[..1]).unwrap();
+        rollcall_model::fold(&mut state, &events[0]);
+        journal.snapshot(&|sink| sink(&state)).unwrap();
+        journal.append(&events[1..]).unwrap();
+        journal.keep(std::slice::from_ref(&changed), &boots).unwrap();
+    }
+    let journal = open(directory.path()).unwrap();
+    let recovered = journal.recover().unwrap();
+    assert_eq!(recovered.states.collect::<Vec<_>>(), [state, changed]);
+    assert_eq!(recovered.boots, boots);
+    let mut newer = Vec::new();
+    journal
+        .each(recovered.sequence, &mut |event| {
+            newer.push(event);
+            true
+        })
+        .unwrap();
+    assert_eq!(newer, events[1..]);
+    assert_eq!(all(&journal), events);
+}
+
+/// What the log of one client must answer, said the slow way.
+fn naive(events: &[(i64, ConnectionEvent)], query: &LogQuery) -> Vec<(LogCursor, Timestamp)> {
+    let mut found: Vec<_> = events
+        .iter()
+        .filter(|(_, event)| event.client_id == query.client_id)
+        .map(|(sequence, event)| LogCursor { time: event.time, sequence: *sequence })
+        .filter(|cursor| query.from.is_none_or(|from| cursor.time >= from))
+        .filter(|cursor| query.to.is_none_or(|to| cursor.time <= to))
+        .collect();
+    found.sort_by_key(|cursor| std::cmp::Reverse((cursor.time, cursor.sequence)));
+    found.into_iter().skip(query.offset as usize).map(|cursor| (cursor, cursor.time)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// Times out of order, as an import brings them, several segments, batches of any size.
+    #[test]
+    fn any_page_of_any_log_is_what_a_full_scan_gives(
+        rows in prop::collection::vec((0_u8..4, 0_i64..300), 1..1_500), batch in 1_usize..400,
+        from in prop::option::of(0_i64..300), to in prop::option::of(0_i64..300),
+        limit in 1_u32..300, offset in 0_u32..20, reopens in any::<bool>(),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = open_small(directory.path());
+        let events: Vec<_> = rows.iter().map(|(id, ms)| {
+            let mut event = connect(&format!("client-{id}"), *ms);
+            event.peer.user = Some("x".repeat(150));
+            event
+        }).collect();
+        for batch in events.chunks(batch) {
+            journal.append(batch).unwrap();
+        }
+        if reopens {
+            drop(journal);
+            journal = open_small(directory.path());
+        }
+        let numbered: Vec<_> = (0..).zip(all(&journal)).collect();
+        let mut query = LogQuery { from: from.map(at), to: to.map(at), limit, offset, ..query("client-1") };
+        let expected = naive(&numbered, &query);
+        let mut times = Vec::new();
+        loop {
+            let page = journal.log(&query).unwrap();
+            prop_assert!(page.entries.len() <= limit as usize);
+            times.extend(page.entries.iter().map(|entry| entry.timestamp));
+            let Some(next) = page.next else { break };
+            prop_assert_eq!(page.entries.len(), limit as usize);
+            query = LogQuery { after: Some(next), offset: 0, ..query };
+        }
+        prop_assert_eq!(times, expected.iter().map(|(_, time)| *time).collect::<Vec<_>>());
+    }
+}
+
+/// A kill can end a write anywhere. What was appended before is there, what was torn is not, and writing goes on.
+#[test]
+fn a_log_that_ends_anywhere_within_its_last_block_keeps_all_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let before = [connect("a", 0), disconnect("a", 1)];
+    let journal = open(directory.path()).unwrap();
+    journal.append(&before).unwrap();
+    let whole = journal.log_bytes_of_files();
+    journal.append(&[connect("b", 2), connect("c", 3)]).unwrap();
+    let end = journal.log_bytes_of_files();
+    drop(journal);
+    let path = only_file(directory.path(), "log-", ".seg");
+    let bytes = std::fs::read(&path).unwrap();
+    for cut in whole..end {
+        std::fs::write(&path, &bytes[..cut as usize]).unwrap();
+        let journal = open(directory.path()).unwrap();
+        assert_eq!(all(&journal), before, "cut at {cut}");
+        journal.append(&[connect("d", 4)]).unwrap();
+        assert_eq!(all(&journal).len(), 3, "cut at {cut}");
+        assert_eq!(journal.log(&query("d")).unwrap().entries.len(), 1);
+    }
+}
+
+/// Garbage in the middle of a file is not a torn end: what comes behind it was acknowledged.
+#[test]
+fn a_log_that_is_damaged_in_the_middle_is_refused_with_its_name_and_place_and_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path()).unwrap();
+    journal.append(&[connect("a", 0)]).unwrap();
+    let whole = journal.log_bytes_of_files() as usize;
+    journal.append(&[connect("b", 1)]).unwrap();
+    drop(journal);
+    let path = only_file(directory.path(), "log-", ".seg");
+    let good = std::fs::read(&path).unwrap();
+    for at in 0..whole {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        std::fs::write(&path, &bad).unwrap();
+        let error = open(directory.path()).err().unwrap().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), bad);
+    }
+    std::fs::write(&path, &good).unwrap();
+    assert_eq!(all(&open(directory.path()).unwrap()).len(), 2);
+}
+
+#[test]
+fn a_snapshot_with_any_wrong_bit_is_passed_over_for_the_one_before_and_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut states = [ClientState::new("a".to_owned()), ClientState::new("b".to_owned())];
+    let journal = open(directory.path()).unwrap();
+    journal.snapshot(&|sink| sink(&states[0])).unwrap();
+    journal.append(&[connect("b", 1)]).unwrap();
+    rollcall_model::fold(&mut states[1], &connect("b", 1));
+    journal.snapshot(&|sink| states.iter().for_each(&mut *sink)).unwrap();
+    drop(journal);
+    let files = files_named(&directory.path().join("journal"), "states-", ".snap").unwrap();
+    let path = &files[1].1;
+    let good = std::fs::read(path).unwrap();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x01;
+        std::fs::write(path, &bad).unwrap();
+        let journal = open(directory.path()).unwrap();
+        let recovered = journal.recover().unwrap();
+        let mut newer = 0;
+        journal
+            .each(recovered.sequence, &mut |_| {
+                newer += 1;
+                true
+            })
+            .unwrap();
+        assert_eq!((recovered.states.count(), newer), (1, 1), "byte {at}");
+    }
+}
+
+#[test]
+fn an_index_that_is_garbled_is_told_and_one_that_is_missing_is_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open_small(directory.path());
+    let events: Vec<_> = (0..3_000).map(|i| connect(&format!("client-{}", i % 10), i)).collect();
+    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    drop(journal);
+    let indexes = files_named(&directory.path().join("journal"), "log-", ".idx").unwrap();
+    assert!(!indexes.is_empty());
+    let path = &indexes[0].1;
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(path, &bytes).unwrap();
+    let everything = LogQuery { limit: 1_000, ..query("client-1") };
+    let told: Vec<_> = (0..10)
+        .filter_map(|i| {
+            open_small(directory.path())
+                .log(&LogQuery { client_id: format!("client-{i}"), ..everything.clone() })
+                .err()
+        })
+        .collect();
+    assert!(told.iter().any(|error| error.to_string().contains(path.to_str().unwrap())), "{told:?}");
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(open_small(directory.path()).log(&everything).unwrap().entries.len(), 300);
+    assert!(path.exists());
+}
+
+#[test]
+fn a_log_that_is_written_for_long_stays_within_its_size_and_answers_about_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open_small(directory.path());
+    let mut largest = 0;
+    for round in 0..400 {
+        let events: Vec<_> = (0..100).map(|i| connect(&format!("client-{i}"), round * 100 + i)).collect();
+        journal.append(&events).unwrap();
+        if round % 10 == 0 {
+            journal.snapshot(&|_| {}).unwrap();
+        }
+        journal.retain(at(round * 100)).unwrap();
+        largest = largest.max(journal.log_bytes());
+    }
+    // A sixteenth more than allowed, for the part that is being written.
+    assert!((500_000..1_070_000).contains(&largest), "{largest}");
+    let on_disk: u64 = std::fs::read_dir(directory.path().join("journal"))
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(on_disk < 1_200_000, "{on_disk}");
+    let page = journal.log(&LogQuery { limit: 1_000, ..query("client-7") }).unwrap();
+    assert_eq!(page.entries[0].timestamp, at(39_907));
+    assert!((50..400).contains(&page.entries.len()), "{}", page.entries.len());
+    drop(journal);
+    assert_eq!(
+        open_small(directory.path()).log(&LogQuery { limit: 1_000, ..query("client-7") }).unwrap(),
+        page
+    );
+}
+
+#[test]
+fn entries_that_are_too_old_go_even_when_a_segment_is_never_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let retention = Retention { max_age_ms: Some(1_600), max_bytes: None };
+    let journal = SegmentJournal::open(directory.path(), retention).unwrap();
+    for ms in 0..50 {
+        journal.append(&[connect("a", ms * 100)]).unwrap();
+        journal.snapshot(&|_| {}).unwrap();
+        journal.retain(at(ms * 100)).unwrap();
+    }
+    let page = journal.log(&LogQuery { limit: 100, ..query("a") }).unwrap();
+    let oldest = page.entries.last().unwrap().timestamp;
+    assert!(oldest >= at(4_900 - 1_600 - 200) && oldest <= at(4_900 - 1_600), "{oldest}");
+}
+
+/// The one before is needed should the newest snapshot be damaged, and then the log since it.
+#[test]
+fn retention_never_takes_what_a_restart_needs() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open_small(directory.path());
+    let events: Vec<_> = (0..20_000).map(|i| connect("a", i)).collect();
+    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    journal.retain(at(0)).unwrap();
+    assert_eq!(all(&journal).len(), 20_000);
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_refused_with_its_path() {
+    for name in
+        ["journal.db", "journal/log-00000000000000000000.seg", "journal/states-00000000000000000001.snap"]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        if name.starts_with("journal/") {
+            std::fs::create_dir(directory.path().join("journal")).unwrap();
+        }
+        std::fs::write(directory.path().join(name), vec![7_u8; 8192]).unwrap();
+        let error = open(directory.path()).err().unwrap().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
