@@ -14,7 +14,7 @@ use rollcall_model::{
     Certainty, ConnectionEvent, Counters, End, EventKind, Initiator, Peer, Protocol, SessionKey, Timestamp,
 };
 use rollcall_server::fleet::Fleet;
-use rollcall_server::journal::segments::SegmentJournal;
+use rollcall_server::journal::sqlite::SqliteJournal;
 use rollcall_server::journal::{Boot, Journal, LogQuery, Retention};
 use rollcall_server::recorder::{Recorder, RecorderHealth, restore};
 use rollcall_server::source;
@@ -75,8 +75,8 @@ fn event(n: u64, clients: u64) -> ConnectionEvent {
     ConnectionEvent { client_id: id(i), time, peer, kind }
 }
 
-fn open(directory: &Path) -> Result<SegmentJournal> {
-    Ok(SegmentJournal::open(directory, Retention::default())?)
+fn open(directory: &Path) -> Result<SqliteJournal> {
+    Ok(SqliteJournal::open(directory, Retention::default())?)
 }
 
 /// Every client connects, through the queue and the recorder; then the process would be killed.
@@ -119,8 +119,9 @@ fn killed(directory: &Path) -> Result<()> {
     println!("resident {} MB, {} open", resident_mb(), fleet.counts().connected);
     let (begun, ends) = (Instant::now(), inheritance.ends.len() as u64);
     while !inheritance.ends.is_empty() {
-        journal.append(&inheritance.ends.front()?)?;
-        inheritance.ends.drop_front();
+        let ends = inheritance.ends.front()?;
+        journal.append(&ends)?;
+        inheritance.ends.drop_front(ends.len());
     }
     tell("ends written behind it", ends, begun.elapsed());
     Ok(())

@@ -5,7 +5,7 @@
 //! batches and one [`Journal::snapshot`] at the end, [`Journal::each`] and [`Journal::recover`].
 
 pub mod packed;
-pub mod segments;
+pub mod sqlite;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::demo::{self, DemoConfig};
 use crate::fleet::Fleet;
 use crate::identity::{Credentials, IdentityError, SignInLink};
-use crate::journal::segments::SegmentJournal;
+use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
@@ -78,7 +78,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
 
-    let journal: Arc<dyn Journal> = Arc::new(SegmentJournal::open(&config.data, config.retention)?);
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data, config.retention)?);
     let fleet = Arc::new(Fleet::new());
     let inheritance = recorder::restore(&fleet, journal.as_ref())?;
     tracing::info!(clients = fleet.len(), ended = inheritance.ends.len(), "restored the fleet");

@@ -1,38 +1,45 @@
-//! Many events in little memory: encoded as in the log, a third of what they take as values.
+//! Many events in little memory: as compressed JSON, a small part of what they take as values.
 //!
 //! A restart of a server with a million open sessions has a million ends to append while it answers already.
 
 use std::collections::VecDeque;
 
-use prost::Message as _;
 use rollcall_model::ConnectionEvent;
 
 use super::JournalError;
-use super::segments::EventRecord;
 
 /// Events in a pack: what is appended in one go.
 const PACK: usize = 10_000;
 
-/// A queue of events that belong to the log.
+/// A queue of events.
 #[derive(Debug, Default)]
 pub struct PackedEvents {
-    /// Each has at most [`PACK`] events, each behind its length.
-    packs: VecDeque<(usize, Vec<u8>)>,
+    /// Full packs, oldest first.
+    packs: VecDeque<Vec<u8>>,
+    /// The pack that is being filled, and how many events are in it.
+    open: (Vec<u8>, usize),
     len: usize,
 }
 
 impl PackedEvents {
-    /// Adds an event, if it is of a kind that is logged.
+    /// Adds an event.
     pub fn push(&mut self, event: &ConnectionEvent) {
-        let Some(record) = EventRecord::of(event) else { return };
-        if self.packs.back().is_none_or(|(events, _)| *events == PACK) {
-            self.packs.push_back((0, Vec::new()));
+        let (bytes, count) = &mut self.open;
+        let written = serde_json::to_writer(&mut *bytes, event);
+        debug_assert!(written.is_ok(), "every event has its JSON, and a vector has room for it");
+        *count += 1;
+        self.len += 1;
+        if *count == PACK {
+            self.close();
         }
-        if let Some((events, bytes)) = self.packs.back_mut() {
-            let encoded = record.encode_length_delimited(bytes);
-            debug_assert!(encoded.is_ok(), "a vector has room for everything");
-            *events += 1;
-            self.len += 1;
+    }
+
+    fn close(&mut self) {
+        let (bytes, count) = &mut self.open;
+        if *count > 0 {
+            self.packs.push_back(lz4_flex::compress_prepend_size(bytes));
+            bytes.clear();
+            *count = 0;
         }
     }
 
@@ -50,19 +57,22 @@ impl PackedEvents {
     ///
     /// # Errors
     /// When what was packed cannot be unpacked, which would be a bug.
-    pub fn front(&self) -> Result<Vec<ConnectionEvent>, JournalError> {
-        let Some((events, bytes)) = self.packs.front() else { return Ok(Vec::new()) };
-        let mut rest = &bytes[..];
-        let mut found = Vec::with_capacity(*events);
-        while !rest.is_empty() {
-            let record = EventRecord::decode_length_delimited(&mut rest);
-            found.push(record.map_err(|error| JournalError::Corrupt(error.to_string()))?.into_event()?);
+    pub fn front(&mut self) -> Result<Vec<ConnectionEvent>, JournalError> {
+        if self.packs.is_empty() {
+            self.close();
         }
-        Ok(found)
+        let Some(pack) = self.packs.front() else { return Ok(Vec::new()) };
+        let corrupt = |error: &dyn std::fmt::Display| JournalError::Corrupt(error.to_string());
+        let bytes = lz4_flex::decompress_size_prepended(pack).map_err(|error| corrupt(&error))?;
+        serde_json::Deserializer::from_slice(&bytes)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|error| corrupt(&error))
     }
 
-    /// Forgets the events that [`Self::front`] gives.
-    pub fn drop_front(&mut self) {
-        self.len -= self.packs.pop_front().map_or(0, |(events, _)| events);
+    /// Forgets the events that [`Self::front`] gave, which were `count`.
+    pub fn drop_front(&mut self, count: usize) {
+        self.packs.pop_front();
+        self.len -= count;
     }
 }

@@ -4,7 +4,7 @@ use rollcall_model::{Certainty, ConnectionStatus, Initiator, Peer, SessionKey, T
 
 use super::*;
 use crate::journal::LogQuery;
-use crate::journal::segments::SegmentJournal;
+use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Boot, Retention};
 use crate::source::{self, EventSink};
 
@@ -23,11 +23,11 @@ fn connect(id: &str, ms: i64) -> ConnectionEvent {
     }
 }
 
-fn open(directory: &std::path::Path) -> SegmentJournal {
-    SegmentJournal::open(directory, Retention::default()).unwrap()
+fn open(directory: &std::path::Path) -> SqliteJournal {
+    SqliteJournal::open(directory, Retention::default()).unwrap()
 }
 
-fn logged(journal: &SegmentJournal, id: &str) -> usize {
+fn logged(journal: &SqliteJournal, id: &str) -> usize {
     let query = LogQuery {
         client_id: id.to_owned(),
         from: None,
@@ -42,7 +42,7 @@ fn logged(journal: &SegmentJournal, id: &str) -> usize {
 
 struct Bench {
     fleet: Arc<Fleet>,
-    journal: Arc<SegmentJournal>,
+    journal: Arc<SqliteJournal>,
     sink: EventSink,
     monitor: mpsc::Receiver<Vec<ConnectionEvent>>,
     stop: oneshot::Sender<()>,
@@ -60,7 +60,7 @@ impl Bench {
         let health = Arc::new(RecorderHealth::default());
         let recorder = Recorder::new(
             Arc::clone(&fleet),
-            Arc::<SegmentJournal>::clone(&journal),
+            Arc::<SqliteJournal>::clone(&journal),
             monitor_tx,
             reconcile,
             health,
@@ -132,7 +132,7 @@ async fn a_restart_that_was_killed_before_it_wrote_the_ends_is_made_up_for_by_th
     drop(journal);
     let fleet = Fleet::new();
     let journal = open(directory.path());
-    let inheritance = restore(&fleet, &journal).unwrap();
+    let mut inheritance = restore(&fleet, &journal).unwrap();
     let ends: Vec<_> = inheritance
         .ends
         .front()

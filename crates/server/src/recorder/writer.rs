@@ -180,9 +180,13 @@ impl Writer {
         if self.ends.is_empty() || !self.unwritten.is_empty() {
             return;
         }
-        let result = self.ends.front().and_then(|events| self.journal.append(&events));
-        if self.note_append(result) {
-            self.ends.drop_front();
+        let result = self.ends.front().and_then(|events| {
+            self.journal.append(&events)?;
+            Ok(events.len())
+        });
+        let appended = result.as_ref().map_or(0, |count| *count);
+        if self.note_append(result.map(|_| ())) {
+            self.ends.drop_front(appended);
             if self.ends.is_empty() {
                 // Only this run has open ends.
                 self.boots.drain(..self.boots.len() - 1);

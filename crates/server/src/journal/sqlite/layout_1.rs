@@ -1,26 +1,17 @@
-//! Reads a journal of layout 1, one SQLite file `journal.db`, and writes it anew as files of this layout.
+//! Reads a journal of layout 1, one file `journal.db`, and writes it anew as files of this layout.
 //!
 //! Called once, when a data folder has the one and not the other. The old file stays, under another name. Goes away
 //! with the last data folder of that layout.
 
 use std::path::Path;
 
-use prost::Message as _;
-use rollcall_model::event::MqttVersion;
-use rollcall_model::{
-    Certainty, ClientState, ConnectionEvent, Counters, End, EventKind, Initiator, Peer, Protocol, SessionKey,
-    Timestamp,
-};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use rollcall_model::{ClientState, Timestamp};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::super::{Boot, Journal, JournalError, Retention};
-use super::SegmentJournal;
-use super::record::StateRecord;
+use super::{SqliteJournal, row};
 
 const BATCH: usize = 10_000;
-const CONNECT: i64 = 0;
-const DISCONNECT: i64 = 1;
-const FAILED_CONNECT: i64 = 2;
 
 /// Makes `directory` from `journal.db` when there is the latter and not the former.
 pub fn convert(data: &Path, directory: &Path) -> Result<(), JournalError> {
@@ -37,7 +28,7 @@ pub fn convert(data: &Path, directory: &Path) -> Result<(), JournalError> {
     tracing::warn!(path = %old.display(), "converting the journal to the layout of this version");
     let entries = copy(&old, &unfinished).map_err(|error| failed(error.to_string()))?;
     std::fs::rename(&unfinished, directory)
-        .and_then(|()| super::block::sync_directory_of(directory))
+        .and_then(|()| super::database::sync_parent(directory))
         .and_then(|()| std::fs::rename(&old, data.join("journal.db.converted")))
         .map_err(|error| failed(error.to_string()))?;
     // Everything is in the file itself: the last connection to it was closed.
@@ -67,23 +58,27 @@ fn copy(old: &Path, new: &Path) -> Result<u64, CopyError> {
     if layout != 1 {
         return Err(CopyError::Layout(layout));
     }
-    let journal = SegmentJournal::open_directory(new, Retention::default())?;
+    let journal = SqliteJournal::open_directory(new, Retention::default())?;
     let checkpoint = meta(&connection, "checkpoint")?.unwrap_or(0);
     let mut entries = 0;
     let mut batch = Vec::with_capacity(BATCH);
     let mut statement = connection.prepare(
-        "SELECT log.*, client.id AS id FROM log JOIN client ON client.no = log.client ORDER BY log.sequence",
+        // The columns of a log entry of either layout are the same, in the same order, but for the id.
+        "SELECT sequence, 0, client.id, time, kind, session_start, connection, certainty, initiator, \
+         mqtt_reason_code, close_code, reason, addr, port, server_port, protocol, secure, user, read_msg, read_bytes, \
+         write_msg, write_bytes FROM log JOIN client ON client.no = log.client ORDER BY sequence",
     )?;
     let mut rows = statement.query([])?;
     let mut is_snapshotted = false;
     while let Some(row) = rows.next()? {
         // The states are those of the checkpoint: what was logged later must come behind the snapshot.
-        if !is_snapshotted && row.get::<_, i64>("sequence")? > checkpoint {
+        let (sequence, event) = row::read(row)?;
+        if !is_snapshotted && sequence > checkpoint {
             journal.append(&std::mem::take(&mut batch))?;
             snapshot(&connection, &journal)?;
             is_snapshotted = true;
         }
-        batch.push(read(row)?);
+        batch.push(event);
         entries += 1;
         if batch.len() == BATCH {
             journal.append(&batch)?;
@@ -108,84 +103,30 @@ fn meta(connection: &Connection, key: &str) -> Result<Option<i64>, rusqlite::Err
     connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
-fn snapshot(connection: &Connection, journal: &SegmentJournal) -> Result<(), CopyError> {
-    let mut states = Vec::new();
+fn snapshot(connection: &Connection, journal: &SqliteJournal) -> Result<(), CopyError> {
+    let mut texts = Vec::new();
     let mut statement = connection.prepare("SELECT state FROM client WHERE state IS NOT NULL")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let text: String = row.get(0)?;
-        let state: ClientState = serde_json::from_str(&text).map_err(|error| corrupt(&error.to_string()))?;
-        // A quarter of the memory that the state itself would take.
-        states.push(StateRecord::of(&state).encode_to_vec());
+        // Read once to see that it can be: what is not kept as a state must not be forgotten silently.
+        read_state(&text)?;
+        texts.push(text);
     }
-    let decoded = |bytes: &Vec<u8>| StateRecord::decode(&**bytes).ok().map(StateRecord::into_state);
-    journal.snapshot(&|sink| states.iter().filter_map(decoded).for_each(|state| sink(&state)))?;
+    let read = |text: &String| read_state(text).ok();
+    journal.snapshot(&|sink| texts.iter().filter_map(read).for_each(|state| sink(&state)))?;
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<ConnectionEvent, CopyError> {
-    let time = Timestamp::from_millis(row.get("time")?);
-    let number = |column: &str| row.get::<_, Option<i64>>(column).map(|n| n.map(i64::cast_unsigned));
-    let start: Option<i64> = row.get("session_start")?;
-    let session = start
-        .zip(number("connection")?)
-        .map(|(start, connection)| SessionKey { start: Timestamp::from_millis(start), connection });
-    let certainty: Option<u8> = row.get("certainty")?;
-    let certainty =
-        certainty.and_then(|c| Certainty::ALL.get(usize::from(c)).copied()).unwrap_or(Certainty::Unknown);
-    let initiator: Option<u8> = row.get("initiator")?;
-    let mqtt_reason_code = row.get("mqtt_reason_code")?;
-    let close_code = row.get("close_code")?;
-    let reason = row.get("reason")?;
-    let kind = match row.get::<_, i64>("kind")? {
-        CONNECT => EventKind::Connect {
-            session: session.ok_or_else(|| corrupt("a connect without a session"))?,
-            certainty,
-        },
-        DISCONNECT => EventKind::Disconnect {
-            session,
-            end: End {
-                certainty,
-                time,
-                initiator: initiator.and_then(|i| Initiator::ALL.get(usize::from(i)).copied()),
-                mqtt_reason_code,
-                close_code,
-                reason,
-                counters: Counters {
-                    read_msg: number("read_msg")?,
-                    read_bytes: number("read_bytes")?,
-                    write_msg: number("write_msg")?,
-                    write_bytes: number("write_bytes")?,
-                },
-            },
-        },
-        FAILED_CONNECT => EventKind::FailedConnect { mqtt_reason_code, close_code, reason },
-        other => return Err(corrupt(&format!("an event of kind {other}")).into()),
-    };
-    let protocol_number: Option<u8> = row.get("protocol")?;
-    let peer = Peer {
-        addr: row.get("addr")?,
-        port: row.get("port")?,
-        server_port: row.get("server_port")?,
-        protocol: protocol_number.and_then(protocol),
-        secure: row.get("secure")?,
-        user: row.get("user")?,
-    };
-    Ok(ConnectionEvent { client_id: row.get("id")?, time, peer, kind })
-}
-
-fn protocol(number: u8) -> Option<Protocol> {
-    let version = MqttVersion::ALL.get(usize::from(number / 2))?;
-    Some(Protocol { version: *version, websocket: number % 2 == 1 })
-}
-
-fn corrupt(what: &str) -> JournalError {
-    JournalError::Corrupt(what.to_owned())
+fn read_state(text: &str) -> Result<ClientState, JournalError> {
+    serde_json::from_str(text).map_err(|error| JournalError::Corrupt(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rollcall_model::ConnectionEvent;
+
     use crate::journal::LogQuery;
 
     const OLD: &str = "
@@ -216,7 +157,7 @@ mod tests {
             .unwrap();
         drop(old);
         for _ in 0..2 {
-            let journal = SegmentJournal::open(data.path(), Retention::default()).unwrap();
+            let journal = SqliteJournal::open(data.path(), Retention::default()).unwrap();
             let recovered = journal.recover().unwrap();
             assert_eq!(recovered.states.collect::<Vec<_>>(), vec![state.clone()]);
             let alive: Vec<_> = recovered.boots.iter().map(|boot| boot.alive.millis()).collect();
@@ -259,7 +200,7 @@ mod tests {
         )
         .unwrap();
         drop(old);
-        let error = SegmentJournal::open(data.path(), Retention::default()).err().unwrap().to_string();
+        let error = SqliteJournal::open(data.path(), Retention::default()).err().unwrap().to_string();
         assert!(error.contains("journal.db") && error.contains("layout 9"), "{error}");
         assert!(path.exists());
     }

@@ -1,25 +1,22 @@
-//! The embedded journal: a folder of files that only grow at their end.
-//!
-//! Why not a database: an event costs one short record at the end of one file and its share of one `fdatasync`. A table
-//! writes it twice (its own log, then its pages) and pays a random page for each row of an index by client. Whole
-//! files are dropped at the end of their time, so the size is bounded to the byte without a vacuum. Every block and
-//! every record has a checksum, so what a disk has garbled is told and not shown.
+//! The embedded journal: SQLite files in the data folder, each with a write-ahead log and `synchronous=FULL`: what was
+//! appended is on the disk.
 //!
 //! ```text
-//! journal/log-<sequence>.seg       events, in the order in which they were appended
-//! journal/log-<sequence>.idx       where in it each client's are; made when the segment is full, or again
-//! journal/states-<generation>.snap all states
-//! journal/changes-<generation>.seg states that changed since by what the log does not carry; the server's lives
+//! journal/log-<sequence>.db   one part of the log; only the newest is appended to
+//! journal/states.db           all states as of a snapshot, those that changed since, the runs of the server
 //! ```
+//! The log is cut in parts because an index by client over all of it would cost every event a random page. A part is
+//! indexed when it is full; until then its index is in memory. Retention drops whole files, so that the space is free
+//! at once. States are not updated event by event: a snapshot and the log since give them.
 //! Called by the recorder (one writer) and by the Connection Logs API (any number of readers, who never wait for a
-//! write to reach the disk). Another process must not write meanwhile: `serve` locks the data folder.
+//! write). Another process must not write meanwhile: `serve` and `import` lock the data folder.
 
-mod block;
-mod index;
+mod database;
 mod layout_1;
 mod log;
-mod record;
-mod segment;
+mod part;
+mod recent;
+mod row;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -32,23 +29,20 @@ use std::time::{Duration, Instant};
 use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
 
 use super::{Boot, EachState, Journal, JournalError, LogPage, LogQuery, Recovered, Retention};
-use block::BlockError;
 use log::Log;
-use states::{Found, States};
-
-pub(super) use record::EventRecord;
+use states::States;
 
 /// The most entries and changed states that a restart should have to read beside a snapshot.
 const REPLAY_MAX: u64 = 300_000;
 /// Snapshots take at most this share of the time: one part in so many.
 const SNAPSHOT_SHARE: u32 = 10;
+/// How long after a failed snapshot the next is tried.
+const SNAPSHOT_RETRY: Duration = Duration::from_secs(10);
 
 /// See the module.
-pub struct SegmentJournal {
+pub struct SqliteJournal {
     log: Log,
     states: States,
-    /// What was found when it was opened, until somebody asks.
-    found: Mutex<Option<Found>>,
     /// Entries and states that were appended since the newest snapshot was begun.
     unsnapshotted: AtomicU64,
     is_snapshotting: AtomicBool,
@@ -56,41 +50,31 @@ pub struct SegmentJournal {
     next_snapshot: Mutex<Instant>,
 }
 
-impl SegmentJournal {
-    /// Opens or creates the journal in a data folder. A journal of the layout before, one file `journal.db`, is
-    /// converted.
+impl SqliteJournal {
+    /// Opens or creates the journal in a data folder. A journal of layout 1, one file `journal.db`, is converted.
     ///
     /// # Errors
     /// When a file cannot be opened, is damaged, or was written by a later version. Nothing is deleted.
     pub fn open(data: &Path, retention: Retention) -> Result<Self, JournalError> {
         let directory = data.join("journal");
         layout_1::convert(data, &directory)?;
-        let made = std::fs::create_dir_all(&directory).and_then(|()| block::sync_directory_of(&directory));
-        made.map_err(|error| JournalError::Open {
-            path: directory.display().to_string(),
-            reason: error.to_string(),
-        })?;
         Self::open_directory(&directory, retention)
     }
 
     fn open_directory(directory: &Path, retention: Retention) -> Result<Self, JournalError> {
-        let (states, found) = States::open(directory)?;
-        let log = Log::open(directory, retention, found.covers)?;
-        let unsnapshotted = AtomicU64::new(found.changed.len() as u64 + log.rows_from(found.covers));
+        std::fs::create_dir_all(directory).and_then(|()| database::sync_parent(directory)).map_err(
+            |error| JournalError::Open { path: directory.display().to_string(), reason: error.to_string() },
+        )?;
+        let states = States::open(directory)?;
+        let log = Log::open(directory, retention, states.covers())?;
+        let unsnapshotted = AtomicU64::new(states.changes()? + log.rows_from(states.covers()));
         Ok(Self {
             log,
             states,
-            found: Mutex::new(Some(found)),
             unsnapshotted,
             is_snapshotting: AtomicBool::new(false),
             next_snapshot: Mutex::new(Instant::now()),
         })
-    }
-
-    /// Where the last entry of the log ends in its file, while there is one file.
-    #[cfg(test)]
-    fn log_bytes_of_files(&self) -> u64 {
-        self.log.end()
     }
 
     /// Bytes that the log takes on the disk.
@@ -100,7 +84,7 @@ impl SegmentJournal {
     }
 }
 
-impl Journal for SegmentJournal {
+impl Journal for SqliteJournal {
     fn append(&self, events: &[ConnectionEvent]) -> Result<(), JournalError> {
         let appended = self.log.append(events)?;
         self.unsnapshotted.fetch_add(appended, Ordering::Relaxed);
@@ -120,7 +104,7 @@ impl Journal for SegmentJournal {
         let begun = Instant::now();
         self.unsnapshotted.store(0, Ordering::Relaxed);
         let result = self.states.snapshot(self.log.end(), each);
-        let pause = if result.is_ok() { begun.elapsed() * SNAPSHOT_SHARE } else { Duration::from_secs(10) };
+        let pause = if result.is_ok() { begun.elapsed() * SNAPSHOT_SHARE } else { SNAPSHOT_RETRY };
         if result.is_err() {
             self.unsnapshotted.store(REPLAY_MAX, Ordering::Relaxed);
         }
@@ -136,15 +120,11 @@ impl Journal for SegmentJournal {
     }
 
     fn retain(&self, now: Timestamp) -> Result<(), JournalError> {
-        self.log.retain(now, self.states.needs_log_from())
+        self.log.retain(now, self.states.covers())
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match found {
-            Some(found) => Ok(found.into_recovered()),
-            None => Err(JournalError::Failed("the journal was recovered already".to_owned())),
-        }
+        self.states.recover()
     }
 
     fn each(&self, from: u64, see: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
@@ -156,8 +136,8 @@ impl Journal for SegmentJournal {
     }
 }
 
-/// The files in a directory that are named with a number between a prefix and a suffix, by that number.
-fn files_named(directory: &Path, prefix: &str, suffix: &str) -> Result<Vec<(u64, PathBuf)>, JournalError> {
+/// The parts of the log in a directory, by the sequence that they begin with, oldest first.
+fn parts_in(directory: &Path) -> Result<Vec<(u64, PathBuf)>, JournalError> {
     let failed = |error: std::io::Error| JournalError::Open {
         path: directory.display().to_string(),
         reason: error.to_string(),
@@ -166,34 +146,11 @@ fn files_named(directory: &Path, prefix: &str, suffix: &str) -> Result<Vec<(u64,
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(suffix));
+        let number = name.to_str().and_then(|name| name.strip_prefix("log-")?.strip_suffix(".db"));
         if let Some(number) = number.and_then(|number| number.parse().ok()) {
             found.push((number, entry.path()));
         }
     }
     found.sort_unstable();
     Ok(found)
-}
-
-/// An error in a file while the journal is opened, with what can be done.
-fn opening(error: BlockError) -> JournalError {
-    let advice = match &error {
-        BlockError::Io { .. } | BlockError::Layout { .. } => "",
-        BlockError::Damaged { .. } => {
-            ". Nothing was changed. Restore the file from a backup, or move it aside to start without what is in it"
-        }
-    };
-    let reason = format!("{error}{advice}");
-    let (BlockError::Io { path, .. } | BlockError::Layout { path, .. } | BlockError::Damaged { path, .. }) =
-        error;
-    JournalError::Open { path, reason }
-}
-
-impl From<BlockError> for JournalError {
-    fn from(error: BlockError) -> Self {
-        match error {
-            BlockError::Io { .. } => Self::Failed(error.to_string()),
-            BlockError::Layout { .. } | BlockError::Damaged { .. } => Self::Corrupt(error.to_string()),
-        }
-    }
 }
