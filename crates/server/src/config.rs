@@ -3,6 +3,7 @@
 //! All three know the same settings by the same names (`--http`, `ROLLCALL_HTTP`, `http = `). Called by `main`;
 //! reads the file, changes nothing.
 
+mod retention;
 mod transport;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::journal::Retention;
 use crate::naming::{Naming, NamingError};
+use retention::{Age, Size};
 pub use transport::{Transport, TransportArgs, TransportError};
 
 /// Flags of `rollcall serve`. A flag beats its environment variable, which beats the file.
@@ -36,6 +39,12 @@ pub struct ServeArgs {
     /// “id” if there is one; may be repeated, the first that matches counts [default: all are of the type mqtt]
     #[arg(long, env = "ROLLCALL_DEVICE_TYPE_PATTERN", value_name = "REGEX", value_delimiter = '\n')]
     pub device_type_pattern: Option<Vec<String>>,
+    /// How long the connection log is kept, in hours, days or weeks, or “unlimited” [default: 30d]
+    #[arg(long, env = "ROLLCALL_LOG_RETENTION", value_name = "TIME")]
+    pub log_retention: Option<Age>,
+    /// How much disk space the connection log may take before its oldest entries go, or “unlimited” [default: 10GB]
+    #[arg(long, env = "ROLLCALL_LOG_MAX_SIZE", value_name = "SIZE")]
+    pub log_max_size: Option<Size>,
     #[command(flatten)]
     pub transport: TransportArgs,
     /// Configuration file (TOML) with the same settings, “_” for “-”: http, mqtt, data, tls_cert and so on
@@ -56,6 +65,8 @@ struct File {
     org: Option<String>,
     demo: Option<u32>,
     device_type_pattern: Option<Vec<String>>,
+    log_retention: Option<Age>,
+    log_max_size: Option<Size>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_self_signed: Option<bool>,
@@ -93,6 +104,7 @@ pub struct Config {
     pub demo_clients: u32,
     /// What client ids outside Watson's grammar say of their devices.
     pub naming: Naming,
+    pub retention: Retention,
     pub transport: Transport,
 }
 
@@ -136,6 +148,10 @@ impl ServeArgs {
             org: checked_org(self.org.or(file.org))?,
             demo_clients: self.demo.or(file.demo).unwrap_or(0),
             naming: Naming::new(&patterns)?,
+            retention: retention::resolve(
+                self.log_retention.or(file.log_retention),
+                self.log_max_size.or(file.log_max_size),
+            ),
         };
         if i64::from(config.demo_clients) > DEMO_MAX {
             return Err(ConfigError::Demo(config.demo_clients));

@@ -19,7 +19,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
-use rollcall_model::{Certainty, ConnectionEvent};
+use rollcall_model::ConnectionEvent;
 use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -83,12 +83,13 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
 
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data)?);
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data, config.retention)?);
     let fleet = Arc::new(Fleet::named_by(config.naming.clone()));
-    let recovered = journal.recover()?;
-    let ended = recorder::restore(&fleet, journal.as_ref(), recovered)?;
-    tracing::info!(clients = fleet.len(), ended, "restored the fleet");
-    let statistics = start_statistics(&fleet, &journal);
+    let mut inheritance = recorder::restore(&fleet, journal.as_ref())?;
+    tracing::info!(clients = fleet.len(), ended = inheritance.ends.len(), "restored the fleet");
+    let (unfinished, log_is_whole) = std::sync::mpsc::channel();
+    inheritance.unfinished = Some(unfinished);
+    let statistics = start_statistics(&fleet, &journal, log_is_whole);
 
     let observers = Arc::new(ObserverRegistry::new());
     let credentials = Arc::new(Credentials::open(&config.data)?);
@@ -108,7 +109,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     );
 
     let health = Arc::new(RecorderHealth::default());
-    let recording = Recording::start(&fleet, &journal, &statistics, &broker, stream, &health);
+    let recording = Recording::start(&fleet, &journal, &statistics, &broker, stream, &health, inheritance);
     let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
     let gate = Gate::new(Arc::clone(&credentials), doors.secure.is_some());
     let state = ApiState {
@@ -137,13 +138,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     broker.shutdown().await;
     recording.stop().await;
     // Those that did not end in time.
-    recorder::end_open_sessions(
-        &fleet,
-        journal.as_ref(),
-        Some(clock::now()),
-        Certainty::Reported,
-        Vec::new(),
-    )?;
+    recorder::end_open_sessions(&fleet, journal.as_ref())?;
     if let Some(demo) = demo {
         demo.stop().await;
     }
@@ -151,11 +146,19 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 }
 
 /// Statistics that count from this moment, and are filled from the journal in the background.
-fn start_statistics(fleet: &Fleet, journal: &Arc<dyn Journal>) -> Arc<Statistics> {
+///
+/// The past is counted when the ends of the sessions of earlier runs are in the log, too.
+fn start_statistics(
+    fleet: &Fleet,
+    journal: &Arc<dyn Journal>,
+    log_is_whole: std::sync::mpsc::Receiver<()>,
+) -> Arc<Statistics> {
     let statistics = Arc::new(Statistics::new(clock::now(), fleet.connected()));
     let (seeded, journal) = (Arc::clone(&statistics), Arc::clone(journal));
     // A thread of its own: a long log takes its time, and nobody waits for it.
     std::thread::spawn(move || {
+        // Nothing is ever sent: that the other end has gone is the signal.
+        let _ = log_is_whole.recv();
         if let Err(error) = statistics::seed(&seeded, journal.as_ref()) {
             tracing::warn!(%error, "the statistics begin with this start: the journal cannot be read");
         }
@@ -177,6 +180,7 @@ impl Recording {
         broker: &Arc<EmbeddedBroker>,
         stream: source::EventStream,
         health: &Arc<RecorderHealth>,
+        inheritance: recorder::Inheritance,
     ) -> Self {
         let (monitor_tx, monitor_rx) = mpsc::channel::<Vec<ConnectionEvent>>(MONITOR_CAPACITY);
         let (reconcile_tx, mut reconcile_rx) = mpsc::channel::<Vec<String>>(4);
@@ -194,6 +198,7 @@ impl Recording {
             monitor_tx,
             reconcile_tx,
             Arc::clone(health),
+            inheritance,
         );
         let (stop, stopped) = oneshot::channel();
         Self { stop, recorder: tokio::spawn(recorder.run(stream, stopped)) }

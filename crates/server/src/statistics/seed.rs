@@ -20,7 +20,10 @@ const CHUNK: usize = 1_000;
 pub fn seed(statistics: &Statistics, journal: &dyn Journal) -> Result<(), JournalError> {
     let start = statistics.start;
     let mut seeding = Seeding::new(statistics, start);
-    journal.replay(start.plus_ms(-HOURS_KEPT_MS), start, &mut |event| seeding.take(event))?;
+    journal.replay(Some(start.plus_ms(-HOURS_KEPT_MS)), Some(start), &mut |event| {
+        seeding.take(event);
+        true
+    })?;
     seeding.finish(statistics.connected_at_start);
     Ok(())
 }

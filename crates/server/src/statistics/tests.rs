@@ -140,7 +140,7 @@ fn what_is_older_than_is_kept_is_forgotten() {
 #[test]
 fn a_restart_knows_from_the_journal_what_happened_before() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = SqliteJournal::open(directory.path()).unwrap();
+    let journal = SqliteJournal::open(directory.path(), crate::journal::Retention::default()).unwrap();
     let minute = |minutes: i64| minutes * MINUTE_MS;
     let before = [
         connect("old", -40 * 24 * HOUR_MS),

@@ -16,7 +16,7 @@ use rollcall_server::api::{ApiState, ObserverRegistry, ServerStatus, Status, rou
 use rollcall_server::arrival::{self, Way};
 use rollcall_server::fleet::Fleet;
 use rollcall_server::identity::{Credentials, NewKey, Role};
-use rollcall_server::journal::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
+use rollcall_server::journal::{Boot, Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
 use rollcall_server::naming::Naming;
 use rollcall_server::statistics::Statistics;
 use serde_json::Value;
@@ -45,7 +45,23 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn checkpoint(&self, _: &[ClientState], _: Timestamp) -> Result<(), JournalError> {
+    fn keep(&self, _: &[ClientState], _: &[Boot]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn snapshot(&self, _: &dyn Fn(&mut dyn FnMut(&ClientState))) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn needs_snapshot(&self) -> bool {
+        false
+    }
+
+    fn retain(&self, _: Timestamp) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn each(&self, _: u64, _: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
         Ok(())
     }
 
@@ -55,12 +71,13 @@ impl Journal for MemoryJournal {
 
     fn replay(
         &self,
-        from: Timestamp,
-        to: Timestamp,
-        each: &mut dyn FnMut(ConnectionEvent),
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        see: &mut dyn FnMut(ConnectionEvent) -> bool,
     ) -> Result<(), JournalError> {
         let events = self.events.lock().unwrap();
-        events.iter().filter(|event| (from..to).contains(&event.time)).cloned().for_each(each);
+        let is_in = |time| from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to);
+        let _ = events.iter().filter(|event| is_in(event.time)).cloned().all(see);
         Ok(())
     }
 
