@@ -18,6 +18,7 @@ use rollcall_server::journal::sqlite::SqliteJournal;
 use rollcall_server::journal::{Boot, Journal, LogQuery, Retention};
 use rollcall_server::recorder::{Recorder, RecorderHealth, restore};
 use rollcall_server::source;
+use rollcall_server::statistics::Statistics;
 use tokio::sync::{mpsc, oneshot};
 
 const BATCH: u64 = 10_000;
@@ -89,7 +90,8 @@ fn end_to_end(directory: &Path, clients: u64) -> Result<()> {
     let (monitor_tx, mut monitor) = mpsc::channel(64);
     let (reconcile, _) = mpsc::channel(1);
     let health = Arc::new(RecorderHealth::default());
-    let recorder = Recorder::new(fleet, journal, monitor_tx, reconcile, health, inheritance);
+    let statistics = Arc::new(Statistics::new(Timestamp::from_millis(START_MS), 0));
+    let recorder = Recorder::new(fleet, journal, statistics, monitor_tx, reconcile, health, inheritance);
     let (stop, stopped) = oneshot::channel();
     runtime.block_on(async move {
         tokio::spawn(async move { while monitor.recv().await.is_some() {} });
