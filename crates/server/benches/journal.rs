@@ -193,7 +193,10 @@ fn restart(directory: &Path, clients: u64) -> Result<()> {
     });
     drop(states);
     let begun = Instant::now();
-    journal.snapshot(&|sink| fleet.for_each(|state| sink(state)))?;
+    journal.snapshot(&|sink| {
+        fleet.for_each(|state| sink(state));
+        Ok(())
+    })?;
     tell("snapshot", clients, begun.elapsed());
     let now = Timestamp::from_millis(START_MS + 9_000_000);
     journal.keep(&[], &[Boot { started: Timestamp::from_millis(START_MS), alive: now }])?;

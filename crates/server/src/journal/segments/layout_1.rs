@@ -119,7 +119,10 @@ fn snapshot(connection: &Connection, journal: &SegmentJournal) -> Result<(), Cop
         states.push(StateRecord::of(&state).encode_to_vec());
     }
     let decoded = |bytes: &Vec<u8>| StateRecord::decode(&**bytes).ok().map(StateRecord::into_state);
-    journal.snapshot(&|sink| states.iter().filter_map(decoded).for_each(|state| sink(&state)))?;
+    journal.snapshot(&|sink| {
+        states.iter().filter_map(decoded).for_each(|state| sink(&state));
+        Ok(())
+    })?;
     Ok(())
 }
 

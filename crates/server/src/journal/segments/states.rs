@@ -115,13 +115,14 @@ impl States {
         let generation = self.begin_generation()?;
         let path = self.directory.join(format!("states-{generation:020}.snap"));
         let temporary = path.with_extension("snap-new");
-        let written = write_snapshot(&temporary, covers, each)
-            .and_then(|()| std::fs::rename(&temporary, &path))
-            .and_then(|()| sync_directory_of(&path));
+        let written = write_snapshot(&temporary, covers, each).and_then(|()| {
+            let renamed = std::fs::rename(&temporary, &path).and_then(|()| sync_directory_of(&path));
+            renamed.map_err(|error| cannot_write(&path, &error))
+        });
         if let Err(error) = written {
             // What is left of it only takes space.
             let _ = std::fs::remove_file(&temporary);
-            return Err(cannot_write(&temporary, &error));
+            return Err(error);
         }
         let mut writer = self.writer();
         writer.snapshots.push((generation, covers));
@@ -371,9 +372,10 @@ fn reopen(path: &Path) -> Result<AppendFile, JournalError> {
     Ok(AppendFile::at(path, file, end))
 }
 
-fn write_snapshot(path: &Path, covers: u64, each: &EachState<'_>) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(&file_head(SNAPSHOT))?;
+fn write_snapshot(path: &Path, covers: u64, each: &EachState<'_>) -> Result<(), JournalError> {
+    let io = |error: std::io::Error| cannot_write(path, &error);
+    let mut file = File::create(path).map_err(io)?;
+    file.write_all(&file_head(SNAPSHOT)).map_err(io)?;
     let mut encoder = Encoder::default();
     encoder.start(FILE_HEAD as u64);
     encoder.push(&Change { covers: Some(covers), ..Change::default() });
@@ -390,14 +392,13 @@ fn write_snapshot(path: &Path, covers: u64, each: &EachState<'_>) -> std::io::Re
             position += encoder.bytes.len() as u64;
             encoder.start(position);
         }
-    });
+    })?;
     if let Some(error) = failure {
-        return Err(error);
+        return Err(io(error));
     }
     encoder.push(&Change { total: Some(total), ..Change::default() });
     encoder.close();
-    file.write_all(&encoder.bytes)?;
-    file.sync_all()
+    file.write_all(&encoder.bytes).and_then(|()| file.sync_all()).map_err(io)
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> JournalError {
