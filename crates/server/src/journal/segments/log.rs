@@ -42,6 +42,8 @@ struct Writer {
     file: AppendFile,
     encoder: Encoder,
     entries: Vec<(u32, Entry)>,
+    /// When a segment was last started because of the age of the one before.
+    rotated: Option<Timestamp>,
     /// Builds the index of a segment that has become full.
     sealing: Option<JoinHandle<()>>,
 }
@@ -79,8 +81,13 @@ impl Log {
                 );
             }
         }
-        let writer =
-            Writer { file: growing.1, encoder: Encoder::default(), entries: Vec::new(), sealing: None };
+        let writer = Writer {
+            file: growing.1,
+            encoder: Encoder::default(),
+            entries: Vec::new(),
+            rotated: None,
+            sealing: None,
+        };
         Ok(Self { retention, segments: RwLock::new(segments), writer: Mutex::new(writer) })
     }
 
@@ -197,14 +204,20 @@ impl Log {
     }
 
     /// On a quiet server a segment would never be full; so that its oldest entries can go, another one is started.
+    /// Not more often than once an hour: a source that catches up sends nothing but old entries.
     fn rotate_when_old(&self, now: Timestamp, age_ms: i64) -> Result<(), JournalError> {
         let share_ms = age_ms / SEGMENTS_IN_RETENTION.cast_signed();
         let is_old = |segment: &Arc<Segment>| segment.summary().oldest < now.plus_ms(-share_ms).millis();
         let mut writer = self.writer();
-        match self.growing().filter(is_old) {
-            Some(segment) if !segment.is_empty() => self.rotate(&mut writer, &segment).map(|_| ()),
-            _ => Ok(()),
+        let pause_ms = share_ms.min(3_600_000);
+        if writer.rotated.is_some_and(|rotated| now < rotated.plus_ms(pause_ms)) {
+            return Ok(());
         }
+        if let Some(segment) = self.growing().filter(is_old).filter(|segment| !segment.is_empty()) {
+            self.rotate(&mut writer, &segment)?;
+            writer.rotated = Some(now);
+        }
+        Ok(())
     }
 
     /// Calls `see` with each entry from the sequence `from` on, in the order in which they were appended, until it
