@@ -114,7 +114,7 @@ fn end_to_end(directory: &Path, clients: u64) -> Result<()> {
 fn killed(directory: &Path) -> Result<()> {
     let begun = Instant::now();
     let journal = open(directory)?;
-    println!("open {:.2} s", begun.elapsed().as_secs_f64());
+    tell("open after a kill", 1, begun.elapsed());
     let fleet = Fleet::new();
     let mut inheritance = restore(&fleet, &journal)?;
     tell("restart after a kill, all sessions open, until it can answer", fleet.len() as u64, begun.elapsed());
@@ -196,7 +196,10 @@ fn restart(directory: &Path, clients: u64) -> Result<()> {
     });
     drop(states);
     let begun = Instant::now();
-    journal.snapshot(&|sink| fleet.for_each(|state| sink(state)))?;
+    journal.snapshot(&|sink| {
+        fleet.for_each(|state| sink(state));
+        Ok(())
+    })?;
     tell("snapshot", clients, begun.elapsed());
     let now = Timestamp::from_millis(START_MS + 9_000_000);
     journal.keep(&[], &[Boot { started: Timestamp::from_millis(START_MS), alive: now }])?;
@@ -205,7 +208,13 @@ fn restart(directory: &Path, clients: u64) -> Result<()> {
         let begun = Instant::now();
         let journal = open(directory)?;
         let opened = begun.elapsed();
+        let states = journal.recover()?.states.count() as u64;
+        tell("states read and decoded", states, begun.elapsed());
+        drop(journal);
+        let begun = Instant::now();
+        let journal = open(directory)?;
         let fleet = Fleet::new();
+        tell("opened again", 1, begun.elapsed());
         restore(&fleet, &journal)?;
         tell("restart behind a snapshot, until it can answer", fleet.len() as u64, begun.elapsed());
         println!("  of which open {:.2} s; resident {} MB", opened.as_secs_f64(), resident_mb());
@@ -214,7 +223,20 @@ fn restart(directory: &Path, clients: u64) -> Result<()> {
 }
 
 fn tell(what: &str, count: u64, time: Duration) {
-    println!("{what}: {count} in {:.2} s, {:.0}/s", time.as_secs_f64(), count as f64 / time.as_secs_f64());
+    let rate = count as f64 / time.as_secs_f64();
+    println!(
+        "{what}: {count} in {:.2} s, {rate:.0}/s; {:.2} s of processor so far",
+        time.as_secs_f64(),
+        processor_s()
+    );
+}
+
+/// Seconds that the processors spent on this process: what the figures would be on an idle machine.
+fn processor_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // User and system time in hundredths of a second.
+    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// The resident set of this process.

@@ -122,8 +122,9 @@ pub fn id_hash(id: &str) -> u64 {
     crate::fleet::text_hash([id])
 }
 
-/// Calls its argument with every state: [`crate::fleet::Fleet::for_each`], or whatever else has states.
-pub type EachState<'a> = dyn Fn(&mut dyn FnMut(&ClientState)) + 'a;
+/// Calls its argument with every state: [`crate::fleet::Fleet::for_each`], or whatever else has states. After an error
+/// they are not kept.
+pub type EachState<'a> = dyn Fn(&mut dyn FnMut(&ClientState)) -> Result<(), JournalError> + 'a;
 
 /// Where events are kept. Calls block; asynchronous callers use a blocking task.
 pub trait Journal: Send + Sync {
@@ -142,7 +143,8 @@ pub trait Journal: Send + Sync {
     fn keep(&self, states: &[ClientState], boots: &[Boot]) -> Result<(), JournalError>;
 
     /// Keeps every state that `each` calls its argument with, so that a restart need not read what is older.
-    /// All that was appended before must be folded into them. Appends go on beside it.
+    /// All that was appended before must be folded into them, and all that is folded into them be appended when `each`
+    /// returns. Appends go on beside it.
     ///
     /// # Errors
     /// When it was not kept; a restart then reads the one before.

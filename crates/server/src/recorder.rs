@@ -6,6 +6,7 @@
 //! by [`restore()`]. When the journal fails (a full disk), the fleet and the monitor go on; the unwritten events
 //! wait in memory, bounded, and the failure is visible in the status.
 
+mod progress;
 mod restore;
 mod writer;
 
@@ -22,6 +23,8 @@ use crate::fleet::Fleet;
 use crate::journal::Journal;
 use crate::source::{Batch, EventStream};
 use crate::statistics::Statistics;
+use progress::Progress;
+use writer::{Task, Writer};
 
 pub use restore::{Inheritance, end_open_sessions, restore};
 
@@ -41,6 +44,7 @@ pub struct RecorderHealth {
 #[derive(Debug, Default)]
 struct Errors {
     append: Option<String>,
+    keep: Option<String>,
     upkeep: Option<String>,
 }
 
@@ -49,7 +53,9 @@ struct Errors {
 enum Duty {
     /// Appending events.
     Append,
-    /// Keeping states, snapshots, retention.
+    /// Keeping states.
+    Keep,
+    /// Snapshots and retention.
     Upkeep,
 }
 
@@ -58,7 +64,7 @@ impl RecorderHealth {
     #[must_use]
     pub fn journal_error(&self) -> Option<String> {
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        errors.append.clone().or_else(|| errors.upkeep.clone())
+        [&errors.append, &errors.keep, &errors.upkeep].into_iter().find_map(Clone::clone)
     }
 
     /// Notes how a duty went; says whether that is news.
@@ -66,6 +72,7 @@ impl RecorderHealth {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let known = match duty {
             Duty::Append => &mut errors.append,
+            Duty::Keep => &mut errors.keep,
             Duty::Upkeep => &mut errors.upkeep,
         };
         let is_news = *known != error;
@@ -80,10 +87,15 @@ pub struct Recorder {
     statistics: Arc<Statistics>,
     /// Gets the ids of clients that lost events, so that their source can say what is true.
     reconcile: mpsc::Sender<Vec<String>>,
-    writer: writer::Writer,
-    /// The clients whose state has changed by what the log does not carry.
-    changed: HashSet<Box<str>>,
+    writer: Writer,
+    progress: Arc<Progress>,
+    /// The clients whose state has changed by what the log does not carry, and is not yet kept.
+    changed: Changed,
+    keep_interval: Duration,
 }
+
+/// Ids of clients; shared because the writer gives back those whose states it could not keep.
+type Changed = Arc<Mutex<HashSet<Box<str>>>>;
 
 impl Recorder {
     /// `inheritance` is what [`restore()`] left to do.
@@ -97,38 +109,48 @@ impl Recorder {
         health: Arc<RecorderHealth>,
         inheritance: Inheritance,
     ) -> Self {
-        let writer = writer::Writer::new(Arc::clone(&fleet), journal, monitor, health, inheritance);
-        Self { fleet, statistics, reconcile, writer, changed: HashSet::new() }
+        let (progress, changed) = (Arc::new(Progress::default()), Changed::default());
+        let shared = (Arc::clone(&fleet), Arc::clone(&progress), Arc::clone(&changed));
+        let writer = Writer::new(shared, journal, monitor, health, inheritance);
+        Self { fleet, statistics, reconcile, writer, progress, changed, keep_interval: KEEP_INTERVAL }
+    }
+
+    /// Keeps changed states at other intervals than every two seconds.
+    #[must_use]
+    pub const fn keep_every(mut self, interval: Duration) -> Self {
+        self.keep_interval = interval;
+        self
     }
 
     /// Records until it is told to stop; then takes what is still in the queue, writes it, and returns.
     pub async fn run(self, mut stream: EventStream, mut stop: oneshot::Receiver<()>) {
-        let Self { fleet, statistics, reconcile, writer, mut changed } = self;
+        let Self { fleet, statistics, reconcile, writer, progress, changed, keep_interval } = self;
         let (work, waiting) = mpsc::channel(BATCHES_WAITING);
         let writing = tokio::task::spawn_blocking(move || writer.run(waiting));
-        let mut keep = tokio::time::interval(KEEP_INTERVAL);
+        let mut keep = tokio::time::interval(keep_interval);
         keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let task = tokio::select! {
+            let sent = tokio::select! {
                 batch = stream.next_batch(BATCH_MAX, clock::now) => {
                     let Some(batch) = batch else { break };
-                    fold(&fleet, &batch, &reconcile, &mut changed);
+                    progress.begin_fold();
+                    fold(&fleet, &batch, &reconcile, &changed);
                     statistics.record(&batch.events, fleet.connected(), clock::now());
-                    writer::Task::Write(batch)
+                    work.send(Task::Write(batch)).await.is_ok()
                 }
-                _ = keep.tick() => writer::Task::Keep(std::mem::take(&mut changed)),
+                _ = keep.tick() => send_changed(&fleet, &changed, &work).await,
                 // A sender that has gone means stop, too.
                 _ = &mut stop, if !stream.is_closed() => {
                     stream.close();
-                    continue;
+                    true
                 }
             };
-            if work.send(task).await.is_err() {
+            if !sent {
                 break;
             }
         }
         // The writer has gone only when it panicked, which is passed on.
-        let _ = work.send(writer::Task::Keep(changed)).await;
+        send_changed(&fleet, &changed, &work).await;
         drop(work);
         if let Err(error) = writing.await {
             std::panic::resume_unwind(error.into_panic());
@@ -136,17 +158,26 @@ impl Recorder {
     }
 }
 
-fn fold(
-    fleet: &Fleet,
-    batch: &Batch,
-    reconcile: &mpsc::Sender<Vec<String>>,
-    changed: &mut HashSet<Box<str>>,
-) {
+/// Has the changed states kept. They are taken here, between two batches, and go the way of the batches, so that the
+/// log has every event in them before they are written.
+async fn send_changed(fleet: &Fleet, changed: &Changed, work: &mpsc::Sender<Task>) -> bool {
+    let ids: Vec<_> = changed.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+    for ids in ids.chunks(BATCH_MAX) {
+        let states = ids.iter().filter_map(|id| fleet.get(id)).collect();
+        if work.send(Task::Keep(states)).await.is_err() {
+            return false;
+        }
+    }
+    work.send(Task::Upkeep).await.is_ok()
+}
+
+fn fold(fleet: &Fleet, batch: &Batch, reconcile: &mpsc::Sender<Vec<String>>, changed: &Changed) {
     if batch.feed_interrupted {
         fleet.set_feed_lost(Some(clock::now()));
     }
     fleet.apply(&batch.events);
     let mut missed = Vec::new();
+    let mut changed = changed.lock().unwrap_or_else(PoisonError::into_inner);
     for event in batch.events.iter().filter(|event| !event.is_logged()) {
         if !changed.contains(event.client_id.as_str()) {
             changed.insert(event.client_id.as_str().into());
@@ -155,6 +186,7 @@ fn fold(
             missed.push(event.client_id.clone());
         }
     }
+    drop(changed);
     if !missed.is_empty() {
         tracing::warn!(clients = missed.len(), "events were lost because the queue was full");
         // A reconciliation that is still under way will not know these; the next one will.

@@ -81,7 +81,8 @@ impl EventSink {
     }
 
     /// Waits until everything that was queued through this sink before is durable: then a source may acknowledge
-    /// it to its broker. Events that [`Self::offer`] found no room for are not among it.
+    /// it to its broker. Events that [`Self::offer`] found no room for are not among it. Activity is no part of the
+    /// log: what it changed is durable some two seconds later.
     ///
     /// # Errors
     /// When some of it was not recorded.

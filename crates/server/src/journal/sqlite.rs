@@ -46,6 +46,8 @@ pub struct SqliteJournal {
     /// Entries and states that were appended since the newest snapshot was begun.
     unsnapshotted: AtomicU64,
     is_snapshotting: AtomicBool,
+    /// So many of them are too many.
+    replay_max: u64,
     /// Not before this moment is there to be another snapshot.
     next_snapshot: Mutex<Instant>,
 }
@@ -72,9 +74,17 @@ impl SqliteJournal {
             log,
             states,
             unsnapshotted,
+            replay_max: REPLAY_MAX,
             is_snapshotting: AtomicBool::new(false),
             next_snapshot: Mutex::new(Instant::now()),
         })
+    }
+
+    /// Asks for a snapshot after so many entries and changed states, instead of some hundred thousand.
+    #[must_use]
+    pub const fn snapshot_every(mut self, entries: u64) -> Self {
+        self.replay_max = entries;
+        self
     }
 
     /// Bytes that the log takes on the disk.
@@ -106,7 +116,7 @@ impl Journal for SqliteJournal {
         let result = self.states.snapshot(self.log.end(), each);
         let pause = if result.is_ok() { begun.elapsed() * SNAPSHOT_SHARE } else { SNAPSHOT_RETRY };
         if result.is_err() {
-            self.unsnapshotted.store(REPLAY_MAX, Ordering::Relaxed);
+            self.unsnapshotted.store(self.replay_max, Ordering::Relaxed);
         }
         *self.next_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
         self.is_snapshotting.store(false, Ordering::Release);
@@ -114,7 +124,7 @@ impl Journal for SqliteJournal {
     }
 
     fn needs_snapshot(&self) -> bool {
-        self.unsnapshotted.load(Ordering::Relaxed) >= REPLAY_MAX
+        self.unsnapshotted.load(Ordering::Relaxed) >= self.replay_max
             && !self.is_snapshotting.load(Ordering::Relaxed)
             && *self.next_snapshot.lock().unwrap_or_else(PoisonError::into_inner) <= Instant::now()
     }

@@ -134,7 +134,10 @@ pub fn end_open_sessions(fleet: &Fleet, journal: &dyn Journal) -> Result<usize, 
         fleet.apply(&ended);
         journal.append(&ended)?;
     }
-    journal.snapshot(&|sink| fleet.for_each(|state| sink(state)))?;
+    journal.snapshot(&|sink| {
+        fleet.for_each(|state| sink(state));
+        Ok(())
+    })?;
     journal.keep(&[], &[])?;
     Ok(ids.len())
 }

@@ -3,9 +3,9 @@
 //!
 //! Called by [`super::Recorder`] only. It blocks on the disk and never folds.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ use rollcall_model::{ClientState, ConnectionEvent};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BATCH_MAX, Duty, Inheritance, RecorderHealth};
+use super::progress::Progress;
+use super::{BATCH_MAX, Changed, Duty, Inheritance, RecorderHealth};
 use crate::clock;
 use crate::fleet::Fleet;
 use crate::journal::packed::PackedEvents;
@@ -24,30 +25,34 @@ use crate::source::Batch;
 const UNWRITTEN_MAX: usize = 200_000;
 /// How long after a failure the next batch tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// States that are kept in one go.
-const KEEP_MAX: usize = 10_000;
 
 /// What there is to do.
 pub enum Task {
     /// These events were folded.
     Write(Batch),
-    /// The states of these clients changed by what the log does not carry.
-    Keep(HashSet<Box<str>>),
+    /// These states changed by what the log does not carry.
+    Keep(Vec<ClientState>),
+    /// An interval has passed.
+    Upkeep,
 }
 
 /// See the module.
 pub struct Writer {
     fleet: Arc<Fleet>,
+    progress: Arc<Progress>,
+    /// Gets the ids back of states that could not be kept.
+    changed: Changed,
     journal: Arc<dyn Journal>,
     monitor: mpsc::Sender<Vec<ConnectionEvent>>,
     health: Arc<RecorderHealth>,
+    /// Batches taken so far.
+    taken: u64,
     /// Folded, and not yet in the journal, because it fails.
     unwritten: VecDeque<ConnectionEvent>,
     failed_at: Option<Instant>,
     given_up: u64,
     /// Whom to tell when everything so far is durable.
     marks: Vec<oneshot::Sender<()>>,
-    changed: HashSet<Box<str>>,
     /// Ends of sessions of earlier runs that are not yet in the log.
     ends: PackedEvents,
     /// The runs with open ends; this one is the last.
@@ -59,7 +64,7 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(
-        fleet: Arc<Fleet>,
+        (fleet, progress, changed): (Arc<Fleet>, Arc<Progress>, Changed),
         journal: Arc<dyn Journal>,
         monitor: mpsc::Sender<Vec<ConnectionEvent>>,
         health: Arc<RecorderHealth>,
@@ -67,17 +72,22 @@ impl Writer {
     ) -> Self {
         let Inheritance { ends, mut boots, unfinished } = inheritance;
         let has_ends = !ends.is_empty();
+        if ends.is_empty() {
+            boots.clear();
+        }
         boots.push(Boot { started: clock::now(), alive: clock::now() });
         Self {
             fleet,
+            progress,
+            changed,
             journal,
             monitor,
             health,
+            taken: 0,
             unwritten: VecDeque::new(),
             failed_at: None,
             given_up: 0,
             marks: Vec::new(),
-            changed: HashSet::new(),
             ends,
             boots,
             unfinished: unfinished.filter(|_| has_ends),
@@ -87,7 +97,7 @@ impl Writer {
 
     /// Works until there will be no more tasks, and everything is done as far as the disk lets it.
     pub fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
-        self.keep();
+        self.keep(&[]);
         loop {
             let task = if self.ends.is_empty() || self.failed_at.is_some() {
                 tasks.blocking_recv().ok_or(TryRecvError::Disconnected)
@@ -96,10 +106,8 @@ impl Writer {
             };
             match task {
                 Ok(Task::Write(batch)) => self.write(batch),
-                Ok(Task::Keep(changed)) => {
-                    self.changed.extend(changed);
-                    self.upkeep();
-                }
+                Ok(Task::Keep(states)) => self.keep(&states),
+                Ok(Task::Upkeep) => self.upkeep(),
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => break,
             }
@@ -109,7 +117,8 @@ impl Writer {
         while !self.ends.is_empty() && self.failed_at.is_none() {
             self.append_ends();
         }
-        self.keep();
+        self.keep(&[]);
+        self.progress.end();
         let snapshot = self.finish_snapshot(true);
         self.note(Duty::Upkeep, snapshot);
         if !self.unwritten.is_empty() {
@@ -121,11 +130,12 @@ impl Writer {
     }
 
     fn write(&mut self, batch: Batch) {
-        self.marks.extend(batch.marks);
         let may_try = self.failed_at.is_none_or(|failed| failed.elapsed() >= RETRY_AFTER);
         if may_try {
             self.flush();
         }
+        self.taken += 1;
+        self.marks.extend(batch.marks);
         if self.unwritten.is_empty() && may_try {
             let result = self.journal.append(&batch.events);
             if !self.note_append(result) {
@@ -173,6 +183,7 @@ impl Writer {
 
     fn answer_marks(&mut self) {
         if self.unwritten.is_empty() {
+            self.progress.set_appended(self.taken);
             for mark in self.marks.drain(..) {
                 // Whoever asked need not have waited for the answer.
                 let _ = mark.send(());
@@ -195,8 +206,8 @@ impl Writer {
             if self.ends.is_empty() {
                 self.unfinished = None;
                 // Only this run has open ends.
-                self.boots.drain(..self.boots.len() - 1);
-                self.keep();
+                self.boots.drain(..self.boots.len().saturating_sub(1));
+                self.keep(&[]);
             }
         }
     }
@@ -208,44 +219,40 @@ impl Writer {
             return;
         }
         self.failed_at = None;
-        let mut result = self.keep_changed();
-        if result.is_ok() && self.ends.is_empty() && self.snapshot.is_none() && self.journal.needs_snapshot()
-        {
+        self.keep(&[]);
+        let mut result = Ok(());
+        if self.ends.is_empty() && self.snapshot.is_none() && self.journal.needs_snapshot() {
             result = self.start_snapshot();
         }
-        result = result.and_then(|()| self.journal.retain(clock::now()));
+        let result = result.and_then(|()| self.journal.retain(clock::now()));
         let snapshot = self.finish_snapshot(false);
         self.note(Duty::Upkeep, result.and(snapshot));
     }
 
-    /// Keeps the fact that the server is alive, and what has changed.
-    fn keep(&mut self) {
-        let result = self.keep_changed();
-        self.note(Duty::Upkeep, result);
-    }
-
-    fn keep_changed(&mut self) -> Result<(), JournalError> {
+    /// Keeps states, and the fact that the server is alive.
+    fn keep(&mut self, states: &[ClientState]) {
         if let Some(boot) = self.boots.last_mut() {
             boot.alive = clock::now();
         }
-        // A state that is kept has the ends of earlier sessions in it, which must be in the log before.
-        if self.changed.is_empty() || !self.ends.is_empty() {
-            return self.journal.keep(&[], &self.boots);
+        // A state must not be kept before the log has what is folded into it, the ends of earlier sessions included.
+        let is_allowed = self.ends.is_empty() && self.unwritten.is_empty();
+        let result = self.journal.keep(if is_allowed { states } else { &[] }, &self.boots);
+        if !states.is_empty() && (!is_allowed || result.is_err()) {
+            let ids = states.iter().map(|state| Box::from(state.id.as_str()));
+            self.changed.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
         }
-        let ids: Vec<_> = self.changed.iter().cloned().collect();
-        for ids in ids.chunks(KEEP_MAX) {
-            let states: Vec<ClientState> = ids.iter().filter_map(|id| self.fleet.get(id)).collect();
-            self.journal.keep(&states, &self.boots)?;
-            for id in ids {
-                self.changed.remove(id);
-            }
-        }
-        Ok(())
+        self.note(Duty::Keep, result);
     }
 
     fn start_snapshot(&mut self) -> Result<(), JournalError> {
         let (fleet, journal) = (Arc::clone(&self.fleet), Arc::clone(&self.journal));
-        let write = move || journal.snapshot(&|sink| fleet.for_each(|state| sink(state)));
+        let progress = Arc::clone(&self.progress);
+        let write = move || {
+            journal.snapshot(&|sink| {
+                fleet.for_each(|state| sink(state));
+                progress.wait_for_log()
+            })
+        };
         let started = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write);
         let thread =
             started.map_err(|error| JournalError::Failed(format!("no thread for a snapshot: {error}")))?;
@@ -277,7 +284,7 @@ impl Writer {
                 (Some(error), Duty::Append) => {
                     tracing::error!(%error, "the journal cannot be written; events wait in memory");
                 }
-                (Some(error), Duty::Upkeep) => {
+                (Some(error), Duty::Keep | Duty::Upkeep) => {
                     tracing::error!(%error, "the journal cannot be kept up; it is tried again");
                 }
             }

@@ -16,7 +16,9 @@ use rollcall_server::api::{ApiState, ObserverRegistry, ServerStatus, Status, rou
 use rollcall_server::arrival::{self, Way};
 use rollcall_server::fleet::Fleet;
 use rollcall_server::identity::{Credentials, NewKey, Role};
-use rollcall_server::journal::{Boot, Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
+use rollcall_server::journal::{
+    Boot, EachState, Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered,
+};
 use rollcall_server::naming::Naming;
 use rollcall_server::statistics::Statistics;
 use serde_json::Value;
@@ -49,7 +51,7 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn snapshot(&self, _: &dyn Fn(&mut dyn FnMut(&ClientState))) -> Result<(), JournalError> {
+    fn snapshot(&self, _: &EachState<'_>) -> Result<(), JournalError> {
         Ok(())
     }
 

@@ -114,7 +114,10 @@ fn snapshot(connection: &Connection, journal: &SqliteJournal) -> Result<(), Copy
         texts.push(text);
     }
     let read = |text: &String| read_state(text).ok();
-    journal.snapshot(&|sink| texts.iter().filter_map(read).for_each(|state| sink(&state)))?;
+    journal.snapshot(&|sink| {
+        texts.iter().filter_map(read).for_each(|state| sink(&state));
+        Ok(())
+    })?;
     Ok(())
 }
 

@@ -22,6 +22,8 @@ const PART_BYTES_MIN: u64 = 64 << 10;
 /// What the retention drops at once: one part in so many.
 const PARTS_IN_RETENTION: u64 = 16;
 
+const HOUR_MS: i64 = 3_600_000;
+
 /// See the module.
 pub struct Log {
     directory: PathBuf,
@@ -34,6 +36,8 @@ pub struct Log {
 struct Writer {
     connection: Connection,
     appended: Vec<Appended>,
+    /// When a part was last started because of the age of the one before.
+    rotated: Option<Timestamp>,
     /// Gives parts that are full their index.
     sealing: Option<JoinHandle<()>>,
 }
@@ -74,7 +78,7 @@ impl Log {
         let full = parts.split_last().map_or(&[][..], |(_, full)| full);
         let unsealed: Vec<_> = full.iter().filter(|part| !part.is_indexed()).map(Arc::clone).collect();
         let sealing = if unsealed.is_empty() { None } else { seal_beside(unsealed) };
-        let writer = Mutex::new(Writer { connection, appended: Vec::new(), sealing });
+        let writer = Mutex::new(Writer { connection, appended: Vec::new(), rotated: None, sealing });
         Ok(Self { directory: directory.to_owned(), retention, parts: RwLock::new(parts), writer })
     }
 
@@ -169,15 +173,21 @@ impl Log {
         }
     }
 
-    /// On a quiet server a part would never be full; so that its oldest entries can go, another one is started.
+    /// On a quiet server a part would never be full; so that its oldest entries can go, another one is started. Not more
+    /// often than once an hour: a source that catches up sends nothing but old entries.
     fn rotate_when_old(&self, now: Timestamp, age_ms: i64) -> Result<(), JournalError> {
         let share_ms = age_ms / PARTS_IN_RETENTION.cast_signed();
         let mut writer = self.writer();
-        let growing = self.growing().filter(|part| part.summary().rows > 0);
-        match growing.filter(|part| part.summary().oldest < now.plus_ms(-share_ms).millis()) {
-            Some(part) => self.rotate(&mut writer, &part).map(|_| ()),
-            None => Ok(()),
+        let pause_ms = share_ms.min(HOUR_MS);
+        if writer.rotated.is_some_and(|rotated| now < rotated.plus_ms(pause_ms)) {
+            return Ok(());
         }
+        let growing = self.growing().filter(|part| part.summary().rows > 0);
+        if let Some(part) = growing.filter(|part| part.summary().oldest < now.plus_ms(-share_ms).millis()) {
+            self.rotate(&mut writer, &part)?;
+            writer.rotated = Some(now);
+        }
+        Ok(())
     }
 
     /// Calls `see` with each entry from the sequence `from` on, in the order in which they were appended, until it

@@ -168,7 +168,7 @@ impl States {
             if result.is_ok() && block.count == BLOCK {
                 result = write(&mut block);
             }
-        });
+        })?;
         result?;
         if block.count > 0 {
             write(&mut block)?;
