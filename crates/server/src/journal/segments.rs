@@ -187,15 +187,19 @@ fn files_named(directory: &Path, prefix: &str, suffix: &str) -> Result<Vec<(u64,
 
 /// An error in a file while the journal is opened, with what can be done.
 fn opening(error: BlockError) -> JournalError {
-    let advice = match &error {
-        BlockError::Io { .. } | BlockError::Layout { .. } => "",
-        BlockError::Damaged { .. } => {
-            ". Nothing was changed. Restore the file from a backup, or move it aside to start without what is in it"
+    let (path, reason) = match error {
+        BlockError::Io { path, reason } => (path, reason.to_string()),
+        BlockError::Layout { path, layout } => {
+            (path, format!("it has layout {layout}, which a later version wrote; start that version"))
+        }
+        BlockError::Damaged { path, position, reason } => {
+            let reason = format!(
+                "it is damaged at byte {position}: {reason}. Nothing was changed. Restore the file from a backup, \
+                 or move it aside to start without what is in it"
+            );
+            (path, reason)
         }
     };
-    let reason = format!("{error}{advice}");
-    let (BlockError::Io { path, .. } | BlockError::Layout { path, .. } | BlockError::Damaged { path, .. }) =
-        error;
     JournalError::Open { path, reason }
 }
 

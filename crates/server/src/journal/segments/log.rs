@@ -51,26 +51,28 @@ struct Writer {
 impl Log {
     /// Opens the log in a directory, or starts one at the sequence `first`.
     pub fn open(directory: &Path, retention: Retention, first: u64) -> Result<Self, JournalError> {
+        let create = || Segment::create(directory, first).map_err(|error| cannot_create(directory, &error));
         let mut found = files_named(directory, "log-", ".seg")?;
-        let growing = match found.pop() {
-            Some((base, path)) => {
-                let (segment, file) = Segment::open_growing(&path, base).map_err(opening)?;
-                if segment.end() < first {
-                    let reason = "it ends before the states that were made from it; move it aside to start without its entries";
-                    return Err(JournalError::Open {
-                        path: path.display().to_string(),
-                        reason: reason.to_owned(),
-                    });
-                }
-                (segment, file)
-            }
-            None => Segment::create(directory, first).map_err(|error| cannot_create(directory, &error))?,
-        };
-        let mut segments = Vec::with_capacity(found.len() + 1);
+        let newest = found.pop();
+        let mut segments = Vec::with_capacity(found.len() + 2);
         for (base, path) in found {
             segments.push(Arc::new(Segment::open_full(&path, base).map_err(opening)?));
         }
-        segments.push(Arc::new(growing.0));
+        let (growing, file) = match newest {
+            Some((base, path)) => {
+                let (segment, file) = Segment::open_growing(&path, base).map_err(opening)?;
+                if segment.end() < first {
+                    // What came behind it was moved away; the states were made from that, too.
+                    segment.seal();
+                    segments.push(Arc::new(segment));
+                    create()?
+                } else {
+                    (segment, file)
+                }
+            }
+            None => create()?,
+        };
+        segments.push(Arc::new(growing));
         for pair in segments.windows(2) {
             if let [before, after] = pair
                 && before.end() != after.base
@@ -81,13 +83,8 @@ impl Log {
                 );
             }
         }
-        let writer = Writer {
-            file: growing.1,
-            encoder: Encoder::default(),
-            entries: Vec::new(),
-            rotated: None,
-            sealing: None,
-        };
+        let writer =
+            Writer { file, encoder: Encoder::default(), entries: Vec::new(), rotated: None, sealing: None };
         Ok(Self { retention, segments: RwLock::new(segments), writer: Mutex::new(writer) })
     }
 
