@@ -57,3 +57,24 @@ impl Progress {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A snapshot that has seen a batch which the log never gets must not be kept.
+    #[test]
+    fn whoever_has_seen_a_batch_waits_until_the_log_has_it_or_is_told_that_it_never_will() {
+        let progress = Progress::default();
+        assert!(progress.wait_for_log().is_ok());
+        progress.begin_fold();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| progress.wait_for_log());
+            progress.set_appended(1);
+            assert!(waiting.join().unwrap().is_ok());
+        });
+        progress.begin_fold();
+        progress.end();
+        assert!(progress.wait_for_log().is_err());
+    }
+}

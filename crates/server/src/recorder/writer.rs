@@ -50,6 +50,8 @@ pub struct Writer {
     /// Folded, and not yet in the journal, because it fails.
     unwritten: VecDeque<ConnectionEvent>,
     failed_at: Option<Instant>,
+    /// Whether the states that were to be kept last could not be.
+    states_failed: bool,
     given_up: u64,
     /// Whom to tell when everything so far is durable.
     marks: Vec<oneshot::Sender<()>>,
@@ -86,6 +88,7 @@ impl Writer {
             taken: 0,
             unwritten: VecDeque::new(),
             failed_at: None,
+            states_failed: false,
             given_up: 0,
             marks: Vec::new(),
             ends,
@@ -241,7 +244,13 @@ impl Writer {
             let ids = states.iter().map(|state| Box::from(state.id.as_str()));
             self.changed.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
         }
-        self.note(Duty::Keep, result);
+        if !states.is_empty() {
+            self.states_failed = result.is_err();
+        }
+        // A few bytes may find room where the states found none, which is no end of the trouble.
+        if result.is_err() || !self.states_failed {
+            self.note(Duty::Keep, result);
+        }
     }
 
     fn start_snapshot(&mut self) -> Result<(), JournalError> {

@@ -64,7 +64,7 @@ pub fn open_writer(path: &Path, schema: &str) -> Result<Connection, JournalError
     let mut connection = Connection::open(path).map_err(|error| opening(path, &error))?;
     let layout = prepare(&mut connection, schema).map_err(|error| opening(path, &error))?;
     if layout != LAYOUT {
-        let reason = format!("it has layout {layout}, this version reads layout {LAYOUT}");
+        let reason = format!("it has layout {layout}, which a later version wrote; start that version");
         return Err(JournalError::Open { path: path.display().to_string(), reason });
     }
     if is_new {

@@ -46,24 +46,24 @@ impl Log {
     /// Opens the log in a directory, or starts one at the sequence `first`.
     pub fn open(directory: &Path, retention: Retention, first: u64) -> Result<Self, JournalError> {
         let mut found = parts_in(directory)?;
-        let (growing, connection) = match found.pop() {
-            Some((base, path)) => {
-                let (part, connection) = Part::open(path, base)?;
-                if part.end() < first {
-                    let reason = "it ends before the states that were made from it; move it aside to start without its entries";
-                    return Err(JournalError::Open {
-                        path: part.path().display().to_string(),
-                        reason: reason.to_owned(),
-                    });
-                }
-                (part, connection)
-            }
-            None => Part::create(directory, first)?,
-        };
-        let mut parts = Vec::with_capacity(found.len() + 1);
+        let newest = found.pop();
+        let mut parts = Vec::with_capacity(found.len() + 2);
         for (base, path) in found {
             parts.push(Arc::new(Part::open(path, base)?.0));
         }
+        let (growing, connection) = match newest {
+            Some((base, path)) => {
+                let (part, connection) = Part::open(path, base)?;
+                if part.end() < first {
+                    // What came behind it was moved away; the states were made from that, too.
+                    parts.push(Arc::new(part));
+                    Part::create(directory, first)?
+                } else {
+                    (part, connection)
+                }
+            }
+            None => Part::create(directory, first)?,
+        };
         parts.push(Arc::new(growing));
         for pair in parts.windows(2) {
             if let [before, after] = pair

@@ -356,6 +356,36 @@ fn entries_that_are_too_old_go_even_when_a_part_is_never_full() {
     assert!(oldest >= at(4_900 - 1_600 - 200) && oldest <= at(4_900 - 1_600), "{oldest}");
 }
 
+/// That is what the message about a damaged file says. The states were made from what is gone, too.
+#[test]
+fn a_part_that_was_moved_aside_leaves_a_gap_and_the_log_goes_on_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open_small(directory.path());
+    let events: Vec<_> = (0..2_000).map(|i| connect("a", i)).collect();
+    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    keep_all(&journal, &[ClientState::new("a".to_owned())]);
+    drop(journal);
+    let parts = parts_in(&directory.path().join("journal")).unwrap();
+    std::fs::remove_file(&parts.last().unwrap().1).unwrap();
+    let journal = open_small(directory.path());
+    let left = all(&journal).len();
+    assert!(left > 0 && left < 2_000, "{left}");
+    journal.append(&[connect("a", 5_000)]).unwrap();
+    let sequence = journal.recover().unwrap().sequence;
+    drop(journal);
+    let journal = open_small(directory.path());
+    assert_eq!(all(&journal).len(), left + 1);
+    let mut newer = 0;
+    journal
+        .each(sequence, &mut |_| {
+            newer += 1;
+            true
+        })
+        .unwrap();
+    assert_eq!(newer, 1);
+    assert_eq!(journal.log(&query("a")).unwrap().entries[0].timestamp, at(5_000));
+}
+
 #[test]
 fn retention_never_takes_what_a_restart_needs() {
     let directory = tempfile::tempdir().unwrap();
