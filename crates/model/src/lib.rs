@@ -8,6 +8,7 @@ pub mod client_id;
 pub mod event;
 pub mod fold;
 pub mod log;
+pub mod merge;
 pub mod monitor;
 pub mod query;
 pub mod reason;
@@ -20,5 +21,6 @@ pub use event::{
     SessionKey,
 };
 pub use fold::fold;
+pub use merge::merge;
 pub use state::{ClientState, ConnectionStatus, Session, StateDoc};
 pub use time::Timestamp;
