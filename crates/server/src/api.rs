@@ -26,6 +26,7 @@ mod connection_logs;
 mod devices;
 mod error;
 mod etag;
+mod export;
 mod observers;
 mod openapi;
 mod params;
@@ -104,6 +105,7 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let (router, description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(clientconnectionstates::list::list))
         .routes(routes!(clientconnectionstates::get::get))
+        .routes(routes!(export::states))
         .routes(routes!(clientstate_config::get))
         .routes(routes!(connection_logs::list))
         .routes(routes!(devices::get::get))

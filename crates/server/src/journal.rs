@@ -5,6 +5,8 @@
 
 pub mod sqlite;
 
+use std::ops::ControlFlow;
+
 use rollcall_model::log::LogEntry;
 use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
 
@@ -88,4 +90,16 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the journal cannot be read.
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError>;
+
+    /// Calls `each` with every event of the log whose time is between the two (both inclusive), until it breaks. The
+    /// events of one client come in the order in which they were logged. Memory does not grow with the log.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn each_event(
+        &self,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        each: &mut dyn FnMut(ConnectionEvent) -> ControlFlow<()>,
+    ) -> Result<(), JournalError>;
 }

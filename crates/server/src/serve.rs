@@ -220,7 +220,10 @@ async fn root(
 }
 
 /// Makes the data folder if need be and takes it for this process.
-fn lock_data(path: &Path) -> Result<std::fs::File, ServeError> {
+///
+/// # Errors
+/// When another process has it, or it cannot be made.
+pub(crate) fn lock_data(path: &Path) -> Result<std::fs::File, ServeError> {
     let failed = |reason| ServeError::Data { path: path.display().to_string(), reason };
     std::fs::create_dir_all(path).map_err(failed)?;
     let lock = std::fs::File::create(path.join("rollcall.lock")).map_err(failed)?;

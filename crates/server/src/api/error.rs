@@ -195,6 +195,12 @@ impl ApiError {
         error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// Whether trying again later may help.
+    #[must_use]
+    pub fn is_overload(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// Logs the cause; the caller only learns that it is not their fault.
     #[must_use]
     pub fn internal(cause: &dyn std::error::Error) -> Self {

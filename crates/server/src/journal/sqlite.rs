@@ -8,6 +8,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -207,6 +208,25 @@ impl Journal for SqliteJournal {
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
         self.read(|connection| read_log(connection, query))
+    }
+
+    fn each_event(
+        &self,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        each: &mut dyn FnMut(ConnectionEvent) -> ControlFlow<()>,
+    ) -> Result<(), JournalError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare(row::SELECT_ALL)?;
+            let bounds = [from.map_or(i64::MIN, Timestamp::millis), to.map_or(i64::MAX, Timestamp::millis)];
+            let mut rows = statement.query(bounds)?;
+            while let Some(row) = rows.next()? {
+                if each(row::read(row, row.get("id")?)?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

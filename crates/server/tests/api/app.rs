@@ -1,6 +1,7 @@
 //! The API on a real socket, with a real fleet and a journal in memory; and builders for the events that fill them.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -49,6 +50,16 @@ impl Journal for MemoryJournal {
 
     fn recover(&self) -> Result<Recovered, JournalError> {
         Ok(Recovered::default())
+    }
+
+    fn each_event(
+        &self,
+        _: Option<Timestamp>,
+        _: Option<Timestamp>,
+        each: &mut dyn FnMut(ConnectionEvent) -> ControlFlow<()>,
+    ) -> Result<(), JournalError> {
+        let _ = self.events.lock().unwrap().iter().cloned().try_for_each(each);
+        Ok(())
     }
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
