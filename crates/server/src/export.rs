@@ -71,12 +71,23 @@ pub enum ExportError {
     Filters(Vec<Violation>),
     #[error("cannot write {path}: {reason}")]
     Output { path: String, reason: std::io::Error },
+    #[error("{0}, or ask it: GET /api/v0002/export/states gives the states")]
+    InUse(DataFolderError),
     #[error(transparent)]
-    Folder(#[from] DataFolderError),
+    Folder(DataFolderError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("the export cannot go on: {0}")]
     Page(#[from] BookmarkError),
+}
+
+impl From<DataFolderError> for ExportError {
+    fn from(error: DataFolderError) -> Self {
+        match error {
+            DataFolderError::InUse(_) => Self::InUse(error),
+            error => Self::Folder(error),
+        }
+    }
 }
 
 /// Runs the command.

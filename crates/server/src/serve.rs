@@ -75,6 +75,18 @@ fn port_hint(reason: &std::io::Error, flag: &str) -> String {
 /// # Errors
 /// When a part cannot be started; the message names the part and what to do.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
+    serve_with(config, |_, _| {}).await
+}
+
+/// As [`serve`], with one more source: `attach` is called before the doors open, with the queue that the source puts
+/// its events into, and the fleet that they end up in.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(
+    config: Config,
+    attach: impl FnOnce(source::EventSink, Arc<Fleet>),
+) -> Result<(), ServeError> {
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
 
@@ -88,6 +100,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let credentials = Arc::new(Credentials::open(&config.data)?);
     credentials.serve(&config.org, &doors.url())?;
     let (sink, stream) = source::queue(QUEUE_CAPACITY);
+    attach(sink.clone(), Arc::clone(&fleet));
     let is_exposed = doors.is_exposed();
     let embedded = EmbeddedConfig { mqtt: config.mqtt, is_exposed, ..EmbeddedConfig::default() };
     let broker = Arc::new(

@@ -10,6 +10,8 @@ mod app;
 mod devices;
 #[path = "api/errors.rs"]
 mod errors;
+#[path = "api/export.rs"]
+mod export;
 #[path = "api/ids.rs"]
 mod ids;
 #[path = "api/logs.rs"]

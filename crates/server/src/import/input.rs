@@ -41,7 +41,7 @@ impl Input {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
         // A pipe or a device has no size.
-        let size = metadata.is_file().then(|| metadata.len());
+        let size = metadata.is_file().then_some(metadata.len());
         Ok(Self { name, size, source: Box::new(file) })
     }
 

@@ -12,6 +12,7 @@ use crate::export::session_mut;
 const ID_BYTES_MAX: usize = 65_535;
 
 /// A line that is right.
+#[expect(clippy::large_enum_variant, reason = "nearly all records are events, and those should not be boxed")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     Event(ConnectionEvent),

@@ -69,7 +69,7 @@ impl Reader<'_> {
             self.number += 1;
             match source.take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line) {
                 Ok(0) => return true,
-                Ok(_) => self.take(&mut line, source),
+                Ok(_) => self.take(&line, source),
                 Err(error) => {
                     // What was read of the line is not a line.
                     self.bad(Problem::Unreadable(error.to_string()));
@@ -82,7 +82,7 @@ impl Reader<'_> {
         }
     }
 
-    fn take(&mut self, line: &mut Vec<u8>, source: &mut dyn BufRead) {
+    fn take(&mut self, line: &[u8], source: &mut dyn BufRead) {
         let is_ended = line.last() == Some(&b'\n');
         if !is_ended && line.len() > LINE_BYTES_MAX {
             self.bad(Problem::TooLong);

@@ -246,6 +246,16 @@ impl TestApp {
         read(self.agent.run(request.body(body.to_owned()).unwrap()).unwrap())
     }
 
+    /// An answer that is no JSON: its headers and its text.
+    pub fn download(&self, path: &str) -> (ureq::http::HeaderMap, String) {
+        let request =
+            self.agent.get(format!("{}{path}", self.base)).header("Authorization", basic(&self.key));
+        let mut response = request.call().unwrap();
+        assert_eq!(response.status(), 200);
+        let text = response.body_mut().read_to_string().unwrap();
+        (response.headers().clone(), text)
+    }
+
     /// The State API with this query string.
     pub fn states(&self, query: &str) -> Answer {
         self.get(&format!("/api/v0002/clientconnectionstates?{query}"))
