@@ -38,7 +38,7 @@ pub fn serve(data: &Path, world: World) -> anyhow::Result<()> {
     };
     let config = args.resolve()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve_with(config, |sink, fleet| {
+    let attach = move |sink, fleet| {
         std::thread::spawn(move || {
             let result = Source::new(world, sink, fleet).obey();
             if let Err(error) = &result {
@@ -46,7 +46,8 @@ pub fn serve(data: &Path, world: World) -> anyhow::Result<()> {
             }
             std::process::exit(i32::from(result.is_err()));
         });
-    }))?;
+    };
+    runtime.block_on(serve_with(config, Box::new(attach)))?;
     Ok(())
 }
 
@@ -98,7 +99,7 @@ impl Source {
         for event in events {
             self.sink.offer(event.clone());
             count += 1;
-            if count as usize % WINDOW == 0 {
+            if (count as usize).is_multiple_of(WINDOW) {
                 self.wait_for(&event);
             }
             last = Some(event);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
-use rollcall_model::{ClientState, ConnectionEvent};
+use rollcall_model::ConnectionEvent;
 use rollcall_server::clock;
 use rollcall_server::data_folder::DataFolder;
 
@@ -101,9 +101,7 @@ fn make(kept: &Path, clients: u32, rows: u64) -> anyhow::Result<()> {
         eprintln!("  {} of {} ({:.0} s)", round + 1, world.sessions(), start.elapsed().as_secs_f64());
     }
     write(&mut batch)?;
-    let mut states: Vec<ClientState> = Vec::new();
-    folder.fleet.for_each(|state| states.push(state.clone()));
-    folder.journal.checkpoint(&states, clock::now())?;
+    folder.save(clock::now())?;
     baseline.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     drop((folder, baseline));
     fs::write(kept.join("base"), world.base_ms.to_string())?;

@@ -182,19 +182,18 @@ fn empty_server(cache: &Path) -> anyhow::Result<u64> {
     Ok(memory.resident)
 }
 
-fn memory(asked: &Asked, world: World, empty: u64) -> anyhow::Result<[Row; 2]> {
-    let memory = machine::memory(asked.server.pid())?;
+/// Clients below which the memory of one says more about everything else.
+const MEMORY_CLIENTS_MIN: u32 = 100_000;
+
+fn memory(asked: &Asked, world: World, empty: u64) -> anyhow::Result<Vec<Row>> {
+    let resident = machine::memory(asked.server.pid())?.resident;
     let clients = f64::from(world.clients);
-    let each = memory.resident.saturating_sub(empty) as f64 / clients;
-    Ok([
-        Row::figure(
-            "memory of the server",
-            "MB",
-            Better::Less,
-            Some(600.0 * (clients / 1e6).max(1.0)),
-            memory.resident as f64 / 1e6,
-            None,
-        ),
-        Row::figure("memory of a client", "bytes", Better::Less, Some(250.0), each, None),
-    ])
+    let target = Some(600.0 * (clients / 1e6).max(1.0));
+    let mut rows =
+        vec![Row::figure("memory of the server", "MB", Better::Less, target, resident as f64 / 1e6, None)];
+    if world.clients >= MEMORY_CLIENTS_MIN {
+        let each = resident.saturating_sub(empty) as f64 / clients;
+        rows.push(Row::figure("memory of a client, all included", "bytes", Better::Less, None, each, None));
+    }
+    Ok(rows)
 }

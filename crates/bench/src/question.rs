@@ -96,7 +96,7 @@ pub fn four_filters(world: World) -> Vec<Question> {
     let pick =
         |numbers: [usize; 4]| numbers.into_iter().filter_map(|at| all.get(at).cloned()).collect::<Vec<_>>();
     let sets = [pick([0, 1, 4, 6]), pick([9, 1, 8, 5]), pick([0, 3, 6, 8]), pick([9, 2, 5, 6])];
-    let searches = ["sn-0", "1", "GW-00", "-12", "zz"];
+    let searches = ["sn-0", "1", "SN-00", "-0", "zz"];
     let mut questions = Vec::new();
     for (at, sort) in SORTS.into_iter().enumerate() {
         for (set_at, set) in sets.iter().enumerate() {

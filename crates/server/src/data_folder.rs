@@ -19,8 +19,6 @@ pub struct DataFolder {
     pub journal: Arc<dyn Journal>,
     /// Every client as the journal knows it.
     pub fleet: Fleet,
-    /// The slots of the clients whose states are newer than the journal's checkpoint.
-    pub replayed: Vec<u32>,
     /// The last moment at which a server is known to have been alive.
     pub alive: Option<Timestamp>,
     /// Held as long as this lives.
@@ -57,8 +55,8 @@ impl DataFolder {
         let recovered = journal.recover()?;
         let fleet = Fleet::new();
         fleet.load(recovered.states);
-        let replayed = fleet.apply(&recovered.newer);
-        Ok(Self { journal: Arc::new(journal), fleet, replayed, alive: recovered.alive, _lock: lock })
+        fleet.apply(&recovered.newer);
+        Ok(Self { journal: Arc::new(journal), fleet, alive: recovered.alive, _lock: lock })
     }
 
     /// Opens a folder that is there.
@@ -70,5 +68,16 @@ impl DataFolder {
             return Err(DataFolderError::Missing(path.display().to_string()));
         }
         Self::open_or_create(path)
+    }
+
+    /// Keeps the states of the fleet. Everything in them must be in the log. `newest` is the time of the newest event:
+    /// where no server ever ran, that is the last sign of life.
+    ///
+    /// # Errors
+    /// When nothing was kept.
+    pub fn save(&self, newest: Timestamp) -> Result<(), JournalError> {
+        let mut states = Vec::with_capacity(self.fleet.len());
+        self.fleet.for_each(|state| states.push(state.clone()));
+        self.journal.checkpoint(&states, self.alive.unwrap_or(newest))
     }
 }

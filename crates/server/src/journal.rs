@@ -5,8 +5,6 @@
 
 pub mod sqlite;
 
-use std::ops::ControlFlow;
-
 use rollcall_model::log::LogEntry;
 use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
 
@@ -91,15 +89,10 @@ pub trait Journal: Send + Sync {
     /// When the journal cannot be read.
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError>;
 
-    /// Calls `each` with every event of the log whose time is between the two (both inclusive), until it breaks. The
-    /// events of one client come in the order in which they were logged. Memory does not grow with the log.
+    /// Calls `see` with the entries of all clients from a sequence on (0 for all), in the order in which they were
+    /// appended, until it returns `false`.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    fn each_event(
-        &self,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-        each: &mut dyn FnMut(ConnectionEvent) -> ControlFlow<()>,
-    ) -> Result<(), JournalError>;
+    fn each(&self, from: u64, see: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError>;
 }

@@ -75,18 +75,17 @@ fn port_hint(reason: &std::io::Error, flag: &str) -> String {
 /// # Errors
 /// When a part cannot be started; the message names the part and what to do.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
-    serve_with(config, |_, _| {}).await
+    serve_with(config, Box::new(|_, _| {})).await
 }
 
-/// As [`serve`], with one more source: `attach` is called before the doors open, with the queue that the source puts
-/// its events into, and the fleet that they end up in.
+/// Gets the queue that a source puts its events into, and the fleet that they end up in.
+pub type Attach = Box<dyn FnOnce(source::EventSink, Arc<Fleet>) + Send>;
+
+/// As [`serve`], with one more source: `attach` is called before the doors open.
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn serve_with(
-    config: Config,
-    attach: impl FnOnce(source::EventSink, Arc<Fleet>),
-) -> Result<(), ServeError> {
+pub async fn serve_with(config: Config, attach: Attach) -> Result<(), ServeError> {
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
 

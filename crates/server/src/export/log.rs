@@ -1,7 +1,5 @@
 //! The log, oldest entry first, through the filters of the Connection Logs API.
 
-use std::ops::ControlFlow;
-
 use rollcall_model::query::Violation;
 use rollcall_model::time::TimeExpr;
 use rollcall_model::{ClientId, ConnectionEvent, EventKind, Timestamp};
@@ -75,6 +73,9 @@ impl Filter {
             EventKind::Disconnect { .. } => "disconnect",
             EventKind::Activity { .. } | EventKind::Missed => return false,
         };
+        if self.from.is_some_and(|from| event.time < from) || self.to.is_some_and(|to| event.time > to) {
+            return false;
+        }
         if !any(&self.events, Some(kind)) || !any(&self.client_ids, Some(&event.client_id)) {
             return false;
         }
@@ -98,11 +99,11 @@ pub fn write(
 ) -> Result<(), ExportError> {
     format::start_log(format, output.buffer());
     let mut result = Ok(());
-    journal.each_event(filter.from, filter.to, &mut |event| {
+    journal.each(0, &mut |event| {
         if filter.matches(&event) {
             result = output.push(|out| format::push_event(format, out, &event));
         }
-        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        result.is_ok()
     })?;
     result
 }

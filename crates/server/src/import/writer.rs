@@ -1,8 +1,6 @@
-//! The writing half of an import: folds what a batch says, appends it to the journal, and checkpoints the states at
-//! the end. Killed in between, it leaves a journal that a server can start from: log entries without states are what
+//! The writing half of an import: folds what a batch says, appends it to the journal, and keeps the states at the
+//! end. Killed in between, it leaves a journal that a server can start from: log entries without states are what
 //! every restart replays.
-
-use std::collections::HashSet;
 
 use rollcall_model::{
     ActivityEvent, ClientState, ConnectionEvent, EventKind, Peer, StateDoc, Timestamp, merge,
@@ -22,9 +20,6 @@ pub struct Writer {
 struct Open {
     folder: DataFolder,
     seen: Seen,
-    /// Whose states have changed.
-    slots: HashSet<u32>,
-    ids: HashSet<String>,
     /// The time of the newest event.
     newest: Option<Timestamp>,
 }
@@ -38,9 +33,7 @@ impl Writer {
     pub fn new(folder: DataFolder) -> Self {
         let mut seen = Seen::nothing();
         folder.fleet.for_each(|state| seen.learn(state));
-        // What a restart would have to replay belongs into the states, too.
-        let slots = folder.replayed.iter().copied().collect();
-        Self { open: Some(Open { folder, seen, slots, ids: HashSet::new(), newest: None }) }
+        Self { open: Some(Open { folder, seen, newest: None }) }
     }
 
     /// Takes in what a batch says. Afterwards its log entries are durable.
@@ -74,20 +67,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Checkpoints the states.
+    /// Keeps the states.
     ///
     /// # Errors
     /// When the journal fails.
     pub fn finish(self, tally: &mut Tally) -> Result<(), JournalError> {
         let Some(open) = self.open else { return Ok(()) };
         tally.strangers = open.folder.fleet.refused_strangers_dropped();
-        let fleet = &open.folder.fleet;
-        let mut states: Vec<ClientState> =
-            open.slots.iter().filter_map(|slot| fleet.state_at(*slot)).collect();
-        states.extend(open.ids.iter().filter_map(|id| fleet.get(id)));
-        // An import is no sign of life of a server, but in an empty folder there is no other.
-        let alive = open.folder.alive.or(open.newest).unwrap_or_else(crate::clock::now);
-        if states.is_empty() { Ok(()) } else { open.folder.journal.checkpoint(&states, alive) }
+        open.folder.save(open.newest.unwrap_or_else(crate::clock::now))
     }
 }
 
@@ -99,9 +86,9 @@ impl Open {
         if fresh.iter().any(ConnectionEvent::is_logged) {
             self.folder.journal.append(&fresh)?;
         }
-        self.slots.extend(self.folder.fleet.apply(&fresh));
+        self.folder.fleet.apply(&fresh);
         // Folding again what was folded changes nothing, and what was not is made up for.
-        self.slots.extend(self.folder.fleet.apply(&known));
+        self.folder.fleet.apply(&known);
         Ok(known.len() as u64)
     }
 
@@ -110,7 +97,6 @@ impl Open {
         let mut merged =
             self.folder.fleet.get(&state.id).unwrap_or_else(|| ClientState::new(state.id.clone()));
         merge(&mut merged, state);
-        self.ids.insert(merged.id.clone());
         self.folder.fleet.load([merged]);
     }
 
@@ -127,7 +113,7 @@ impl Open {
             .into_iter()
             .chain(refused.map(|time| told(doc, time, REFUSED)))
             .collect();
-        self.slots.extend(self.folder.fleet.apply(&events));
+        self.folder.fleet.apply(&events);
     }
 }
 

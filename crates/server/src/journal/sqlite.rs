@@ -8,7 +8,6 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -210,18 +209,12 @@ impl Journal for SqliteJournal {
         self.read(|connection| read_log(connection, query))
     }
 
-    fn each_event(
-        &self,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-        each: &mut dyn FnMut(ConnectionEvent) -> ControlFlow<()>,
-    ) -> Result<(), JournalError> {
+    fn each(&self, from: u64, see: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
         self.read(|connection| {
-            let mut statement = connection.prepare(row::SELECT_ALL)?;
-            let bounds = [from.map_or(i64::MIN, Timestamp::millis), to.map_or(i64::MAX, Timestamp::millis)];
-            let mut rows = statement.query(bounds)?;
+            let mut statement = connection.prepare(row::SELECT_FROM)?;
+            let mut rows = statement.query([from.cast_signed()])?;
             while let Some(row) = rows.next()? {
-                if each(row::read(row, row.get("id")?)?).is_break() {
+                if !see(row::read(row, row.get("id")?)?) {
                     break;
                 }
             }

@@ -1,7 +1,6 @@
 //! The API on a real socket, with a real fleet and a journal in memory; and builders for the events that fill them.
 
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -52,13 +51,8 @@ impl Journal for MemoryJournal {
         Ok(Recovered::default())
     }
 
-    fn each_event(
-        &self,
-        _: Option<Timestamp>,
-        _: Option<Timestamp>,
-        each: &mut dyn FnMut(ConnectionEvent) -> ControlFlow<()>,
-    ) -> Result<(), JournalError> {
-        let _ = self.events.lock().unwrap().iter().cloned().try_for_each(each);
+    fn each(&self, _: u64, see: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
+        self.events.lock().unwrap().iter().cloned().all(see);
         Ok(())
     }
 

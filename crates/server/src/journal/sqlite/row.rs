@@ -15,8 +15,8 @@ const FAILED_CONNECT: i64 = 2;
 
 pub(super) const SELECT_NEWER: &str = "SELECT log.*, client.id AS id FROM log JOIN client ON client.no = log.client WHERE log.sequence > ?1 ORDER BY log.sequence";
 
-/// Parameters: from, to.
-pub(super) const SELECT_ALL: &str = "SELECT log.*, client.id AS id FROM log JOIN client ON client.no = log.client WHERE log.time BETWEEN ?1 AND ?2 ORDER BY log.sequence";
+/// Parameter: the first sequence.
+pub(super) const SELECT_FROM: &str = "SELECT log.*, client.id AS id FROM log JOIN client ON client.no = log.client WHERE log.sequence >= ?1 ORDER BY log.sequence";
 
 /// Parameters: client, from, to, time and sequence of the cursor, mask of kinds, limit, offset.
 pub(super) const SELECT_LOG: &str = "SELECT * FROM log WHERE client = ?1 AND time BETWEEN ?2 AND ?3 \
