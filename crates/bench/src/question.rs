@@ -173,6 +173,21 @@ impl Question {
 
     /// The whole answer by SQLite: the page, how many rows there are, and the facets.
     pub fn ask(&self, db: &Connection) -> anyhow::Result<u64> {
+        self.page(db, |row, columns| {
+            for column in 0..columns {
+                black_box(row.get_ref(column)?);
+            }
+            Ok(())
+        })?;
+        if self.with_facets { self.facets(db) } else { self.count(db) }
+    }
+
+    /// The rows of the page by SQLite; `each` also gets the number of columns.
+    fn page(
+        &self,
+        db: &Connection,
+        mut each: impl FnMut(&rusqlite::Row<'_>, usize) -> rusqlite::Result<()>,
+    ) -> anyhow::Result<()> {
         let order = match self.sort.strip_prefix('-') {
             // SQLite's own order has absent values last here.
             Some(field) => format!("{field} DESC, id"),
@@ -188,11 +203,9 @@ impl Question {
         let columns = page.column_count();
         let mut rows = page.query(params_from_iter(self.values()))?;
         while let Some(row) = rows.next()? {
-            for column in 0..columns {
-                black_box(row.get_ref(column)?);
-            }
+            each(row, columns)?;
         }
-        if self.with_facets { self.facets(db) } else { self.count(db) }
+        Ok(())
     }
 
     /// All facets and the count out of one pass: faster than a pass for each.
@@ -237,4 +250,48 @@ pub fn last_entries(db: &Connection, id: &str) -> anyhow::Result<usize> {
         }
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rollcall_model::query::Query;
+    use rollcall_server::clock;
+    use rollcall_server::fleet::Fleet;
+
+    use super::*;
+    use crate::baseline::Baseline;
+
+    /// A figure beside another says nothing if they are answers to different questions.
+    #[test]
+    fn sqlite_and_the_fleet_give_the_same_rows_in_the_same_order_to_every_question() {
+        let world = World { clients: 1_500, rows: 6_000, base_ms: 1_800_000_000_000 };
+        let (fleet, now) = (Fleet::new(), clock::now());
+        for round in 0..world.sessions() {
+            fleet.apply(&world.past(round).collect::<Vec<_>>());
+        }
+        fleet.apply(&world.present().chain(world.activity()).collect::<Vec<_>>());
+        assert_eq!(fleet.len(), 1_500);
+        let mut baseline = Baseline::open(Path::new(":memory:")).unwrap();
+        let all = fleet.query(&Query { limit: 2_000, ..Query::default() }, now).unwrap();
+        baseline.load(|take| all.results.iter().try_for_each(take)).unwrap();
+        let mut not_empty = 0;
+        for question in
+            [single_filters, four_filters, deep_pages, before_bookmarked].iter().flat_map(|f| f(world))
+        {
+            let path = question.path(None);
+            let pairs = path.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap());
+            let ours = fleet.query(&Query::parse(pairs).unwrap(), now).unwrap();
+            let mut ids: Vec<String> = Vec::new();
+            question.page(&baseline.db, |row, _| row.get(0).map(|id| ids.push(id))).unwrap();
+            let expected: Vec<_> = ours.results.iter().map(|doc| doc.id.clone()).collect();
+            assert_eq!(ids, expected, "{path}");
+            let total = ours.total_rows;
+            assert_eq!(question.count(&baseline.db).unwrap(), total, "{path}");
+            assert_eq!(question.ask(&baseline.db).unwrap(), total, "{path}");
+            not_empty += u32::from(total > 0);
+        }
+        assert!(not_empty > 100, "{not_empty}");
+    }
 }

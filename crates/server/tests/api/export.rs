@@ -61,3 +61,17 @@ fn who_is_not_signed_in_gets_no_export() {
     let answer = fleet_of(1).send("GET", "/api/v0002/export/states", &[], "");
     assert_eq!(answer.status, 401);
 }
+
+#[test]
+fn the_export_is_described_with_the_filters_of_the_list() {
+    let description = fleet_of(1).get("/api/openapi.json").body;
+    let names = |path: &str| {
+        let parameters = description["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let names = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap());
+        let filters =
+            names.filter(|name| !name.starts_with('_') && !matches!(*name, "format" | "If-None-Match"));
+        filters.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    let filters = names("/api/v0002/export/states");
+    assert_eq!((filters.len(), &filters), (44, &names("/api/v0002/clientconnectionstates")));
+}
