@@ -334,6 +334,7 @@ fn while_recording<T>(
                 let now = clock::now();
                 let events: Vec<_> = (0..batch).map(|_| present.next(now, ACTIVITY)).collect();
                 baseline.record(&events)?;
+                baseline.restart_log()?;
                 std::thread::sleep(next.saturating_duration_since(Instant::now()));
             }
             anyhow::Ok(())

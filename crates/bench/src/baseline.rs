@@ -37,6 +37,8 @@ CREATE INDEX IF NOT EXISTS by_reason ON state (mqttReasonCode, id);
 CREATE INDEX IF NOT EXISTS by_addr ON state (clientAddr);
 ANALYZE;
 ";
+/// How long the write-ahead log may become.
+const LOG_BYTES_MAX: u64 = 256 << 20;
 const UPSERT: &str = "
 INSERT INTO state (id, clientType, connectionStatus, lastConnectTime, lastActivityEvent, lastActivityTime, clientAddr, secure)
 VALUES (?1, 'device', ?2, ?3, ?4, ?5, ?6, ?7)
@@ -116,6 +118,18 @@ impl Baseline {
         let transaction = self.db.transaction()?;
         events.iter().try_for_each(|event| upsert(&transaction, event))?;
         transaction.commit()?;
+        Ok(())
+    }
+
+    /// Brings the write-ahead log into the database when it is long. By itself SQLite cannot start it again as long as
+    /// somebody reads, and it grew by gigabytes a minute.
+    pub fn restart_log(&self) -> anyhow::Result<()> {
+        let path = self.db.path().map(|path| format!("{path}-wal"));
+        let bytes = path.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |metadata| metadata.len());
+        if bytes > LOG_BYTES_MAX {
+            // Truncated, so that its size tells again when it is long. Whether it worked is seen by its size.
+            self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         Ok(())
     }
 

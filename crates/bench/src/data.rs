@@ -45,6 +45,19 @@ impl Data {
         Ok(data)
     }
 
+    /// Removes what runs have left that were killed: their directories end in the number of their process.
+    pub fn clean(cache: &Path) -> anyhow::Result<()> {
+        for entry in fs::read_dir(cache)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let process = name.strip_prefix("run-").or_else(|| name.strip_prefix("empty-"));
+            if process.is_some_and(|number| !Path::new("/proc").join(number).exists()) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.place.join(name)
     }

@@ -107,6 +107,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&args.cache)?;
+    Data::clean(&args.cache)?;
     machine::describe();
     if cfg!(debug_assertions) {
         println!("This is a debug build: the figures say nothing.");

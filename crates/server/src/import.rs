@@ -23,8 +23,6 @@ use crate::config::{ConfigError, checked_org, default_data};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::journal::JournalError;
 
-pub use line::Problem;
-
 use input::Input;
 use lines::Batch;
 use progress::Progress;
