@@ -47,6 +47,10 @@ impl Data {
 
     /// Removes what runs have left that were killed: their directories end in the number of their process.
     pub fn clean(cache: &Path) -> anyhow::Result<()> {
+        // Elsewhere nobody can tell which processes there are.
+        if !Path::new("/proc/self").exists() {
+            return Ok(());
+        }
         for entry in fs::read_dir(cache)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
