@@ -69,8 +69,8 @@ enum Command {
     Audit,
     /// Print how large the dashboard is: raw, gzip and Brotli.
     Size,
-    /// Measure the release build: sizes and latencies.
-    Bench,
+    /// Measure the release build, beside SQLite asked the same on the same data.
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -95,7 +95,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fuzz { target, args } => fuzz::run(&workspace, &target, &args)?,
         Command::Audit => return audit::run(&workspace),
         Command::Size => size::run(&workspace)?,
-        Command::Bench => bench::run(&workspace)?,
+        Command::Bench(args) => bench::run(&workspace, &args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ pub mod diagnosis;
 pub mod event;
 pub mod fold;
 pub mod log;
+pub mod merge;
 pub mod monitor;
 pub mod query;
 pub mod reason;
@@ -22,5 +23,6 @@ pub use event::{
     SessionKey,
 };
 pub use fold::fold;
+pub use merge::merge;
 pub use state::{ClientState, ConnectionStatus, Session, StateDoc};
 pub use time::Timestamp;

@@ -28,6 +28,7 @@ mod devices;
 mod diagnosis;
 pub(crate) mod error;
 mod etag;
+mod export;
 mod incidents;
 mod observers;
 mod openapi;
@@ -113,6 +114,7 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
         .routes(routes!(diagnosis::get))
         .routes(routes!(incidents::list))
         .routes(routes!(statistics::get))
+        .routes(routes!(export::states))
         .routes(routes!(clientstate_config::get))
         .routes(routes!(connection_logs::list))
         .routes(routes!(devices::get::get))

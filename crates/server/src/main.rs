@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rollcall_server::config::ServeArgs;
-use rollcall_server::{devices, keys, serve};
+use rollcall_server::{devices, export, import, keys, serve};
 
 /// Which MQTT clients are connected, when each was last active, and why it disconnected.
 #[derive(Debug, Parser)]
@@ -24,17 +24,24 @@ enum Command {
     /// Make API keys for programs and people, and sign-in links
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Take monitor messages and exported states from files into the data folder
+    Import(import::ImportArgs),
+    /// Write all states, or the whole log, to a file
+    #[command(subcommand)]
+    Export(export::Command),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Command::Serve(args) => run_server(args),
-        Command::Devices(command) => devices::run(command),
-        Command::Keys(command) => keys::run(command),
+        Command::Serve(args) => run_server(args).map(|()| ExitCode::SUCCESS),
+        Command::Devices(command) => devices::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Keys(command) => keys::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Import(args) => import::run(args),
+        Command::Export(command) => export::run(command).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("rollcall: {error}");
             ExitCode::FAILURE

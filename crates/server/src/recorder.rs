@@ -26,7 +26,7 @@ use crate::statistics::Statistics;
 use progress::Progress;
 use writer::{Task, Writer};
 
-pub use restore::{Inheritance, end_open_sessions, restore};
+pub use restore::{Inheritance, end_open_sessions, replay, restore};
 
 /// The most events that are folded and committed in one go.
 const BATCH_MAX: usize = 10_000;

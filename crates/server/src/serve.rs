@@ -79,6 +79,17 @@ fn port_hint(reason: &std::io::Error, flag: &str) -> String {
 /// # Errors
 /// When a part cannot be started; the message names the part and what to do.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
+    serve_with(config, Box::new(|_, _| {})).await
+}
+
+/// Gets the queue that a source puts its events into, and the fleet that they end up in.
+pub type Attach = Box<dyn FnOnce(source::EventSink, Arc<Fleet>) + Send>;
+
+/// As [`serve`], with one more source: `attach` is called before the doors open.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(config: Config, attach: Attach) -> Result<(), ServeError> {
     let files_max = files::make_room();
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
@@ -95,6 +106,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let credentials = Arc::new(Credentials::open(&config.data)?);
     credentials.serve(&config.org, &doors.url())?;
     let (sink, stream) = source::queue(QUEUE_CAPACITY);
+    attach(sink.clone(), Arc::clone(&fleet));
     let is_exposed = doors.is_exposed();
     let embedded = EmbeddedConfig { mqtt: config.mqtt, is_exposed, ..EmbeddedConfig::default() };
     let broker = Arc::new(
@@ -247,7 +259,10 @@ async fn root(
 }
 
 /// Makes the data folder if need be and takes it for this process.
-fn lock_data(path: &Path) -> Result<std::fs::File, ServeError> {
+///
+/// # Errors
+/// When another process has it, or it cannot be made.
+pub(crate) fn lock_data(path: &Path) -> Result<std::fs::File, ServeError> {
     let failed = |reason| ServeError::Data { path: path.display().to_string(), reason };
     std::fs::create_dir_all(path).map_err(failed)?;
     let lock = std::fs::File::create(path.join("rollcall.lock")).map_err(failed)?;

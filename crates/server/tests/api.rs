@@ -12,6 +12,8 @@ mod devices;
 mod diagnosis;
 #[path = "api/errors.rs"]
 mod errors;
+#[path = "api/export.rs"]
+mod export;
 #[path = "api/ids.rs"]
 mod ids;
 #[path = "api/logs.rs"]

@@ -200,6 +200,18 @@ proptest! {
     }
 
     #[test]
+    fn merging_two_states_is_folding_the_events_of_both(
+        events in prop::collection::vec(any_event(), 0..24), shared in 0..24_usize, at in 0..24_usize
+    ) {
+        let (at, shared) = (at.min(events.len()), shared.min(events.len()));
+        let mut merged = folded(&events[..at.max(shared)]);
+        crate::merge(&mut merged, folded(&events[at..]));
+        prop_assert_eq!(&merged, &folded(&events));
+        crate::merge(&mut merged, folded(&events[..at]));
+        prop_assert_eq!(merged, folded(&events));
+    }
+
+    #[test]
     fn failed_attempts_never_change_the_status(events in prop::collection::vec(any_event(), 0..24), ms in 0..9_000_000_i64) {
         let before = folded(&events);
         let mut after = before.clone();

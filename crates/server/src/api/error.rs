@@ -246,6 +246,12 @@ impl ApiError {
         answer
     }
 
+    /// Whether trying again later may help.
+    #[must_use]
+    pub fn is_overload(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// Logs the cause; the caller only learns that it is not their fault.
     #[must_use]
     pub fn internal(cause: &dyn std::error::Error) -> Self {

@@ -46,8 +46,8 @@ pub fn base() -> OpenApi {
         .build()
 }
 
-/// Completes what is derived: lists are not empty; the list of states has for each filter the parameter that excludes,
-/// the same with `!` at its name's end; and every call says what it answers to those who may not ask.
+/// Completes what is derived: lists are not empty; the list of states and its export have for each filter the
+/// parameter that excludes, the same with `!` at its name's end; and every call says what it answers to those who may not ask.
 pub fn complete(mut description: OpenApi) -> OpenApi {
     let operations = description.paths.paths.values_mut().filter_map(|path| path.get.as_mut());
     for parameter in operations.flat_map(|operation| operation.parameters.iter_mut().flatten()) {
@@ -55,9 +55,11 @@ pub fn complete(mut description: OpenApi) -> OpenApi {
             forbid_empty_list(parameter);
         }
     }
-    let path = description.paths.paths.get_mut("/api/v0002/clientconnectionstates");
-    if let Some(operation) = path.and_then(|path| path.get.as_mut()) {
-        add_excluding_filters(operation);
+    for path in ["/api/v0002/clientconnectionstates", "/api/v0002/export/states"] {
+        let path = description.paths.paths.get_mut(path);
+        if let Some(operation) = path.and_then(|path| path.get.as_mut()) {
+            add_excluding_filters(operation);
+        }
     }
     for path in description.paths.paths.values_mut() {
         let operations = [path.get.as_mut(), path.post.as_mut(), path.delete.as_mut()];
@@ -104,7 +106,10 @@ fn add_excluding_filters(operation: &mut Operation) {
 
 fn excluding(parameter: &RefOr<Parameter>) -> Option<RefOr<Parameter>> {
     let RefOr::T(parameter) = parameter else { return None };
-    if parameter.name.starts_with('_') || !matches!(parameter.parameter_in, ParameterIn::Query) {
+    if parameter.name.starts_with('_')
+        || parameter.name == "format"
+        || !matches!(parameter.parameter_in, ParameterIn::Query)
+    {
         return None;
     }
     let mut excluding = parameter.clone();

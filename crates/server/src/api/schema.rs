@@ -180,11 +180,11 @@ pub struct PagingParameters {
     facets: String,
 }
 
-/// The filters and the paging of the list of states. Times are ISO 8601, with or without zone (without is UTC), or
+/// The filters of the list of states. Times are ISO 8601, with or without zone (without is UTC), or
 /// relative as in `now-2d` (units `s m h d w`).
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub struct StateParameters {
+pub struct FilterParameters {
     #[param(required = false, style = Form, explode = false, inline)]
     connection_status: Vec<ConnectionStatus>,
     #[param(required = false, style = Form, explode = false, inline)]
@@ -243,22 +243,26 @@ pub struct StateParameters {
     /// A part of the id; upper and lower case are the same.
     #[param(required = false, example = "thermo:t-1")]
     search: String,
-    /// The most rows in the answer.
-    #[param(required = false, rename = "_limit", minimum = 1, maximum = 1000, default = 25)]
-    limit: u32,
-    /// The `bookmark` of the page before.
-    #[param(required = false, rename = "_bookmark")]
-    bookmark: String,
-    /// How many rows to pass over; not together with `_bookmark`.
-    #[param(required = false, rename = "_skip", minimum = 0, default = 0, format = "uint64")]
-    skip: u64,
+}
+
+/// How an export is written, and in which order.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportParameters {
+    /// NDJSON has a state a line as the list of states has it; CSV (RFC 4180) has a header and the same fields.
+    #[param(required = false, inline, default = "ndjson")]
+    format: ExportFormat,
     /// Fields to sort by, comma-separated, `-` before a field for descending. Ties are sorted by id, absent values
     /// come last.
     #[param(required = false, rename = "_sort", example = "-lastActivityTime")]
     sort: String,
-    /// Fields, comma-separated, whose values are to be counted over all rows.
-    #[param(required = false, rename = "_facets", example = "connectionStatus,deviceType")]
-    facets: String,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum ExportFormat {
+    Ndjson,
+    Csv,
 }
 
 /// Whose log, and which part of it.

@@ -62,7 +62,11 @@ pub fn restore(fleet: &Fleet, journal: &dyn Journal) -> Result<Inheritance, Jour
     Ok(Inheritance { ends, boots, unfinished: None })
 }
 
-fn replay(fleet: &Fleet, journal: &dyn Journal, sequence: u64) -> Result<(), JournalError> {
+/// Folds the log from a sequence on into the fleet.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn replay(fleet: &Fleet, journal: &dyn Journal, sequence: u64) -> Result<(), JournalError> {
     let mut batch = Vec::new();
     journal.each(sequence, &mut |event| {
         batch.push(event);

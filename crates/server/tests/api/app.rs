@@ -63,7 +63,8 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn each(&self, _: u64, _: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
+    fn each(&self, _: u64, see: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
+        self.events.lock().unwrap().iter().cloned().all(see);
         Ok(())
     }
 
@@ -280,6 +281,16 @@ impl TestApp {
             return read(self.agent.run(request.body(()).unwrap()).unwrap());
         }
         read(self.agent.run(request.body(body.to_owned()).unwrap()).unwrap())
+    }
+
+    /// An answer that is no JSON: its headers and its text.
+    pub fn download(&self, path: &str) -> (ureq::http::HeaderMap, String) {
+        let request =
+            self.agent.get(format!("{}{path}", self.base)).header("Authorization", basic(&self.key));
+        let mut response = request.call().unwrap();
+        assert_eq!(response.status(), 200);
+        let text = response.body_mut().read_to_string().unwrap();
+        (response.headers().clone(), text)
     }
 
     /// The State API with this query string.

@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use crate::api::error::{ApiError, ErrorBody};
 use crate::api::etag::{self, Question};
 use crate::api::params::Pairs;
-use crate::api::schema::{ClientConnectionStates, StateParameters};
+use crate::api::schema::{ClientConnectionStates, FilterParameters, PagingParameters};
 use crate::api::{Shared, SharedState};
 use crate::fleet::{BookmarkError, Page};
 
@@ -26,7 +26,8 @@ use crate::fleet::{BookmarkError, Page};
     operation_id = "listClientConnectionStates",
     tag = "State API",
     params(
-        StateParameters,
+        FilterParameters,
+        PagingParameters,
         (
             "If-None-Match" = Option<String>, Header,
             description = "The `ETag` of an earlier answer: the answer is 304 if it is still right."

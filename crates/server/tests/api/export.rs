@@ -1,0 +1,77 @@
+//! The export of states.
+
+use serde_json::Value;
+
+use crate::app::{TestApp, connect, publish, refuse, time_out};
+
+fn fleet_of(clients: usize) -> TestApp {
+    TestApp::with((0..clients).map(|number| connect(&format!("d:acme01:thermo:t-{number:05}"), 90)))
+}
+
+#[test]
+fn an_export_has_every_row_of_every_page_and_says_how_many() {
+    let app = fleet_of(4_500);
+    let (headers, text) = app.download("/api/v0002/export/states");
+    assert_eq!(
+        (headers["x-total-rows"].to_str().unwrap(), headers["content-type"].to_str().unwrap()),
+        ("4500", "application/x-ndjson")
+    );
+    let ids: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(ids.len() == 4_500 && ids.is_sorted());
+    let listed = app.states("_limit=1&_skip=4499").body;
+    assert_eq!(serde_json::from_str::<Value>(text.lines().last().unwrap()).unwrap(), listed["results"][0]);
+}
+
+#[test]
+fn an_export_takes_filters_and_a_sort() {
+    let id = "d:acme01:thermo:t-1";
+    let app = TestApp::with([connect(id, 90), time_out(id, 90, 70), publish("=x,y", 10), refuse("z", 60)]);
+    let (headers, text) = app.download(
+        "/api/v0002/export/states?format=csv&connectionStatus=disconnected&_sort=-id&deviceType!=none",
+    );
+    assert!(headers["content-type"].to_str().unwrap().starts_with("text/csv"));
+    assert_eq!(headers["content-disposition"], "attachment; filename=\"clients.csv\"");
+    let rows: Vec<&str> = text.split_terminator("\r\n").collect();
+    assert!(rows[0].starts_with("id,clientType,connectionStatus,lastConnectTime"));
+    let expected =
+        ["z,other,", "d:acme01:thermo:t-1,device,disconnected,2026-11-20T10:30:00.000Z", "\"'=x,y\",other"];
+    assert_eq!(rows.len(), 4, "{text}");
+    assert!(rows[1..].iter().zip(expected).all(|(row, start)| row.starts_with(start)), "{text}");
+    assert_eq!(headers["x-total-rows"], "3");
+}
+
+#[test]
+fn what_has_no_place_in_an_export_is_refused() {
+    let app = fleet_of(1);
+    for (query, violation) in [
+        ("_limit=5", ("_limit", "5")),
+        ("_bookmark=x", ("_bookmark", "x")),
+        ("format=xlsx", ("format", "xlsx")),
+        ("colour=red", ("colour", "red")),
+    ] {
+        assert_eq!(app.get(&format!("/api/v0002/export/states?{query}")).violations(), [violation]);
+    }
+}
+
+#[test]
+fn who_is_not_signed_in_gets_no_export() {
+    let answer = fleet_of(1).send("GET", "/api/v0002/export/states", &[], "");
+    assert_eq!(answer.status, 401);
+}
+
+#[test]
+fn the_export_is_described_with_the_filters_of_the_list() {
+    let description = fleet_of(1).get("/api/openapi.json").body;
+    let names = |path: &str| {
+        let parameters = description["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let names = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap());
+        let filters =
+            names.filter(|name| !name.starts_with('_') && !matches!(*name, "format" | "If-None-Match"));
+        filters.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    let filters = names("/api/v0002/export/states");
+    assert_eq!((filters.len(), &filters), (44, &names("/api/v0002/clientconnectionstates")));
+}
