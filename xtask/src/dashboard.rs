@@ -4,7 +4,7 @@
 use std::env;
 
 use crate::workspace::Workspace;
-use crate::{boot, files, fingerprint, precompress, process, setup, timing};
+use crate::{boot, files, fingerprint, minify, precompress, process, setup, timing};
 
 /// The page and its files are served from the root of the host.
 const PUBLIC_URL: &str = "/";
@@ -23,6 +23,7 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
     }
     timing::step("Building the dashboard", || trunk(workspace, tools))?;
     timing::step("Compressing the dashboard", || {
+        minify::scripts(workspace, &tools.terser)?;
         move_inline_scripts(workspace)?;
         precompress::directory(&workspace.dist())
     })?;

@@ -17,6 +17,9 @@ const NOT_INPUT: [&str; 8] =
 /// The same inside `crates/`: the server embeds the dashboard, not the other way round.
 const NOT_INPUT_CRATES: [&str; 1] = ["server"];
 
+/// What counts although it lies in a hidden or skipped place: compiler flags, and the versions of wasm-opt and terser.
+const MORE_INPUT: [&str; 2] = [".cargo/config.toml", "tests/package-lock.json"];
+
 /// A short name for some content, for cache directories and file names. Not for security: nobody attacks their own build.
 pub fn of(content: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
@@ -50,7 +53,7 @@ fn stamp_file(workspace: &Workspace) -> PathBuf {
 
 fn stamp_for(workspace: &Workspace, page: &[u8]) -> anyhow::Result<String> {
     let mut hasher = DefaultHasher::new();
-    let mut inputs = Vec::new();
+    let mut inputs: Vec<_> = MORE_INPUT.iter().map(|file| workspace.root.join(file)).collect();
     for entry in inputs_in(&workspace.root, &NOT_INPUT)? {
         match entry.file_name() {
             Some(name) if name == "crates" => {
