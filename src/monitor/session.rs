@@ -7,6 +7,7 @@ use rollcall_model::ConnectionEvent;
 use rollcall_model::monitor::{ACTIVITY_SUFFIX, MonitorMessage};
 
 use super::packet::{self, Malformed, MqttVersion, Packet};
+use crate::json;
 
 /// What the caller has to do or to know.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl Session {
 
 /// The event that a payload tells. Empty payloads clear a retained message, others may be anybody's.
 fn told(payload: &[u8], retained: bool) -> Option<Output> {
-    let message: MonitorMessage = serde_json::from_slice(payload).ok()?;
+    let message: MonitorMessage = json::from_slice(payload).ok()?;
     (!message.client_id.is_empty()).then(|| Output::Told { event: Box::new(message.to_event()), retained })
 }
 
