@@ -21,13 +21,14 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
         println!("==> The dashboard in dist/ is up to date");
         return Ok(());
     }
+    let sources = fingerprint::of_sources(workspace)?;
     timing::step("Building the dashboard", || trunk(workspace, tools))?;
     timing::step("Compressing the dashboard", || {
         minify::scripts(workspace, &tools.terser)?;
         move_inline_scripts(workspace)?;
         precompress::directory(&workspace.dist())
     })?;
-    fingerprint::remember(workspace)
+    fingerprint::remember(workspace, &sources)
 }
 
 fn trunk(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Result<()> {
