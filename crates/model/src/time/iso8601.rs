@@ -1,5 +1,5 @@
-//! ISO 8601 as it is met in the wild, read and written without a calendar library, which would be a tenth of the
-//! dashboard's own code.
+//! ISO 8601 as it is met in the wild, read and written without a calendar library, which would be 25 KB of code in the
+//! browser.
 //!
 //! Called by [`super::Timestamp`] only. It knows the proleptic Gregorian calendar and nothing of time zones but their
 //! offsets. What it accepts is exactly what `chrono` accepts with the formats listed in the tests.
