@@ -4,12 +4,13 @@
 //! call them inside reactive closures, so that a change of the language repaints what is on screen. English is
 //! compiled in, every other language is fetched when it is chosen. Knows no view and formats no numbers itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use leptos::prelude::{ArcRwSignal, Get, Set};
-use serde_json::Value;
 
 use crate::format;
+use crate::json::{self, Malformed};
 
 include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
@@ -36,21 +37,25 @@ impl Catalogue {
     ///
     /// # Errors
     /// When the text is not a catalogue.
-    pub fn parse(language: &str, json: &str) -> Result<Self, serde_json::Error> {
-        let messages: serde_json::Map<String, Value> = serde_json::from_str(json)?;
+    pub fn parse(language: &str, json: &str) -> Result<Self, Malformed> {
+        let messages: HashMap<String, &str> = json::members(json)?.into_iter().collect();
         let mut texts = Vec::with_capacity(SOURCE_TEXTS.len());
         for (key, is_plural) in KEYS {
-            let message = messages.get(*key);
+            let message = messages.get(*key).copied();
             if *is_plural {
-                let form = |category| message.and_then(|m| m.get(category)).and_then(Value::as_str);
-                let known = message.is_some_and(Value::is_object);
+                let forms: Option<HashMap<String, &str>> =
+                    message.and_then(|message| Some(json::members(message).ok()?.into_iter().collect()));
                 for category in CATEGORIES {
-                    let fallback = if known { "" } else { SOURCE_TEXTS[texts.len()] };
-                    texts.push(form(category).unwrap_or(fallback).to_owned());
+                    let fallback = if forms.is_some() { "" } else { SOURCE_TEXTS[texts.len()] };
+                    let form = forms.as_ref().and_then(|forms| forms.get(category));
+                    texts.push(
+                        form.and_then(|form| json::from_str(form).ok())
+                            .unwrap_or_else(|| fallback.to_owned()),
+                    );
                 }
             } else {
-                let text = message.and_then(Value::as_str).unwrap_or(SOURCE_TEXTS[texts.len()]);
-                texts.push(text.to_owned());
+                let text = message.and_then(|message| json::from_str(message).ok());
+                texts.push(text.unwrap_or_else(|| SOURCE_TEXTS[texts.len()].to_owned()));
             }
         }
         Ok(Self { language: language.to_owned(), texts: Some(texts) })
@@ -126,6 +131,30 @@ mod tests {
     fn placeholders_are_filled_and_what_fills_them_is_not_read_again() {
         assert_eq!(fill("{a} and {b}", &[("a", "{b}"), ("b", "2")]), "{b} and 2");
         assert_eq!(fill("{unknown} {", &[]), "{unknown} {");
+    }
+
+    #[test]
+    fn a_catalogue_says_its_texts_and_the_source_says_what_is_no_text() {
+        let at =
+            |is_wanted: fn(bool) -> bool| KEYS.iter().position(|(_, plural)| is_wanted(*plural)).unwrap();
+        let (plain, plural) = (at(|plural| !plural), at(|plural| plural));
+        let slot = |key: usize| -> usize {
+            KEYS[..key].iter().map(|(_, plural)| if *plural { CATEGORIES.len() } else { 1 }).sum()
+        };
+        let parse = |plain_text: &str, forms: &str| {
+            let json = format!(r#"{{"{}": {plain_text}, "{}": {forms}}}"#, KEYS[plain].0, KEYS[plural].0);
+            Catalogue::parse("xx", &json).unwrap()
+        };
+        let catalogue = parse(r#""\u00e9t\u00e9""#, r#"{"one": "un", "other": "des"}"#);
+        assert_eq!(catalogue.slot(slot(plain)), "été");
+        let forms: Vec<&str> =
+            (0..CATEGORIES.len()).map(|form| catalogue.slot(slot(plural) + form)).collect();
+        assert_eq!(forms, ["", "un", "", "", "", "des"]);
+
+        let odd = parse("7", "null");
+        assert_eq!(odd.slot(slot(plain)), SOURCE_TEXTS[slot(plain)]);
+        assert_eq!(odd.slot(slot(plural) + 5), SOURCE_TEXTS[slot(plural) + 5]);
+        assert!(Catalogue::parse("xx", "[]").is_err());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The dashboard of Rollcall: who is connected, when it was last active, why it disconnected.
 //!
 //! Views read stores; stores talk to the API, the monitor feed and the address bar; nothing else touches the network
-//! or the URL. The modules without a browser in them (`url`, `scroll`, `window`, `text`) are tested natively.
+//! or the URL. The modules without a browser in them (`json`, `url`, `scroll`, `window`, `text`) are tested natively.
 
 pub mod api;
 pub mod browser;
 pub mod format;
 pub mod i18n;
+pub mod json;
 pub mod monitor;
 pub mod scroll;
 pub mod store;

@@ -5,6 +5,7 @@
 //! page. It interprets no event.
 
 mod backoff;
+mod packet;
 mod session;
 
 use std::cell::RefCell;
@@ -19,7 +20,8 @@ use wasm_bindgen::prelude::Closure;
 use web_sys::{BinaryType, MessageEvent, WebSocket};
 
 pub use backoff::Backoff;
-use session::{MqttVersion, Output, Session};
+use packet::MqttVersion;
+use session::{Output, Session};
 
 use crate::browser::{steady_ms, wall_ms};
 
@@ -135,14 +137,13 @@ impl Monitor {
     }
 
     fn on_open(&self) {
-        let outputs = {
+        let output = {
             let mut inner = self.inner.borrow_mut();
-            let client_id = inner.client_id.clone();
-            let Some(attempt) = &mut inner.attempt else { return };
+            let Inner { attempt: Some(attempt), client_id, .. } = &mut *inner else { return };
             attempt.was_open = true;
-            attempt.session.connect(&client_id)
+            attempt.session.connect(client_id)
         };
-        self.handle(outputs);
+        self.handle(vec![output]);
     }
 
     fn on_bytes(&self, bytes: Vec<u8>) {
@@ -230,13 +231,8 @@ impl Monitor {
     }
 
     fn ping(&self) {
-        let outputs = {
-            let mut inner = self.inner.borrow_mut();
-            inner.ping_sent_ms = Some(steady_ms());
-            let Some(attempt) = &mut inner.attempt else { return };
-            attempt.session.ping()
-        };
-        self.handle(outputs);
+        self.inner.borrow_mut().ping_sent_ms = Some(steady_ms());
+        self.handle(vec![Session::ping()]);
         self.set_timer(Some((PONG_WITHIN, Self::fail)));
     }
 

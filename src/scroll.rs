@@ -36,7 +36,7 @@ impl ScrollMap {
     /// The position that shows `top_row` at the upper edge, or the nearest there is.
     #[must_use]
     pub fn at_row(&self, top_row: f64) -> Position {
-        let top_row = top_row.clamp(0.0, self.max_top_row());
+        let top_row = within(top_row, self.max_top_row());
         let max_top = self.max_top_row();
         let scroll_px =
             if !self.is_scaled() { top_row * self.row_px } else { top_row / max_top * self.max_scroll_px() };
@@ -46,7 +46,7 @@ impl ScrollMap {
     /// The position after the scrollbar went to `scroll_px`.
     #[must_use]
     pub fn scrolled(&self, from: Position, scroll_px: f64) -> Position {
-        let scroll_px = scroll_px.clamp(0.0, self.max_scroll_px());
+        let scroll_px = within(scroll_px, self.max_scroll_px());
         if !self.is_scaled() {
             return Position { scroll_px, top_row: scroll_px / self.row_px };
         }
@@ -58,7 +58,7 @@ impl ScrollMap {
         } else {
             from.top_row + moved_px / self.row_px
         };
-        Position { scroll_px, top_row: top_row.clamp(0.0, self.max_top_row()) }
+        Position { scroll_px, top_row: within(top_row, self.max_top_row()) }
     }
 
     /// The position nearest to `from` that shows row `index` whole.
@@ -105,6 +105,11 @@ impl ScrollMap {
     fn max_top_row(&self) -> f64 {
         (self.rows as f64 - self.view_px / self.row_px).max(0.0)
     }
+}
+
+/// From 0 to `most`. `f64::clamp` would bring all the code that writes numbers for a message about its limits.
+const fn within(value: f64, most: f64) -> f64 {
+    value.max(0.0).min(most)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Headers, RequestInit, Response};
 
+use crate::json;
+
 /// A request that takes longer has failed: whoever looks at the page must know.
 const LIMIT: Duration = Duration::from_secs(15);
 
@@ -123,7 +125,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_str(&self.body).map_err(|_| ApiError::Malformed)
+        json::from_str(&self.body).map_err(|_| ApiError::Malformed)
     }
 }
 
@@ -213,5 +215,5 @@ fn message_of(body: &str) -> String {
     struct Problem {
         message: String,
     }
-    serde_json::from_str(body).map(|problem: Problem| problem.message).unwrap_or_default()
+    json::from_str(body).map(|problem: Problem| problem.message).unwrap_or_default()
 }

@@ -1,16 +1,15 @@
 //! Signing in, asking who is signed in, and signing out. What secrets there are travel in a body, once, and the
 //! answer's cookie is out of reach for every script, this one included.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::fetch::{Request, Token, send};
 use super::{ApiError, accept_answers_from_now_on};
+use crate::json;
 
 const SESSION: &str = "/api/rollcall/v1/session";
 
 /// What opens a session.
-#[derive(Serialize)]
-#[serde(untagged)]
 pub enum Credentials {
     Key {
         key: String,
@@ -35,7 +34,10 @@ pub struct Who {
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn sign_in(credentials: &Credentials) -> Result<Who, ApiError> {
-    let body = serde_json::to_string(credentials).map_err(|_| ApiError::Malformed)?;
+    let body = match credentials {
+        Credentials::Key { key, token } => json::object(&[("key", key), ("token", token)]),
+        Credentials::Code { code } => json::object(&[("code", code)]),
+    };
     let request = Request { method: "POST", json: Some(body), ..Request::get(SESSION) };
     let who = send(&request, &Token::default()).await?.ok_or(ApiError::Malformed)?.parse()?;
     accept_answers_from_now_on();

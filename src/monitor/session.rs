@@ -3,21 +3,11 @@
 //! Called by [`super::Monitor`]. It subscribes to the monitor topics, turns what is published there into events,
 //! and answers no question about the network.
 
-use mqtt_protocol_core::mqtt::common::Cursor;
-use mqtt_protocol_core::mqtt::connection::{Event, role};
-use mqtt_protocol_core::mqtt::packet::{Packet, Qos, RetainHandling, SubEntry, SubOpts, v3_1_1, v5_0};
-use mqtt_protocol_core::mqtt::prelude::GenericPacketTrait;
-use mqtt_protocol_core::mqtt::result_code::ConnectReasonCode;
-use mqtt_protocol_core::mqtt::{Connection, Version};
 use rollcall_model::ConnectionEvent;
 use rollcall_model::monitor::{ACTIVITY_SUFFIX, MonitorMessage};
 
-/// The version of MQTT that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MqttVersion {
-    V311,
-    V5,
-}
+use super::packet::{self, Malformed, MqttVersion, Packet};
+use crate::json;
 
 /// What the caller has to do or to know.
 #[derive(Debug)]
@@ -41,150 +31,105 @@ const KEEP_ALIVE_S: u16 = 60;
 /// One subscription each: devices and gateways, applications.
 const TOPICS: [&str; 2] = ["iot-2/type/+/id/+/mon", "iot-2/app/+/mon"];
 
+/// The only SUBSCRIBE of a session.
+const SUBSCRIBE_ID: u16 = 1;
+
+/// What the server has granted so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Subscribing,
+    Live,
+}
+
 pub struct Session {
-    connection: Connection<role::Client>,
     version: MqttVersion,
+    phase: Phase,
+    /// The beginning of a packet whose end has not come yet.
+    unfinished: Vec<u8>,
 }
 
 impl Session {
     #[must_use]
-    pub fn new(version: MqttVersion) -> Self {
-        let mut connection = Connection::new(match version {
-            MqttVersion::V311 => Version::V3_1_1,
-            MqttVersion::V5 => Version::V5_0,
-        });
-        connection.set_auto_pub_response(true);
-        Self { connection, version }
+    pub const fn new(version: MqttVersion) -> Self {
+        Self { version, phase: Phase::Connecting, unfinished: Vec::new() }
     }
 
     /// The first packet.
-    pub fn connect(&mut self, client_id: &str) -> Vec<Output> {
-        let events = match self.version {
-            MqttVersion::V5 => v5_0::Connect::builder()
-                .client_id(client_id)
-                .and_then(|packet| packet.clean_start(true).keep_alive(KEEP_ALIVE_S).build())
-                .map(|packet| self.connection.checked_send(packet)),
-            MqttVersion::V311 => v3_1_1::Connect::builder()
-                .client_id(client_id)
-                .and_then(|packet| packet.clean_session(true).keep_alive(KEEP_ALIVE_S).build())
-                .map(|packet| self.connection.checked_send(packet)),
-        };
-        let mut outputs = Vec::new();
-        match events {
-            Ok(events) => self.handle(events, &mut outputs),
-            Err(_) => outputs.push(Output::Failed),
-        }
-        outputs
+    pub fn connect(&self, client_id: &str) -> Output {
+        packet::connect(self.version, client_id, KEEP_ALIVE_S).map_or(Output::Failed, Output::Send)
     }
 
-    pub fn ping(&mut self) -> Vec<Output> {
-        let events = match self.version {
-            MqttVersion::V5 => v5_0::Pingreq::builder().build().map(|p| self.connection.checked_send(p)),
-            MqttVersion::V311 => v3_1_1::Pingreq::builder().build().map(|p| self.connection.checked_send(p)),
-        };
-        let mut outputs = Vec::new();
-        if let Ok(events) = events {
-            self.handle(events, &mut outputs);
-        }
-        outputs
+    pub fn ping() -> Output {
+        Output::Send(packet::PINGREQ.to_vec())
     }
 
     /// Takes bytes from the server. A WebSocket frame may hold several packets, or a part of one.
     pub fn receive(&mut self, bytes: &[u8]) -> Vec<Output> {
         let mut outputs = Vec::new();
-        let mut cursor = Cursor::new(bytes);
-        while (cursor.position() as usize) < bytes.len() {
-            let events = self.connection.recv(&mut cursor);
-            self.handle(events, &mut outputs);
-            if outputs.iter().any(|output| matches!(output, Output::Failed)) {
-                break;
+        let mut all = std::mem::take(&mut self.unfinished);
+        all.extend_from_slice(bytes);
+        let mut rest = &all[..];
+        loop {
+            match packet::read(rest, self.version) {
+                Ok(Some((packet, after))) => {
+                    rest = after;
+                    self.handle(packet, &mut outputs);
+                }
+                Ok(None) => break,
+                Err(Malformed) => outputs.push(Output::Failed),
+            }
+            if matches!(outputs.last(), Some(Output::Failed)) {
+                return outputs;
             }
         }
+        let read_bytes = all.len() - rest.len();
+        all.drain(..read_bytes);
+        self.unfinished = all;
         outputs
     }
 
-    fn handle(&mut self, events: Vec<Event>, outputs: &mut Vec<Output>) {
-        for event in events {
-            match event {
-                Event::RequestSendPacket { packet, .. } => {
-                    outputs.push(Output::Send(packet.to_continuous_buffer()));
-                }
-                Event::NotifyPacketReceived(packet) => self.handle_packet(packet, outputs),
-                Event::NotifyError(_) | Event::RequestClose => outputs.push(Output::Failed),
-                // The caller pings at its own intervals.
-                Event::RequestTimerReset { .. }
-                | Event::RequestTimerCancel(_)
-                | Event::NotifyPacketIdReleased(_) => {}
-            }
-        }
-    }
-
-    fn handle_packet(&mut self, packet: Packet, outputs: &mut Vec<Output>) {
-        match packet {
-            Packet::V5_0Connack(packet) if packet.reason_code() == ConnectReasonCode::Success => {
-                self.subscribe(outputs);
-            }
-            Packet::V3_1_1Connack(packet) if packet.return_code().is_success() => self.subscribe(outputs),
-            Packet::V5_0Connack(_) | Packet::V3_1_1Connack(_) | Packet::V5_0Disconnect(_) => {
-                outputs.push(Output::Failed);
+    fn handle(&mut self, packet: Packet<'_>, outputs: &mut Vec<Output>) {
+        match (self.phase, packet) {
+            (Phase::Connecting, Packet::Connack { code: 0 }) => {
+                self.phase = Phase::Subscribing;
+                outputs.push(self.subscribe());
             }
             // Activity may be refused to this user; without connects and disconnects there is no feed.
-            Packet::V5_0Suback(packet) => {
-                let is_fine = packet.reason_codes().iter().take(TOPICS.len()).all(|code| code.is_success());
-                outputs.push(if is_fine { Output::Subscribed } else { Output::Failed });
+            (Phase::Subscribing, Packet::Suback { id: SUBSCRIBE_ID, codes })
+                if codes.len() == 2 * TOPICS.len()
+                    && codes.iter().take(TOPICS.len()).all(|code| *code < 0x80) =>
+            {
+                self.phase = Phase::Live;
+                outputs.push(Output::Subscribed);
             }
-            Packet::V3_1_1Suback(packet) => {
-                let is_fine = packet.return_codes().iter().take(TOPICS.len()).all(|code| code.is_success());
-                outputs.push(if is_fine { Output::Subscribed } else { Output::Failed });
+            // What is retained may come before the answer to SUBSCRIBE.
+            (Phase::Subscribing | Phase::Live, Packet::Publish { payload, is_retained, to_acknowledge }) => {
+                outputs.extend(to_acknowledge.map(|id| Output::Send(packet::puback(id))));
+                outputs.extend(told(payload, is_retained));
             }
-            Packet::V5_0Publish(packet) => {
-                outputs.extend(told(packet.payload().as_slice(), packet.retain()));
-            }
-            Packet::V3_1_1Publish(packet) => {
-                outputs.extend(told(packet.payload().as_slice(), packet.retain()));
-            }
-            Packet::V5_0Pingresp(_) | Packet::V3_1_1Pingresp(_) => outputs.push(Output::Pong),
-            _ => {}
+            (Phase::Live, Packet::Pingresp) => outputs.push(Output::Pong),
+            _ => outputs.push(Output::Failed),
         }
     }
 
-    /// MQTT 5 can be asked not to send what is retained: the State API has told it already.
-    fn subscribe(&mut self, outputs: &mut Vec<Output>) {
-        let options = SubOpts::new().set_qos(Qos::AtMostOnce);
-        let options = match self.version {
-            MqttVersion::V5 => options.set_rh(RetainHandling::DoNotSendRetained),
-            MqttVersion::V311 => options,
-        };
+    fn subscribe(&self) -> Output {
         let activity = TOPICS.map(|topic| format!("{topic}{ACTIVITY_SUFFIX}"));
-        let topics = TOPICS.iter().copied().chain(activity.iter().map(String::as_str));
-        let entries: Vec<SubEntry> = topics.filter_map(|topic| SubEntry::new(topic, options).ok()).collect();
-        let events = self.connection.acquire_packet_id().and_then(|id| match self.version {
-            MqttVersion::V5 => v5_0::Subscribe::builder()
-                .packet_id(id)
-                .entries(entries)
-                .build()
-                .map(|packet| self.connection.checked_send(packet)),
-            MqttVersion::V311 => v3_1_1::Subscribe::builder()
-                .packet_id(id)
-                .entries(entries)
-                .build()
-                .map(|packet| self.connection.checked_send(packet)),
-        });
-        match events {
-            Ok(events) => self.handle(events, outputs),
-            Err(_) => outputs.push(Output::Failed),
-        }
+        let topics = [TOPICS.map(str::to_owned), activity].concat();
+        packet::subscribe(self.version, SUBSCRIBE_ID, &topics).map_or(Output::Failed, Output::Send)
     }
 }
 
 /// The event that a payload tells. Empty payloads clear a retained message, others may be anybody's.
 fn told(payload: &[u8], retained: bool) -> Option<Output> {
-    let message: MonitorMessage = serde_json::from_slice(payload).ok()?;
+    let message: MonitorMessage = json::from_slice(payload).ok()?;
     (!message.client_id.is_empty()).then(|| Output::Told { event: Box::new(message.to_event()), retained })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const CONNACK_5: &[u8] = &[0x20, 0x03, 0x00, 0x00, 0x00];
@@ -204,7 +149,7 @@ mod tests {
 
     fn live(version: MqttVersion) -> Session {
         let mut session = Session::new(version);
-        assert!(matches!(session.connect("a:o:rollcall-1")[..], [Output::Send(_)]));
+        assert!(matches!(session.connect("a:o:rollcall-1"), Output::Send(_)));
         let (connack, suback): (&[u8], &[u8]) = match version {
             MqttVersion::V5 => (CONNACK_5, &[0x90, 0x07, 0, 1, 0, 0, 0, 0x87, 0x87]),
             MqttVersion::V311 => (CONNACK_311, &[0x90, 0x06, 0, 1, 0, 0, 0x80, 0x80]),
@@ -246,8 +191,83 @@ mod tests {
     #[test]
     fn a_refusal_ends_the_session() {
         let mut session = Session::new(MqttVersion::V5);
-        session.connect("x");
         let refused = session.receive(&[0x20, 0x02, 0x00, 0x01]);
         assert!(refused.iter().any(|output| matches!(output, Output::Failed)));
+    }
+
+    #[test]
+    fn a_session_goes_through_its_phases_in_order() {
+        let suback = &[0x90, 0x06, 0, 1, 0, 0, 0, 0][..];
+        let pong = &[0xD0, 0][..];
+        for (early, why) in [
+            (suback, "nobody has connected"),
+            (&publish(MESSAGE, &[]), "nobody has connected"),
+            (pong, "nobody has pinged"),
+        ] {
+            let outputs = Session::new(MqttVersion::V311).receive(early);
+            assert!(matches!(outputs[..], [Output::Failed]), "{why}");
+        }
+        for (late, why) in [
+            (CONNACK_311, "the session is connected"),
+            (suback, "the session is subscribed"),
+            (&[0x34, 5, 0, 1, b't', 0, 1][..], "QoS 2 was not asked for"),
+        ] {
+            let outputs = live(MqttVersion::V311).receive(late);
+            assert!(matches!(outputs[..], [Output::Failed]), "{why}");
+        }
+        assert!(matches!(live(MqttVersion::V311).receive(pong)[..], [Output::Pong]));
+    }
+
+    #[test]
+    fn without_connects_and_disconnects_or_with_missing_answers_there_is_no_feed() {
+        for codes in [&[0, 0x80, 0, 0][..], &[0x80, 0, 0, 0], &[0, 0], &[]] {
+            let mut session = Session::new(MqttVersion::V311);
+            session.receive(CONNACK_311);
+            let suback = [&[0x90, 2 + codes.len() as u8, 0, 1], codes].concat();
+            assert!(matches!(session.receive(&suback)[..], [Output::Failed]), "{codes:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_in_qos_1_is_told_and_acknowledged() {
+        let payload = MESSAGE.as_bytes();
+        let body = [&[0, 1, b't', 0, 9], payload].concat();
+        let packet = [&[0x33, body.len() as u8][..], &body].concat();
+        let outputs = live(MqttVersion::V311).receive(&packet);
+        let [Output::Send(receipt), Output::Told { retained: true, .. }] = &outputs[..] else {
+            panic!("{outputs:?}")
+        };
+        assert_eq!(receipt[..], [0x40, 2, 0, 9]);
+    }
+
+    proptest! {
+        /// However the bytes are cut into WebSocket messages, and whatever they are, the session comes to the same.
+        #[test]
+        fn frames_make_no_difference(
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..3),
+            sizes in proptest::collection::vec(1usize..80, 1..40),
+        ) {
+            let mut bytes = [CONNACK_5, &[0x90, 0x07, 0, 1, 0, 0, 0, 0x87, 0x87]].concat();
+            for _ in 0..4 {
+                bytes.extend(publish(MESSAGE, &[0]));
+            }
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let whole = Session::new(MqttVersion::V5).receive(&bytes);
+            let mut session = Session::new(MqttVersion::V5);
+            let mut pieces = Vec::new();
+            let mut rest = &bytes[..];
+            for size in sizes.iter().cycle() {
+                let (piece, after) = rest.split_at((*size).min(rest.len()));
+                pieces.extend(session.receive(piece));
+                rest = after;
+                if rest.is_empty() || matches!(pieces.last(), Some(Output::Failed)) {
+                    break;
+                }
+            }
+            prop_assert_eq!(format!("{whole:?}"), format!("{pieces:?}"));
+        }
     }
 }

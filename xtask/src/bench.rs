@@ -7,7 +7,11 @@ use clap::ValueEnum;
 use crate::workspace::{Workspace, executable};
 use crate::{launch, process, setup, size, timing};
 
-const LATENCY: &str = "tests/bench/latency.mjs";
+/// What is run in a browser, each beside a server of its own, and what it measures.
+const BENCHES: [(&str, &str); 2] = [
+    ("tests/bench/firstpaint.mjs", "Measuring the first paint"),
+    ("tests/bench/latency.mjs", "Measuring latencies"),
+];
 const PROGRAM: &str = "rollcall-bench";
 
 /// One part of what can be measured.
@@ -85,13 +89,18 @@ fn table(workspace: &Workspace, args: &Args, parts: &[&Part]) -> anyhow::Result<
 }
 
 fn latency(workspace: &Workspace) -> anyhow::Result<()> {
-    if !workspace.root.join(LATENCY).is_file() {
-        bail!("there is no {LATENCY}, which measures the latencies");
+    for (script, _) in BENCHES {
+        if !workspace.root.join(script).is_file() {
+            bail!("there is no {script}, which measures the dashboard");
+        }
     }
     timing::step("Setting up the browser and the MQTT programs", || setup::for_browser_tests(workspace))?;
     let server = launch::build(workspace)?;
-    timing::step("Measuring latencies", || {
-        let mut node = process::command(workspace, "node");
-        process::stream(node.arg(LATENCY).env("ROLLCALL_BIN", server))
-    })
+    for (script, what) in BENCHES {
+        timing::step(what, || {
+            let mut node = process::command(workspace, "node");
+            process::stream(node.arg(script).env("ROLLCALL_BIN", &server))
+        })?;
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@
 use std::env;
 
 use crate::workspace::Workspace;
-use crate::{boot, files, fingerprint, precompress, process, setup, timing};
+use crate::{boot, files, fingerprint, minify, precompress, process, setup, timing};
 
 /// The page and its files are served from the root of the host.
 const PUBLIC_URL: &str = "/";
@@ -21,12 +21,14 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
         println!("==> The dashboard in dist/ is up to date");
         return Ok(());
     }
+    let sources = fingerprint::of_sources(workspace)?;
     timing::step("Building the dashboard", || trunk(workspace, tools))?;
     timing::step("Compressing the dashboard", || {
+        minify::scripts(workspace, &tools.terser)?;
         move_inline_scripts(workspace)?;
         precompress::directory(&workspace.dist())
     })?;
-    fingerprint::remember(workspace)
+    fingerprint::remember(workspace, &sources)
 }
 
 fn trunk(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Result<()> {

@@ -17,6 +17,9 @@ const NOT_INPUT: [&str; 8] =
 /// The same inside `crates/`: the server embeds the dashboard, not the other way round.
 const NOT_INPUT_CRATES: [&str; 1] = ["server"];
 
+/// What counts although it lies in a hidden or skipped place: compiler flags, and the versions of wasm-opt and terser.
+const MORE_INPUT: [&str; 2] = [".cargo/config.toml", "tests/package-lock.json"];
+
 /// A short name for some content, for cache directories and file names. Not for security: nobody attacks their own build.
 pub fn of(content: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
@@ -32,14 +35,14 @@ pub fn is_current(workspace: &Workspace) -> anyhow::Result<bool> {
     let Ok(stamp) = fs::read_to_string(stamp_file(workspace)) else {
         return Ok(false);
     };
-    Ok(stamp == stamp_for(workspace, &page)?)
+    Ok(stamp == stamp_for(&of_sources(workspace)?, &page))
 }
 
-/// Remembers that `dist/` has just been built from the sources as they are now.
-pub fn remember(workspace: &Workspace) -> anyhow::Result<()> {
+/// Remembers that `dist/` has been built from these sources. Whoever builds asks for them before: somebody may write on
+/// while the compiler reads.
+pub fn remember(workspace: &Workspace, sources: &str) -> anyhow::Result<()> {
     let page = files::read(&workspace.dist().join("index.html"))?;
-    let stamp = stamp_for(workspace, &page)?;
-    files::write(&stamp_file(workspace), stamp)
+    files::write(&stamp_file(workspace), stamp_for(sources, &page))
 }
 
 /// Checkouts may share a target directory, so the stamp's name holds the place of the checkout.
@@ -48,9 +51,14 @@ fn stamp_file(workspace: &Workspace) -> PathBuf {
     workspace.target.join(format!("rollcall-dist-{place}"))
 }
 
-fn stamp_for(workspace: &Workspace, page: &[u8]) -> anyhow::Result<String> {
+fn stamp_for(sources: &str, page: &[u8]) -> String {
+    format!("{sources} {}", of(page))
+}
+
+/// A short name for all that goes into the dashboard.
+pub fn of_sources(workspace: &Workspace) -> anyhow::Result<String> {
     let mut hasher = DefaultHasher::new();
-    let mut inputs = Vec::new();
+    let mut inputs: Vec<_> = MORE_INPUT.iter().map(|file| workspace.root.join(file)).collect();
     for entry in inputs_in(&workspace.root, &NOT_INPUT)? {
         match entry.file_name() {
             Some(name) if name == "crates" => {
@@ -65,7 +73,7 @@ fn stamp_for(workspace: &Workspace, page: &[u8]) -> anyhow::Result<String> {
         input.hash(&mut hasher);
         files::read(&input)?.hash(&mut hasher);
     }
-    Ok(format!("{:016x} {}", hasher.finish(), of(page)))
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 fn files_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {

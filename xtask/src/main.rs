@@ -12,6 +12,7 @@ mod files;
 mod fingerprint;
 mod fuzz;
 mod launch;
+mod minify;
 mod precompress;
 mod process;
 mod schema;
@@ -67,7 +68,7 @@ enum Command {
     },
     /// Check licences, sources and security advisories of the dependencies.
     Audit,
-    /// Print how large the dashboard is: raw, gzip and Brotli.
+    /// Print how large the dashboard is, file by file, and whether the first paint stays within its budget.
     Size,
     /// Measure the release build, beside SQLite asked the same on the same data.
     Bench(bench::Args),

@@ -9,6 +9,9 @@ use anyhow::Context;
 use crate::workspace::Workspace;
 use crate::{dashboard, files, precompress};
 
+/// What the first paint may weigh, in bytes of Brotli. A test loads the page and holds it to the same number.
+const FIRST_PAINT_BUDGET: u64 = 250_000;
+
 /// Bytes as they lie and as they travel.
 #[derive(Clone, Copy, Default)]
 struct Sizes {
@@ -46,7 +49,21 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<()> {
     }
     row("* needed for the first paint", first_paint);
     row("  all", all);
+    println!("{}", verdict(first_paint.brotli));
     Ok(())
+}
+
+/// How the first paint stands against its budget.
+fn verdict(bytes: u64) -> String {
+    match FIRST_PAINT_BUDGET.checked_sub(bytes) {
+        Some(left) => {
+            format!("The first paint is within its budget of {FIRST_PAINT_BUDGET} bytes: {left} left.")
+        }
+        None => {
+            let over = bytes - FIRST_PAINT_BUDGET;
+            format!("The first paint is over its budget of {FIRST_PAINT_BUDGET} bytes, by {over}.")
+        }
+    }
 }
 
 fn row(name: &str, sizes: Sizes) {
@@ -74,6 +91,12 @@ fn is_for_first_paint(name: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_budget_is_met_to_the_byte() {
+        assert!(verdict(FIRST_PAINT_BUDGET).ends_with("within its budget of 250000 bytes: 0 left."));
+        assert!(verdict(FIRST_PAINT_BUDGET + 1).ends_with("over its budget of 250000 bytes, by 1."));
+    }
 
     #[test]
     fn the_first_paint_needs_one_language_only() {

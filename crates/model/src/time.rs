@@ -2,9 +2,10 @@
 //!
 //! Nothing here asks what time it is: a relative time is resolved against a `now` that the caller gives.
 
+mod iso8601;
+
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Milliseconds since 1970-01-01T00:00:00Z, within the years 0001 to 9999.
@@ -50,34 +51,15 @@ impl Timestamp {
     /// # Errors
     /// When the text is none of these, or names no real instant.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let error = || TimeError(text.to_owned());
         let trimmed = text.trim();
-        if let Ok(time) = DateTime::parse_from_rfc3339(trimmed) {
-            return Self::checked(time.timestamp_millis()).ok_or_else(error);
-        }
         // A `+` that nobody escaped arrives as a blank: the query string of an offset east of Greenwich.
         let split =
             trimmed.split_once(' ').filter(|(time, offset)| time.contains('T') && !offset.contains(' '));
-        if let Some((time, offset)) = split {
-            return Self::parse(&format!("{time}+{offset}")).map_err(|_| error());
-        }
-        // RFC 3339 wants seconds; ISO 8601 also allows `2026-11-20T08:40Z` and offsets without a colon.
-        for format in ["%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"] {
-            if let Ok(time) = DateTime::parse_from_str(trimmed, format) {
-                return Self::checked(time.timestamp_millis()).ok_or_else(error);
-            }
-        }
-        let naive = trimmed.strip_suffix(['Z', 'z']).unwrap_or(trimmed);
-        for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
-            if let Ok(time) = NaiveDateTime::parse_from_str(naive, format) {
-                return Self::checked(time.and_utc().timestamp_millis()).ok_or_else(error);
-            }
-        }
-        NaiveDate::parse_from_str(naive, "%Y-%m-%d")
-            .ok()
-            .and_then(|date| date.and_hms_opt(0, 0, 0))
-            .and_then(|time| Self::checked(time.and_utc().timestamp_millis()))
-            .ok_or_else(error)
+        let ms = match split {
+            Some((time, offset)) => iso8601::parse(format!("{time}+{offset}").trim()),
+            None => iso8601::parse(trimmed),
+        };
+        ms.and_then(Self::checked).ok_or_else(|| TimeError(text.to_owned()))
     }
 
     fn checked(ms: i64) -> Option<Self> {
@@ -87,11 +69,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every value between the bounds is a valid `DateTime`.
-        match DateTime::from_timestamp_millis(self.0) {
-            Some(time) => f.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true)),
-            None => write!(f, "{} ms", self.0),
-        }
+        iso8601::write(self.0, f)
     }
 }
 

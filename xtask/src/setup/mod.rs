@@ -25,6 +25,8 @@ pub struct DashboardTools {
     pub wasm_bindgen_dir: PathBuf,
     /// Where wasm-opt lies.
     pub node_bin_dir: PathBuf,
+    /// The script that minifies scripts.
+    pub terser: PathBuf,
 }
 
 /// What the tests of IBM's SDKs need.
@@ -37,10 +39,13 @@ pub struct SdkTools {
 pub fn for_dashboard(workspace: &Workspace) -> anyhow::Result<DashboardTools> {
     node::require(workspace)?;
     rust::wasm_target(workspace)?;
+    let node_bin_dir = node::packages(workspace)?;
     Ok(DashboardTools {
         trunk: rust::tool(workspace, &rust::TRUNK)?,
         wasm_bindgen_dir: wasm_bindgen_dir(workspace)?,
-        node_bin_dir: node::packages(workspace)?,
+        // Beside `.bin`: what lies in there is no script on every system.
+        terser: node_bin_dir.with_file_name("terser").join("bin/terser"),
+        node_bin_dir,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The npm packages of `tests/package.json` (wasm-opt for the build, the browser driver for the end-to-end tests) and of
+//! The npm packages of `tests/package.json` (wasm-opt and terser for the build, the browser driver for the end-to-end tests) and of
 //! `tests/sdk/package.json` (IBM's SDK). They lie in the cache directory, under a name made of the lock file, and the
 //! `node_modules` beside each is a link to them.
 

@@ -1,0 +1,83 @@
+// Opens the dashboard in a fresh browser profile and records how its first paint goes: used by a test, which asserts
+// what does not depend on the machine, and by a benchmark, which prints times.
+
+import { Dashboard } from './browser.mjs';
+import { LIMIT_MS } from './harness.mjs';
+
+/**
+ * Opens the dashboard with an empty cache, `slowdown` times slower than the machine is, until it is live.
+ *
+ * Returns the page's files (`name`, `bytes` on the wire, content `encoding`), the layout `shifts` (each with its value
+ * and what moved) and, in milliseconds since the navigation, the first and the largest contentful paint, when the table
+ * showed its first row, and when it was live.
+ */
+export async function openMeasured(browser, server, { viewport, slowdown = 1 }) {
+  const context = await browser.newContext({ viewport });
+  context.setDefaultTimeout(LIMIT_MS);
+  try {
+    const page = await context.newPage();
+    // The session first: a sign-in link takes a detour.
+    await page.goto(server.signInLink());
+    const first = new Dashboard(page);
+    await first.untilLive();
+    await page.goto('about:blank');
+
+    const devtools = await context.newCDPSession(page);
+    const files = new Map();
+    devtools.on('Network.responseReceived', ({ requestId, response, type }) => {
+      const url = new URL(response.url);
+      if (url.origin !== new URL(server.url).origin || url.pathname.startsWith('/api/')) return;
+      if (type === 'WebSocket') return;
+      const header = (name) =>
+        Object.entries(response.headers).find(([each]) => each.toLowerCase() === name)?.[1];
+      const bytes = Number(header('content-length'));
+      files.set(requestId, { name: url.pathname, bytes, encoding: header('content-encoding') });
+    });
+    await devtools.send('Network.enable');
+    await devtools.send('Network.setCacheDisabled', { cacheDisabled: true });
+    await devtools.send('Emulation.setCPUThrottlingRate', { rate: slowdown });
+    await page.addInitScript(observe);
+
+    await page.goto(server.url);
+    const dashboard = new Dashboard(page);
+    await dashboard.get('row').first().waitFor();
+    const rowAt = await page.evaluate(() => globalThis.firstRowAt);
+    await dashboard.untilLive();
+    // Whatever is still to be painted is painted.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const seen = await page.evaluate(() => globalThis.paintTimes());
+    return { files: [...files.values()], rowAt, ...seen };
+  } finally {
+    await context.close();
+  }
+}
+
+/** In the page, before anything else: collects what the browser tells of its paints. */
+function observe() {
+  const shifts = [];
+  let largest = 0;
+  const place = ({ x, y, width, height }) => `${x},${y} ${width}x${height}`;
+  const movement = ({ node, previousRect, currentRect }) =>
+    `${place(previousRect)} -> ${place(currentRect)} ${node?.outerHTML?.slice(0, 120) ?? node}`;
+  const onShift = (list) => {
+    for (const { value, sources } of list.getEntries()) shifts.push({ value, moved: sources.map(movement) });
+  };
+  const onLargest = (list) => {
+    for (const entry of list.getEntries()) largest = entry.startTime;
+  };
+  const shiftObserver = new PerformanceObserver(onShift);
+  const largestObserver = new PerformanceObserver(onLargest);
+  shiftObserver.observe({ type: 'layout-shift', buffered: true });
+  largestObserver.observe({ type: 'largest-contentful-paint', buffered: true });
+  new MutationObserver((_, observer) => {
+    if (!document.querySelector('[data-testid="row"]')) return;
+    globalThis.firstRowAt = performance.now();
+    observer.disconnect();
+  }).observe(document, { subtree: true, childList: true });
+  globalThis.paintTimes = () => {
+    onShift({ getEntries: () => shiftObserver.takeRecords() });
+    onLargest({ getEntries: () => largestObserver.takeRecords() });
+    const first = performance.getEntriesByName('first-contentful-paint')[0]?.startTime;
+    return { first, largest, shifts };
+  };
+}
