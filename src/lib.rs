@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod columns;
 pub mod format;
 pub mod i18n;
 pub mod monitor;

@@ -3,6 +3,7 @@
 
 mod clock;
 mod detail;
+mod export;
 mod feed;
 mod prefs;
 mod session;
@@ -10,15 +11,18 @@ mod status;
 mod table;
 mod view;
 
-use leptos::prelude::{Effect, Get, expect_context, provide_context};
+use leptos::prelude::{Effect, Get, expect_context, provide_context, untrack};
+
+use crate::columns::Layout;
 
 pub use clock::Clock;
 pub use detail::{Detail, LogState, Open};
+pub use export::{Export, Format, Stage};
 pub use feed::Feed;
-pub use prefs::{Prefs, Theme};
+pub use prefs::{Prefs, SavedView, Theme, clean_name};
 pub use session::{Ended, Phase, Session, SignInProblem};
 pub use status::StatusStore;
-pub use table::{Counts, Table};
+pub use table::{Counts, Facet, Table, Walk};
 pub use view::ViewStore;
 
 /// Whether answers come from the API.
@@ -67,6 +71,7 @@ pub struct Stores {
     pub table: Table,
     pub detail: Detail,
     pub feed: Feed,
+    pub export: Export,
 }
 
 impl Stores {
@@ -81,13 +86,32 @@ impl Stores {
         let table = Table::new(clock, view, status, session);
         let detail = Detail::new(clock, view, session);
         let feed = Feed::new(table, detail, status, session);
-        let stores = Self { session, clock, prefs, view, status, table, detail, feed };
+        let export = Export::new(table);
+        let stores = Self { session, clock, prefs, view, status, table, detail, feed, export };
         provide_context(stores);
         status.start();
         table.start();
         detail.start();
         feed.start();
         stores.follow_session();
+    }
+
+    /// The columns: those of the link that the page was opened with, else the reader's own; tracked.
+    #[must_use]
+    pub fn layout(self) -> Layout {
+        let mut layout = self.prefs.layout.get();
+        if let Some(columns) = self.view.with(|view| view.columns.clone()) {
+            layout.choose(columns);
+        }
+        layout
+    }
+
+    /// Changes the columns. From then on those of the link do not matter.
+    pub fn arrange(self, change: impl FnOnce(&mut Layout)) {
+        let mut layout = untrack(|| self.layout());
+        change(&mut layout);
+        self.view.adjust(|view| view.columns = None);
+        self.prefs.arrange(|own| *own = layout);
     }
 
     /// While nobody is signed in nothing is asked for. What was on screen waits in memory, so that the reader goes on

@@ -6,6 +6,8 @@
 
 mod ask;
 mod counts;
+mod facets;
+mod walk;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -24,6 +26,8 @@ use crate::monitor::Backoff;
 use crate::window::{Row, Touched, Window};
 
 pub use counts::Counts;
+pub use facets::Facet;
+pub use walk::{Page, Walk};
 
 /// No two questions start within this time, unless the reader asks for something else.
 const THROTTLE_MS: i64 = 500;

@@ -42,8 +42,10 @@ prop_compose! {
         client in proptest::option::of(texts()),
         log in ranges(),
         shows_demo in any::<bool>(),
+        columns in proptest::sample::subsequence(Field::ALL.to_vec(), 0..5),
     ) -> View {
-        let mut view = View { client, log, shows_demo, ..View::default() };
+        let columns = Some(columns).filter(|columns| !columns.is_empty());
+        let mut view = View { client, log, shows_demo, columns, ..View::default() };
         view.set_search(&search.unwrap_or_default());
         let unique = |mut list: Vec<String>| { list.sort(); list.dedup(); list };
         view.set_values(Field::DeviceType, unique(types));

@@ -4,7 +4,8 @@ use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 
 use super::account::Account;
-use super::ui::ui;
+use super::range::zone_label;
+use super::ui::{Popup, ui};
 use crate::browser::wall_ms;
 use crate::format;
 use crate::i18n::{LANGUAGES, t};
@@ -16,7 +17,7 @@ use rollcall_model::Timestamp;
 pub fn Header() -> impl IntoView {
     let (stores, ui) = (stores(), ui());
     let org = live(move || stores.status.with(|status| status.org.clone()).unwrap_or_default());
-    let zone = live(move || t::zone_title(&format::time_zone()));
+    let zone = live(move || t::zone_title(&zone_label()));
     view! {
         <header class="top">
             <strong class="brand">{say(t::page_title)}</strong>
@@ -24,11 +25,13 @@ pub fn Header() -> impl IntoView {
             <span class="grow"></span>
             <ApiIndicator/>
             <FeedIndicator/>
-            <span class="zone" title=zone>{live(|| t::zone_label(&format::time_zone()))}</span>
+            <button class="plain zone" type="button" data-testid="zone" title=zone on:click=move |_| stores.prefs.toggle_utc()>
+                {live(zone_label)}
+            </button>
             <Language/>
             <ThemeButton/>
             <button class="icon for-keyboard" type="button" title=say(t::help_button) aria-label=say(t::help_button)
-                on:click=move |_| ui.has_help.set(true)>
+                data-opens="help" aria-haspopup="dialog" on:click=move |_| ui.open(Popup::Help)>
                 <span aria-hidden="true">"?"</span>
             </button>
             <Account/>

@@ -43,6 +43,8 @@ pub struct Scroller {
     pub origin: Memo<f64>,
     pub slot_count: RwSignal<usize>,
     grid: NodeRef<html::Div>,
+    /// The inner width of the table, in pixels.
+    pub view_width_px: RwSignal<f64>,
     view_px: RwSignal<f64>,
     slots: StoredValue<Vec<RwSignal<Slot>>>,
     has_room: Memo<bool>,
@@ -56,6 +58,9 @@ impl Scroller {
         let (narrow, room) = (browser::media(NARROW), browser::media(ROOM_FOR_PANEL));
         let cap_px = if browser::is_firefox() { FIREFOX_CAP_PX } else { CAP_PX };
         let (len, view_px) = (RwSignal::new(0), RwSignal::new(600.0));
+        // The table is as wide as the page until it is measured.
+        let page_px = web_sys::window().and_then(|window| window.inner_width().ok()?.as_f64());
+        let view_width_px = RwSignal::new(page_px.unwrap_or(0.0));
         let row_px = Memo::new(move |_| if narrow.get() { NARROW_ROW_PX } else { ROW_PX });
         let map = Memo::new(move |_| {
             let head_px = if row_px.get() == ROW_PX { HEAD_PX } else { 0.0 };
@@ -71,6 +76,7 @@ impl Scroller {
             origin: Memo::new(move |_| map.get().origin_px(position.get())),
             slot_count: RwSignal::new(0),
             grid,
+            view_width_px,
             view_px,
             slots: StoredValue::new(Vec::new()),
             has_room: Memo::new(move |_| room.get()),
@@ -163,6 +169,11 @@ impl Scroller {
         self.has_room.get_untracked()
     }
 
+    /// Whether rows are the cards of a phone, tracked.
+    pub fn is_narrow(self) -> bool {
+        self.row_px.get() == NARROW_ROW_PX
+    }
+
     pub fn slot(self, at: usize) -> RwSignal<Slot> {
         self.grow_slots(at + 1);
         self.slots.with_value(|slots| slots[at])
@@ -214,6 +225,10 @@ impl Scroller {
                 let height = f64::from(grid.client_height());
                 if height > 0.0 && height != self.view_px.get_untracked() {
                     self.view_px.set(height);
+                }
+                let width = f64::from(grid.client_width());
+                if width > 0.0 && width != self.view_width_px.get_untracked() {
+                    self.view_width_px.set(width);
                 }
             }
         };
