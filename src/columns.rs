@@ -23,8 +23,8 @@ const fn column(field: Field, width_px: u16, share: u16, from_px: Option<u16>) -
 
 /// All columns, in the order in which they are offered; those that are shown unasked first.
 pub const COLUMNS: [Column; 20] = [
-    column(Field::ConnectionStatus, 112, 1, Some(0)),
-    column(Field::Id, 150, 17, Some(0)),
+    column(Field::ConnectionStatus, 120, 0, Some(0)),
+    column(Field::Id, 160, 17, Some(0)),
     column(Field::DeviceType, 72, 6, Some(1_060)),
     column(Field::LastConnectTime, 146, 0, Some(1_360)),
     column(Field::LastDisconnectTime, 146, 0, Some(0)),

@@ -306,8 +306,12 @@ pub fn latency(ms: f64) -> String {
     })
 }
 
-/// Day and minute, local time, whatever the day: for the ends of a chosen range.
+/// Day and minute, whatever the day, with the year unless it is this one: for the ends of a chosen range.
 #[must_use]
 pub fn minute(time: Timestamp) -> String {
-    with(|formats| format!("{} {}", call_time(&formats.day, time), call_time(&formats.clock_short, time)))
+    let is_this_year = local_date(time).0 == local_date(Timestamp::from_millis(Date::now() as i64)).0;
+    with(|formats| {
+        let day = if is_this_year { &formats.day } else { &formats.day_year };
+        format!("{} {}", call_time(day, time), call_time(&formats.clock_short, time))
+    })
 }

@@ -4,6 +4,7 @@
 //! or the URL. The modules without a browser in them (`url`, `scroll`, `window`, `text`) are tested natively.
 
 pub mod api;
+pub mod boxed;
 pub mod browser;
 pub mod columns;
 pub mod format;

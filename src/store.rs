@@ -11,8 +11,9 @@ mod status;
 mod table;
 mod view;
 
-use leptos::prelude::{Effect, Get, expect_context, provide_context, untrack};
+use leptos::prelude::{Get, expect_context, provide_context, untrack};
 
+use crate::boxed::effect;
 use crate::columns::Layout;
 
 pub use clock::Clock;
@@ -118,7 +119,8 @@ impl Stores {
     /// from there; the feed follows by itself.
     fn follow_session(self) {
         let Self { session, status, table, detail, .. } = self;
-        Effect::new(move |before: Option<Phase>| {
+        let mut before = None;
+        effect(move || {
             let phase = session.phase.get();
             match (before, phase) {
                 (Some(Phase::In), Phase::In) => {}
@@ -133,10 +135,10 @@ impl Stores {
                 }
                 _ => {}
             }
-            phase
+            before = Some(phase);
         });
         // Who it is could not be asked while the server was away.
-        Effect::new(move || {
+        effect(move || {
             if table.api.get() == ApiState::Fine {
                 session.ask_if_unsure();
             }

@@ -138,8 +138,9 @@ impl View {
 
     /// Changes what [`Self::choice`] says; no values remove the filter.
     pub fn set_choice(&mut self, field: Field, negated: bool, values: Vec<String>) {
-        let is_it =
-            |term: &Term| term.field == field && term.negated == negated && matches!(term.test, Test::AnyOf(_));
+        let is_it = |term: &Term| {
+            term.field == field && term.negated == negated && matches!(term.test, Test::AnyOf(_))
+        };
         let test = (!values.is_empty()).then_some(Test::AnyOf(values));
         self.put(Term { field, negated, test: Test::Present(true) }, is_it, test);
     }

@@ -11,8 +11,8 @@ use leptos::task::spawn_local;
 use rollcall_model::query::Field;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::table::{Page, Table, Walk};
 use super::Problem;
+use super::table::{Page, Table, Walk};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -42,9 +42,16 @@ pub enum Stage {
     #[default]
     Idle,
     /// So many rows of so many, if the server says how many there are.
-    Running { done: u64, total: Option<u64> },
+    Running {
+        done: u64,
+        total: Option<u64>,
+    },
     /// Stopped by a failure; it can go on where it is.
-    Failed { done: u64, total: Option<u64>, problem: Problem },
+    Failed {
+        done: u64,
+        total: Option<u64>,
+        problem: Problem,
+    },
     Done(u64),
 }
 
@@ -87,9 +94,7 @@ impl Export {
     /// Goes on after a failure.
     pub fn go_on(self) {
         let serial = self.count_up();
-        spawn_local(async move {
-            while self.step(serial).await {}
-        });
+        spawn_local(async move { while self.step(serial).await {} });
     }
 
     /// Gives the export up, or forgets one that is done.

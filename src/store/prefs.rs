@@ -2,11 +2,12 @@
 
 mod saved;
 
-use leptos::prelude::{Effect, Get, GetUntracked, RwSignal, Set, Update};
+use leptos::prelude::{Get, GetUntracked, RwSignal, Set, Update};
 use leptos::task::spawn_local;
 
-use crate::i18n::{self, Catalogue, LANGUAGES};
+use crate::boxed::effect;
 use crate::columns::Layout;
+use crate::i18n::{self, Catalogue, LANGUAGES};
 use crate::{api, browser, format};
 
 pub use saved::{SavedView, clean_name};
@@ -73,9 +74,9 @@ impl Prefs {
             layout: RwSignal::new(Layout::parse(&text(COLUMNS))),
             views: RwSignal::new(saved::parse(&text(VIEWS))),
         };
-        Effect::new(move || apply_theme(prefs.theme.get()));
-        Effect::new(move || format::set_utc(prefs.is_utc.get()));
-        Effect::new(move || apply_language(prefs.language.get()));
+        effect(move || apply_theme(prefs.theme.get()));
+        effect(move || format::set_utc(prefs.is_utc.get()));
+        effect(move || apply_language(prefs.language.get()));
         prefs
     }
 

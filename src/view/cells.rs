@@ -82,7 +82,9 @@ pub const fn has_tooltip(field: Field) -> bool {
 pub fn tooltip(field: Field, doc: &StateDoc) -> Option<String> {
     match field {
         Field::MqttReasonCode => Cause::of_state(doc).map(|cause| cause.meaning()),
-        Field::Id | Field::Reason | Field::DeviceId => field.text(doc).map(|text| text::limited(&text, 1_000)),
+        Field::Id | Field::Reason | Field::DeviceId => {
+            field.text(doc).map(|text| text::limited(&text, 1_000))
+        }
         _ => time_of(field, doc).map(format::exact),
     }
 }

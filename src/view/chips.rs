@@ -1,5 +1,6 @@
 //! The filters that are in force: each can be edited and removed. Also used where nothing matches.
 
+use crate::boxed::{dynamic, then};
 use crate::view::live::{live, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Term, Test};
@@ -37,6 +38,23 @@ pub fn name_of_term(term: &Term) -> String {
     }
 }
 
+/// What the filters say that are one to a reader: a range has up to two ends.
+fn name_of_terms(terms: &[Term]) -> String {
+    let mut range = Range::default();
+    for term in terms.iter().filter(|term| !term.negated) {
+        match &term.test {
+            Test::After(times) => range.after = times.first().copied(),
+            Test::Before(times) => range.before = times.first().copied(),
+            _ => {}
+        }
+    }
+    match (terms, name_of(range)) {
+        ([first, _, ..], Some(name)) => t::chip(&words::field(first.field), &name),
+        ([first, ..], _) => name_of_term(first),
+        ([], _) => String::new(),
+    }
+}
+
 /// Removes a filter; the one that hides demo clients is no part of the view and is removed by saying so.
 pub fn remove(view: &mut View, term: &Term) {
     let count = view.filter.terms.len();
@@ -59,8 +77,8 @@ type Key = (Field, bool, u8);
 
 fn key_of(term: &Term) -> Key {
     let test = match term.test {
-        Test::After(_) => 1,
-        Test::Before(_) => 2,
+        // One range, whatever ends it has.
+        Test::After(_) | Test::Before(_) => 1,
         Test::Contains(_) => 3,
         _ => 0,
     };
@@ -75,47 +93,55 @@ pub fn Chips() -> impl IntoView {
         // The search box says what is searched for.
         is_shown.into_iter().filter(|term| key_of(term) != (Field::Id, false, 3)).collect::<Vec<_>>()
     });
-    let keys = move || terms.get().iter().map(key_of).collect::<Vec<_>>();
-    let term = move |key: Key| terms.with(|terms| terms.iter().find(|term| key_of(term) == key).cloned());
-    let clear = move || {
+    let keys = move || {
+        let mut keys: Vec<Key> = terms.with(|terms| terms.iter().map(key_of).collect());
+        // Both ends of a range are one filter to a reader.
+        let mut seen = std::collections::HashSet::new();
+        keys.retain(|key| seen.insert(*key));
+        keys
+    };
+    let of = move |key: Key| {
+        terms.with(|terms| terms.iter().filter(|term| key_of(term) == key).cloned().collect::<Vec<_>>())
+    };
+    let clear = dynamic(move || {
         let count = stores.view.with(|view| view.filter.terms.len());
         (count > 1).then(|| {
             view! {
                 <button class="plain" type="button" data-testid="clear-all"
-                    on:click=move |_| stores.view.change(|view| view.filter = rollcall_model::query::Filter::default())>
+                    on:click=then(move |_| stores.view.change(|view| view.filter = rollcall_model::query::Filter::default()))>
                     {say(t::clear_all)}
                 </button>
             }
         })
-    };
+    });
     view! {
         <div class="chips">
-            <For each=keys key=|key| *key let:key>{chip(key, Signal::derive(move || term(key)))}</For>
+            <For each=keys key=|key| *key let:key>{chip(key, Signal::derive(move || of(key)))}</For>
             {clear}
         </div>
     }
 }
 
-fn chip(key: Key, term: Signal<Option<Term>>) -> AnyView {
+fn chip(key: Key, terms: Signal<Vec<Term>>) -> AnyView {
     let (stores, ui) = (stores(), ui());
     let (field, negated, _) = key;
-    let name = live(move || term.get().map(|term| name_of_term(&term)).unwrap_or_default());
+    let name = live(move || terms.with(|terms| name_of_terms(terms)));
     let label = live(move || t::chip_remove(&name.get()));
     let remove_it = move |_| {
-        if let Some(term) = term.get_untracked() {
-            stores.view.change(|view| remove(view, &term));
-            ui.focus_grid();
-        }
+        let terms = terms.get_untracked();
+        stores.view.change(|view| terms.iter().for_each(|term| remove(view, term)));
+        ui.focus_grid();
     };
     let popup = Popup::Filter(field, negated);
     // A filter that is no part of the view (it hides the demo), or that no menu knows, can only be removed.
-    let is_own = untrack(|| stores.view.with(|view| view.filter.terms.iter().any(|term| key_of(term) == key)));
-    let is_time = matches!(key.2, 1 | 2);
+    let is_own =
+        untrack(|| stores.view.with(|view| view.filter.terms.iter().any(|term| key_of(term) == key)));
+    let is_time = key.2 == 1;
     let text = if is_own && can_edit(field) && !(negated && is_time) {
         let test_id = format!("chip-{field}");
         view! {
             <button type="button" class="chip-name" data-testid=test_id data-opens=popup.name() aria-haspopup="dialog"
-                on:click=move |_| ui.open(popup)><bdi>{name}</bdi></button>
+                on:click=then(move |_| ui.open(popup))><bdi>{name}</bdi></button>
         }
         .into_any()
     } else {
@@ -124,7 +150,7 @@ fn chip(key: Key, term: Signal<Option<Term>>) -> AnyView {
     view! {
         <span class="chip" data-testid="chip">
             {text}
-            <button type="button" class="chip-remove" title=label aria-label=label on:click=remove_it>
+            <button type="button" class="chip-remove" title=label aria-label=label on:click=then(remove_it)>
                 <span aria-hidden="true">"✕"</span>
             </button>
         </span>

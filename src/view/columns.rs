@@ -6,6 +6,7 @@ use web_sys::{DragEvent, KeyboardEvent};
 
 use super::live::{flag, live, maybe};
 use super::parts::{Choice, button, icon, note};
+use crate::boxed::then;
 use crate::columns::COLUMNS;
 use crate::i18n::t;
 use crate::store::{Stores, stores};
@@ -113,8 +114,8 @@ fn item(stores: Stores, field: Field, dragged: RwSignal<Option<Field>>) -> AnyVi
     };
     view! {
         <div class="column" draggable="true" class:dragged=flag(move || dragged.get() == Some(field))
-            on:keydown=by_key on:dragstart=start on:dragover=over
-            on:dragend=move |_| dragged.set(None)>
+            on:keydown=then(by_key) on:dragstart=then(start) on:dragover=then(over)
+            on:dragend=then(move |_| dragged.set(None))>
             <span class="handle" aria-hidden="true">"⠿"</span>
             {choice.view()}{up}{down}
         </div>

@@ -6,6 +6,7 @@ use super::banner::name_of;
 use super::live::{flag, live, maybe, say};
 use super::parts::{button, either, note};
 use super::ui::Ui;
+use crate::boxed::dynamic;
 use crate::format;
 use crate::i18n::t;
 use crate::store::{Format, Stage, stores};
@@ -32,7 +33,8 @@ pub fn export(ui: Ui) -> AnyView {
         export.cancel();
         ui.close();
     });
-    let content = move || match export.stage.get() {
+    let content = move || {
+        match export.stage.get() {
         Stage::Idle => view! {
             <p>{rows}</p>{note(t::export_hint)}
             {button("primary", "export-start", live(t::export_start), start)}
@@ -50,6 +52,7 @@ pub fn export(ui: Ui) -> AnyView {
             {button("primary", "export-close", live(t::done), close)}
         }
         .into_any(),
+    }
     };
     let content = {
         // The progress alone must not make the buttons anew: the focus is on one of them.
@@ -57,10 +60,11 @@ pub fn export(ui: Ui) -> AnyView {
             Stage::Running { .. } => Stage::Running { done: 0, total: None },
             other => other,
         });
-        move || {
-            stage.track();
+        dynamic(move || {
+            // A memo that nobody reads follows nothing.
+            stage.with(|_| ());
             untrack(content)
-        }
+        })
     };
     view! {
         <div class="stack">

@@ -1,5 +1,6 @@
 //! The filter bar (search, the filters in force, the buttons that open menus) and the menus of filters.
 
+use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Query, Test};
@@ -16,9 +17,14 @@ use crate::words::{self, Cause};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// One of the values that there are; whether other values can be typed in, and whether they are counted.
-    Values { can_type: bool, has_counts: bool },
+    Values {
+        can_type: bool,
+        has_counts: bool,
+    },
     /// A span of time; whether it can have an end.
-    Times { has_before: bool },
+    Times {
+        has_before: bool,
+    },
     /// A least number.
     Least,
     Stale,
@@ -93,7 +99,7 @@ fn Search() -> impl IntoView {
     view! {
         <input class="search" type="search" data-testid="search" autocomplete="off" spellcheck="false"
             placeholder=say(t::search_hint) aria-label=say(t::search_label) node_ref=ui.search
-            prop:value=text on:input=search on:keydown=leave/>
+            prop:value=text on:input=then(search) on:keydown=then(leave)/>
     }
 }
 
@@ -139,7 +145,7 @@ fn values(field: Field, negated: bool, can_type: bool, has_counts: bool, ui: Ui)
     let facet: Facet = RwSignal::new(None);
     let typed = RwSignal::new(String::new());
     if has_counts {
-        Effect::new(move || {
+        effect(move || {
             stores.table.asked.track();
             stores.table.ask_facet(field, facet);
         });
@@ -184,10 +190,12 @@ fn values(field: Field, negated: bool, can_type: bool, has_counts: bool, ui: Ui)
     let option = move |value: String| {
         let (name, counted, chosen, test_id) =
             (value.clone(), value.clone(), value.clone(), format!("option-{value}"));
-        let count = move || facet.with(|facet| {
-            let counts = facet.as_ref()?;
-            Some(counts.iter().find(|(other, _)| *other == counted).map_or(0, |(_, count)| *count))
-        });
+        let count = move || {
+            facet.with(|facet| {
+                let counts = facet.as_ref()?;
+                Some(counts.iter().find(|(other, _)| *other == counted).map_or(0, |(_, count)| *count))
+            })
+        };
         let choice = Choice {
             group: "",
             test_id,
@@ -212,11 +220,17 @@ fn values(field: Field, negated: bool, can_type: bool, has_counts: bool, ui: Ui)
         flag(move || negated),
         Callback::new(turn),
     );
-    let input = can_type.then(|| type_in(field, typed, Callback::new(move |value: String| {
-        if !view.get_untracked().choice(field, negated).contains(&value) {
-            toggle(&value);
-        }
-    })));
+    let input = can_type.then(|| {
+        type_in(
+            field,
+            typed,
+            Callback::new(move |value: String| {
+                if !view.get_untracked().choice(field, negated).contains(&value) {
+                    toggle(&value);
+                }
+            }),
+        )
+    });
     view! {
         {kind}{input}
         <div class="options" role="group" aria-label=live(move || words::field(field))>
@@ -237,10 +251,11 @@ fn type_in(field: Field, typed: RwSignal<String>, take: Callback<String>) -> Any
         event.prevent_default();
         // The contract says what is a value, and how it is written.
         let parsed = Query::parse([(field.name(), text.as_str())]).ok();
-        let values = parsed.into_iter().flat_map(|query| query.filter.terms).find_map(|term| match term.test {
-            Test::AnyOf(values) => Some(values),
-            _ => None,
-        });
+        let values =
+            parsed.into_iter().flat_map(|query| query.filter.terms).find_map(|term| match term.test {
+                Test::AnyOf(values) => Some(values),
+                _ => None,
+            });
         is_bad.set(values.is_none());
         if let Some(values) = values {
             typed.set(String::new());
@@ -250,7 +265,7 @@ fn type_in(field: Field, typed: RwSignal<String>, take: Callback<String>) -> Any
     view! {
         <input type="text" data-testid="filter-type" autocomplete="off" spellcheck="false"
             placeholder=say(t::filter_type_hint) aria-label=say(t::filter_type_hint) aria-invalid=live(move || is_bad.get().to_string())
-            prop:value=typed on:input=move |event| { is_bad.set(false); typed.set(event_target_value(&event)); } on:keydown=enter/>
+            prop:value=typed on:input=then(move |event| { is_bad.set(false); typed.set(event_target_value(&event)); }) on:keydown=then(enter)/>
         <p class="note failure" role="alert" hidden=flag(move || !is_bad.get())>{say(t::filter_bad_value)}</p>
     }
     .into_any()
@@ -278,15 +293,16 @@ fn least() -> AnyView {
     let preset = |number: u32| {
         view! {
             <button type="button" data-testid=format!("least-{number}") class:chosen=flag(move || now() == Some(number))
-                on:click=move |_| set(Some(number))>{live(move || t::at_least(&crate::format::number(u64::from(number))))}</button>
+                on:click=then(move |_| set(Some(number)))>{live(move || t::at_least(&crate::format::number(u64::from(number))))}</button>
         }
     };
-    let typed = move |event: leptos::ev::Event| set(event_target_value(&event).parse().ok().filter(|n| *n > 0));
+    let typed =
+        move |event: leptos::ev::Event| set(event_target_value(&event).parse().ok().filter(|n| *n > 0));
     view! {
         <div class="presets" role="group" aria-label=say(t::field_recent_connects)>{[3, 6, 20].map(preset).into_iter().collect_view()}</div>
         <label class="field">{say(t::least_label)}
             <input type="number" min="1" max="64" data-testid="least" prop:value=live(move || now().map(|n| n.to_string()).unwrap_or_default())
-                on:change=typed/>
+                on:change=then(typed)/>
         </label>
     }
     .into_any()

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::boxed::{dynamic, effect, then};
 use crate::view::live::{flag, live, maybe};
 use leptos::prelude::*;
 
@@ -30,16 +31,16 @@ pub fn Footer() -> impl IntoView {
         let row = ui.top_row.get();
         (row > 1).then(|| t::position(&format::number(row)))
     });
-    let arrived = move || {
+    let arrived = dynamic(move || {
         let count = ui.arrived.get();
         (count > 0).then(|| {
             view! {
-                <button class="plain arrived" type="button" on:click=move |_| ui.command(Command::First, false)>
+                <button class="plain arrived" type="button" on:click=then(move |_| ui.command(Command::First, false))>
                     {t::new_above(count)}
                 </button>
             }
         })
-    };
+    });
     let export = live(move || match stores.export.stage.get() {
         Stage::Running { done, total: Some(total) } if total > 0 => {
             t::exporting(&format::number((done * 100 / total).min(100)))
@@ -65,7 +66,7 @@ pub fn Footer() -> impl IntoView {
 fn selected() -> AnyView {
     let (stores, selection) = (stores(), ui().selection);
     let is_copied = RwSignal::new(false);
-    Effect::new(move || {
+    effect(move || {
         selection.with(|_| ());
         is_copied.set(false);
     });

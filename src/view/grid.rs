@@ -6,6 +6,7 @@
 mod heads;
 mod scroller;
 
+use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
@@ -48,8 +49,8 @@ pub fn Grid() -> impl IntoView {
             aria-rowcount=row_count aria-colcount=column_count aria-multiselectable="true"
             aria-activedescendant=active_row aria-busy=is_busy
             class:is-outdated=flag(move || stores.table.is_outdated.get())
-            on:scroll=move |_| scroller.on_scroll()
-            on:pointerover=move |event| explain(&event, stores)>
+            on:scroll=then(move |_| scroller.on_scroll())
+            on:pointerover=then(move |event| explain(&event, stores))>
             <heads::Heads frame=frame/>
             <div class="rows" role="rowgroup" style:height=height>
                 <For each=move || 0..scroller.slot_count.get() key=|at| *at let:at>
@@ -68,7 +69,7 @@ fn frame(scroller: Scroller, stores: Stores, ui: Ui) -> Frame {
         layout.shown(scroller.view_width_px.get(), scroller.is_narrow())
     });
     let tracks = Memo::new(move |_| columns.with(|columns| stores.layout().tracks(columns)));
-    Effect::new(move || {
+    effect(move || {
         let (tracks, least_px) = tracks.get();
         if let Some(grid) = ui.grid.get() {
             let style = web_sys::HtmlElement::style(&grid);
@@ -101,7 +102,7 @@ fn clicked(index: u64, event: &MouseEvent, stores: Stores, ui: Ui) {
 /// content did.
 fn paint_slots(scroller: Scroller) {
     let (stores, ui) = (stores(), ui());
-    Effect::new(move || {
+    effect(move || {
         stores.table.revision.get();
         let opened = stores.view.with(|view| view.client.clone());
         let (map, position, count) = (scroller.map.get(), scroller.position.get(), scroller.slot_count.get());

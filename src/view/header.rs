@@ -1,5 +1,6 @@
 //! The top line: whose fleet, whether what is shown is live, and the reader's settings.
 
+use crate::boxed::then;
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 
@@ -25,13 +26,13 @@ pub fn Header() -> impl IntoView {
             <span class="grow"></span>
             <ApiIndicator/>
             <FeedIndicator/>
-            <button class="plain zone" type="button" data-testid="zone" title=zone on:click=move |_| stores.prefs.toggle_utc()>
+            <button class="plain zone" type="button" data-testid="zone" title=zone on:click=then(move |_| stores.prefs.toggle_utc())>
                 {live(zone_label)}
             </button>
             <Language/>
             <ThemeButton/>
             <button class="icon for-keyboard" type="button" title=say(t::help_button) aria-label=say(t::help_button)
-                data-opens="help" aria-haspopup="dialog" on:click=move |_| ui.open(Popup::Help)>
+                data-opens="help" aria-haspopup="dialog" on:click=then(move |_| ui.open(Popup::Help))>
                 <span aria-hidden="true">"?"</span>
             </button>
             <Account/>
@@ -94,7 +95,7 @@ fn FeedIndicator() -> impl IntoView {
         <span class="indicator" data-testid="indicator-monitor" data-state=state title=say(t::feed_title)>
             <i class="lamp" aria-hidden="true"></i><span class="since">{since}</span>{text}
         </span>
-        <button class="icon" type="button" title=pause aria-label=pause on:click=move |_| feed.toggle_pause()>
+        <button class="icon" type="button" title=pause aria-label=pause on:click=then(move |_| feed.toggle_pause())>
             <span aria-hidden="true">{sign}</span>
         </button>
     }
@@ -113,7 +114,7 @@ pub fn Language() -> impl IntoView {
     (LANGUAGES.len() > 1).then(|| {
         view! {
             <select class="language" aria-label=say(t::language)
-                on:change=move |event| prefs.choose_language(&event_target_value(&event))>
+                on:change=then(move |event| prefs.choose_language(&event_target_value(&event)))>
                 {languages()}
             </select>
         }
@@ -135,7 +136,7 @@ pub fn ThemeButton() -> impl IntoView {
     });
     view! {
         <button class="icon" type="button" title=theme aria-label=theme
-            on:click=move |_| prefs.choose_theme(prefs.theme.get().next())>
+            on:click=then(move |_| prefs.choose_theme(prefs.theme.get().next()))>
             <span aria-hidden="true">{sign}</span>
         </button>
     }

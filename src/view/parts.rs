@@ -5,17 +5,29 @@ use leptos::prelude::*;
 
 use super::live::{flag, say};
 use super::ui::{Popup, ui};
+use crate::boxed::then;
 
 /// A button with a text.
-pub fn button(class: &'static str, test_id: impl Into<String>, label: Signal<String>, act: Callback<()>) -> AnyView {
+pub fn button(
+    class: &'static str,
+    test_id: impl Into<String>,
+    label: Signal<String>,
+    act: Callback<()>,
+) -> AnyView {
     let test_id: String = test_id.into();
-    view! { <button type="button" class=class data-testid=test_id on:click=move |_| act.run(())>{label}</button> }.into_any()
+    view! { <button type="button" class=class data-testid=test_id on:click=then(move |_| act.run(()))>{label}</button> }.into_any()
 }
 
 /// A button with a sign, and a name for those who do not see it.
-pub fn icon(sign: &'static str, test_id: String, label: Signal<String>, is_off: Signal<bool>, act: Callback<()>) -> AnyView {
+pub fn icon(
+    sign: &'static str,
+    test_id: String,
+    label: Signal<String>,
+    is_off: Signal<bool>,
+    act: Callback<()>,
+) -> AnyView {
     view! {
-        <button type="button" class="icon" data-testid=test_id title=label aria-label=label disabled=is_off on:click=move |_| act.run(())>
+        <button type="button" class="icon" data-testid=test_id title=label aria-label=label disabled=is_off on:click=then(move |_| act.run(()))>
             <span aria-hidden="true">{sign}</span>
         </button>
     }
@@ -28,7 +40,7 @@ pub fn opener(class: &'static str, popup: Popup, label: Signal<String>) -> AnyVi
     let is_open = Signal::derive(move || (ui.popup.get() == Some(popup)).to_string());
     view! {
         <button type="button" class=class data-opens=popup.name() aria-haspopup="dialog" aria-expanded=is_open
-            on:click=move |_| ui.open(popup)>{label}</button>
+            on:click=then(move |_| ui.open(popup))>{label}</button>
     }
     .into_any()
 }
@@ -51,7 +63,7 @@ impl Choice {
         let kind = if group.is_empty() { "checkbox" } else { "radio" };
         view! {
             <label class="option">
-                <input type=kind name=group data-testid=test_id prop:checked=is_on on:change=move |_| act.run(())/>
+                <input type=kind name=group data-testid=test_id prop:checked=is_on on:change=then(move |_| act.run(()))/>
                 <bdi class="option-name">{label}</bdi>
                 <span class="option-more">{more}</span>
             </label>
@@ -66,13 +78,18 @@ pub fn note(text: fn() -> String) -> AnyView {
 }
 
 /// A tab-like pair of options: one of the two holds.
-pub fn either(labels: [fn() -> String; 2], test_ids: [&'static str; 2], is_second: Signal<bool>, choose: Callback<bool>) -> AnyView {
+pub fn either(
+    labels: [fn() -> String; 2],
+    test_ids: [&'static str; 2],
+    is_second: Signal<bool>,
+    choose: Callback<bool>,
+) -> AnyView {
     let one = |at: usize| {
         let is_on = flag(move || is_second.get() == (at == 1));
         let pressed = Signal::derive(move || is_on.get().to_string());
         view! {
             <button type="button" class:chosen=is_on aria-pressed=pressed data-testid=test_ids[at]
-                on:click=move |_| choose.run(at == 1)>{say(labels[at])}</button>
+                on:click=then(move |_| choose.run(at == 1))>{say(labels[at])}</button>
         }
     };
     view! { <div class="either" role="group">{one(0)}{one(1)}</div> }.into_any()

@@ -11,6 +11,7 @@ use web_sys::{Element, HtmlElement};
 use super::live::{live, say};
 use super::ui::{Popup, Ui, ui};
 use super::{columns, export, filters, help, sort, views};
+use crate::boxed::{dynamic, effect, then};
 use crate::i18n::t;
 use crate::words;
 
@@ -21,7 +22,7 @@ const MARGIN_PX: f64 = 8.0;
 pub fn Popups() -> impl IntoView {
     let ui = ui();
     let dialog = NodeRef::<html::Dialog>::new();
-    Effect::new(move || {
+    effect(move || {
         let (popup, Some(dialog)) = (ui.popup.get(), dialog.get()) else { return };
         match popup {
             None if dialog.open() => dialog.close(),
@@ -38,7 +39,7 @@ pub fn Popups() -> impl IntoView {
         }
     });
     let label = live(move || ui.popup.get().map(title).unwrap_or_default());
-    let content = move || ui.popup.get().map(|popup| content(popup, ui));
+    let content = dynamic(move || ui.popup.get().map(|popup| content(popup, ui)));
     let leave = move |event: leptos::ev::MouseEvent| {
         let dialog = dialog.get_untracked().map(JsCast::unchecked_into);
         if event.target() == dialog {
@@ -47,12 +48,12 @@ pub fn Popups() -> impl IntoView {
     };
     view! {
         <dialog class="popup" data-testid="popup" node_ref=dialog aria-label=label
-            on:close=move |_| ui.close() on:pointerdown=move |event| leave(event.unchecked_into())>
+            on:close=then(move |_| ui.close()) on:pointerdown=then(move |event: leptos::ev::PointerEvent| leave(event.unchecked_into()))>
             <div class="popup-body">
                 <header>
                     <h2>{label}</h2>
                     <button class="icon" type="button" title=say(t::close) aria-label=say(t::close)
-                        on:click=move |_| ui.close()>
+                        on:click=then(move |_| ui.close())>
                         <span aria-hidden="true">"✕"</span>
                     </button>
                 </header>
@@ -109,7 +110,8 @@ fn place(dialog: &HtmlElement, popup: Popup) {
     let left = rect.left().min(width - own.width() - MARGIN_PX).max(MARGIN_PX);
     let below = rect.bottom() + 4.0;
     // A button at the lower edge has its menu above it.
-    let top = if below + own.height() > height { (rect.top() - own.height() - 4.0).max(MARGIN_PX) } else { below };
+    let top =
+        if below + own.height() > height { (rect.top() - own.height() - 4.0).max(MARGIN_PX) } else { below };
     let _ = style.set_property("left", &format!("{}px", left as i64));
     let _ = style.set_property("top", &format!("{}px", top as i64));
 }

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use rollcall_model::time::{TimeExpr, TimeUnit};
 use wasm_bindgen::JsCast;
 
+use crate::boxed::{dynamic, effect, then};
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
@@ -73,17 +74,17 @@ pub fn RangePicker(
         close();
         on_choose(range);
     };
-    let menu = move || {
+    let menu = dynamic(move || {
         is_open.get().then(|| {
             let form = RangeForm { range, offers: [true, not_since], unlimited, act: Callback::new(choose) };
             view! { <Menu label=label form=form on_close=close/> }
         })
-    };
+    });
     view! {
         <div class="range" class:open=flag(move || is_open.get())>
             <button type="button" class="choice" class:chosen=flag(move || range.get() != Range::default())
                 data-testid=test_id node_ref=button aria-haspopup="dialog"
-                aria-expanded=live(move || is_open.get().to_string()) on:click=move |_| is_open.update(|open| *open = !*open)>
+                aria-expanded=live(move || is_open.get().to_string()) on:click=then(move |_| is_open.update(|open| *open = !*open))>
                 <span class="label">{label}</span><span class="value">{name}</span><span aria-hidden="true">"▾"</span>
             </button>
             {menu}
@@ -119,7 +120,7 @@ fn Menu(
         }
     };
     view! {
-        <div class="popover" role="dialog" tabindex="-1" aria-label=title node_ref=menu on:keydown=close_on_escape>
+        <div class="popover" role="dialog" tabindex="-1" aria-label=title node_ref=menu on:keydown=then(close_on_escape)>
             {form.view()}
         </div>
     }
@@ -127,7 +128,7 @@ fn Menu(
 
 /// Takes the focus, and closes when it goes elsewhere.
 fn close_on_leave(menu: NodeRef<html::Div>, on_close: impl Fn() + Copy + Send + Sync + 'static) {
-    Effect::new(move || {
+    effect(move || {
         if let Some(menu) = menu.get() {
             let _ = menu.focus();
         }
@@ -147,13 +148,13 @@ impl RangeForm {
     /// The presets, and two times of day.
     pub fn view(self) -> AnyView {
         let Self { range, offers: [has_since, has_before], unlimited, act } = self;
-        let since = has_since
-            .then(|| self.presets(t::within, |time| Range { after: Some(time), before: None }));
-        let before = has_before
-            .then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
+        let since =
+            has_since.then(|| self.presets(t::within, |time| Range { after: Some(time), before: None }));
+        let before =
+            has_before.then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
         view! {
             <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
-                on:click=move |_| act.run(Range::default())>{unlimited}</button>
+                on:click=then(move |_| act.run(Range::default()))>{unlimited}</button>
             {since}{before}
             {self.from_to()}
         }
@@ -168,7 +169,7 @@ impl RangeForm {
             view! {
                 <button type="button" data-preset=value_of(this) class:chosen=is_chosen
                     aria-pressed=live(move || is_chosen.get().to_string())
-                    on:click=move |_| act.run(this)>{live(move || format::amount(amount, unit))}</button>
+                    on:click=then(move |_| act.run(this))>{live(move || format::amount(amount, unit))}</button>
             }
         };
         view! {
@@ -201,7 +202,7 @@ impl RangeForm {
             }
         });
         view! {
-            <form on:submit=submit>
+            <form on:submit=then(submit)>
                 <label>{say(t::from)}<input type="datetime-local" name="from" node_ref=from
                     prop:value=live(move || value(range.get().after))/></label>
                 {end}
@@ -223,7 +224,7 @@ pub fn zone_label() -> String {
 /// The ends of a range, exactly, in local time and in UTC.
 fn both_zones(range: Signal<Range>) -> AnyView {
     let clock = stores().clock;
-    let ends = move || {
+    let ends = dynamic(move || {
         let now = clock.now();
         let ends = [(t::from as fn() -> String, range.get().after), (t::to, range.get().before)];
         let end = |(name, time): (fn() -> String, Option<TimeExpr>)| {
@@ -231,7 +232,7 @@ fn both_zones(range: Signal<Range>) -> AnyView {
             Some(view! { <div><dt>{name}</dt><dd>{text}</dd></div> })
         };
         ends.into_iter().filter_map(end).collect_view()
-    };
+    });
     view! { <dl class="both">{ends}</dl> }.into_any()
 }
 

@@ -16,6 +16,7 @@ use web_sys::{Element, HtmlElement, HtmlInputElement, MouseEvent};
 
 use super::cells::{self, Part, ago_of, content, glow_of};
 use super::ui::ui;
+use crate::boxed::{effect, then};
 use crate::i18n::t;
 use crate::store::{Clock, stores};
 use crate::text;
@@ -55,7 +56,7 @@ pub fn RowView(
     let painter: Rc<RefCell<Option<Painter>>> = Rc::default();
     let (clock, ui) = (stores().clock, ui());
     let ticking = Rc::clone(&painter);
-    Effect::new(move || {
+    effect(move || {
         let Some(element) = row.get() else { return };
         let columns = frame.columns.get();
         let offset_px = frame.origin.get() + slot.with(|slot| slot.index) as f64 * frame.row_px.get();
@@ -66,7 +67,7 @@ pub fn RowView(
         slot.with(|slot| painter.paint(slot, clock));
     });
     // How long ago something was changes without the row.
-    Effect::new(move || {
+    effect(move || {
         let now = clock.now();
         if let Some(painter) = ticking.borrow_mut().as_mut() {
             painter.tick(now);
@@ -76,7 +77,7 @@ pub fn RowView(
         on_click.run((slot.with_untracked(|slot| slot.index), event));
         ui.focus_grid();
     };
-    view! { <div id=id class="row" role="row" hidden node_ref=row on:click=click></div> }
+    view! { <div id=id class="row" role="row" hidden node_ref=row on:click=then(click)></div> }
 }
 
 /// A row element and what was last written into it.
@@ -175,8 +176,7 @@ impl Painter {
         let now = clock.exact();
         for (field, cell) in self.columns.iter().zip(&mut self.cells) {
             if !is_same || fresh {
-                let is_kept = !fresh
-                    && was.zip(is).is_some_and(|(was, is)| cells::is_same(*field, was, is));
+                let is_kept = !fresh && was.zip(is).is_some_and(|(was, is)| cells::is_same(*field, was, is));
                 if !is_kept {
                     cell.write(*field, is.map(|doc| content(*field, doc, now)).unwrap_or_default());
                 }
@@ -269,7 +269,8 @@ impl Cell {
 
     /// Glows once when the cell changed; two names in turn, so that each change starts anew.
     fn glow(&mut self, field: Field, change: Option<Change>) {
-        let glow = change.filter(|change| glow_of(field, *change)).map_or(0, |change| 1 + u8::from(change.is_odd));
+        let glow =
+            change.filter(|change| glow_of(field, *change)).map_or(0, |change| 1 + u8::from(change.is_odd));
         if std::mem::replace(&mut self.glow, glow) != glow {
             let suffix = ["", " glow-b", " glow-a"].get(usize::from(glow)).copied().unwrap_or_default();
             self.element.set_class_name(&(cells::class_of(field) + suffix));

@@ -105,8 +105,7 @@ impl Selection {
         self.begin(None);
         let table = self.table;
         let held = table.read(|window| window.held());
-        let ids: Vec<String> =
-            held.filter_map(|row| table.row(row)).map(|row| row.doc.id.clone()).collect();
+        let ids: Vec<String> = held.filter_map(|row| table.row(row)).map(|row| row.doc.id.clone()).collect();
         self.ids.update(|all| all.extend(ids));
     }
 

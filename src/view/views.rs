@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::live::{flag, live, maybe, say};
 use super::parts::{button, icon, note};
 use super::ui::Ui;
+use crate::boxed::{dynamic, then};
 use crate::browser;
 use crate::i18n::t;
 use crate::store::{SavedView, Stores, clean_name, stores};
@@ -16,9 +17,21 @@ type Name = fn() -> String;
 /// Ready-made views: how tests name them, what they are called, and their query strings.
 const READY: [(&str, Name, &str); 8] = [
     ("connected", t::view_connected, "connectionStatus=connected&_sort=-lastConnectTime"),
-    ("absent", t::view_absent, "connectionStatus=disconnected&disconnectedBefore=now-1d&_sort=-lastDisconnectTime"),
-    ("network", t::view_network, "connectionStatus=disconnected&disconnectInitiator=network&_sort=-lastDisconnectTime"),
-    ("server", t::view_server, "connectionStatus=disconnected&disconnectInitiator=server&_sort=-lastDisconnectTime"),
+    (
+        "absent",
+        t::view_absent,
+        "connectionStatus=disconnected&disconnectedBefore=now-1d&_sort=-lastDisconnectTime",
+    ),
+    (
+        "network",
+        t::view_network,
+        "connectionStatus=disconnected&disconnectInitiator=network&_sort=-lastDisconnectTime",
+    ),
+    (
+        "server",
+        t::view_server,
+        "connectionStatus=disconnected&disconnectInitiator=server&_sort=-lastDisconnectTime",
+    ),
     ("refused", t::view_refused, "refusedAfter=now-24h&_sort=-lastRefusedTime"),
     ("flapping", t::view_flapping, "minRecentConnects=6&_sort=-recentConnects"),
     ("silent", t::view_silent, "connectionStatus=connected&activeBefore=now-1h&_sort=lastActivityTime"),
@@ -61,19 +74,23 @@ fn link(stores: Stores, ui: Ui, test_id: String, name: Signal<String>, query: St
     };
     view! {
         <a class="item" class:chosen=is_here href=address data-testid=test_id
-            aria-current=maybe(move || is_here.get().then(|| "true".to_owned())) on:click=click><bdi>{name}</bdi></a>
+            aria-current=maybe(move || is_here.get().then(|| "true".to_owned())) on:click=then(click)><bdi>{name}</bdi></a>
     }
     .into_any()
 }
 
 pub fn views(ui: Ui) -> AnyView {
     let stores = stores();
-    let ready = READY.map(|(key, name, query)| {
-        link(stores, ui, format!("view-{key}"), live(name), query.to_owned())
-    });
-    let state = Editing { stores, name: RwSignal::default(), renamed: RwSignal::new(None), deleted: RwSignal::new(None) };
+    let ready =
+        READY.map(|(key, name, query)| link(stores, ui, format!("view-{key}"), live(name), query.to_owned()));
+    let state = Editing {
+        stores,
+        name: RwSignal::default(),
+        renamed: RwSignal::new(None),
+        deleted: RwSignal::new(None),
+    };
     let own = move || stores.prefs.views.get().into_iter().enumerate();
-    let items = move || own().map(|(at, view)| state.item(at, view, ui)).collect_view();
+    let items = dynamic(move || own().map(|(at, view)| state.item(at, view, ui)).collect_view());
     let has_own = flag(move || !stores.prefs.views.with(Vec::is_empty));
     view! {
         <div class="stack">
@@ -138,12 +155,12 @@ impl Editing {
                 self.deleted.set(None);
             }
         });
-        let message = move || {
+        let message = dynamic(move || {
             self.deleted.get().map(|(_, view)| {
                 let name = text::limited(&view.name, 80);
                 view! { <p class="note">{t::view_deleted(&name)}" "{button("plain", "view-undo", live(t::undo), undo)}</p> }
             })
-        };
+        });
         view! { <div role="status">{message}</div> }.into_any()
     }
 
@@ -167,9 +184,9 @@ impl Editing {
         };
         let verb = live(move || if self.renamed.get().is_some() { t::rename() } else { t::save() });
         view! {
-            <form class="save" on:submit=submit>
+            <form class="save" on:submit=then(submit)>
                 <input type="text" data-testid="view-name" maxlength="80" autocomplete="off" placeholder=say(t::view_name)
-                    aria-label=say(t::view_name) prop:value=self.name on:input=move |event| self.name.set(event_target_value(&event))/>
+                    aria-label=say(t::view_name) prop:value=self.name on:input=then(move |event| self.name.set(event_target_value(&event)))/>
                 <button type="submit" data-testid="view-save">{verb}</button>
             </form>
         }

@@ -58,7 +58,8 @@ impl Walk {
         let text = api::states_text(&self.query, &self.abort.token()).await.map_err(problem)?;
         let answer = JSON::parse(&text).map_err(|_| Problem::Malformed)?;
         let get = |from: &JsValue, name: &str| Reflect::get(from, &name.into()).unwrap_or(JsValue::UNDEFINED);
-        let states: Array = wasm_bindgen::JsCast::dyn_into(get(&answer, "results")).map_err(|_| Problem::Malformed)?;
+        let states: Array =
+            wasm_bindgen::JsCast::dyn_into(get(&answer, "results")).map_err(|_| Problem::Malformed)?;
         let meta = get(&answer, "meta");
         let total = if meta.is_object() { get(&meta, "total_rows").as_f64() } else { None };
         self.query.bookmark = get(&answer, "bookmark").as_string().filter(|bookmark| !bookmark.is_empty());

@@ -1,5 +1,6 @@
 //! The heads of the columns: a click sorts, the edge or Shift with an arrow key makes a column wider or narrower.
 
+use crate::boxed::{dynamic, then};
 use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, SortKey};
@@ -52,23 +53,23 @@ fn further_sort(sort: &[SortKey], field: Field) -> Vec<SortKey> {
 pub fn Heads(frame: Frame) -> impl IntoView {
     let selection = ui().selection;
     let all = move |_| if selection.is_empty() { selection.select_held() } else { selection.clear() };
-    let heads = move || {
+    let heads = dynamic(move || {
         let columns = frame.columns.get().into_iter().enumerate();
         columns.map(|(at, field)| head(at, field)).collect_view()
-    };
+    });
     let prefs = stores().prefs;
     let resizing = Resizing { prefs, dragged: StoredValue::new(None) };
     view! {
         <div class="heads" role="row" aria-rowindex="1"
-            on:pointerdown=move |event| resizing.start(&event)
-            on:pointermove=move |event| resizing.go_on(&event)
-            on:pointerup=move |_| resizing.end()
-            on:pointercancel=move |_| resizing.end()
-            on:dblclick=move |event| reset_width(prefs, event.target())
-            on:keydown=move |event| resize_by_key(prefs, &event)>
+            on:pointerdown=then(move |event| resizing.start(&event))
+            on:pointermove=then(move |event| resizing.go_on(&event))
+            on:pointerup=then(move |_| resizing.end())
+            on:pointercancel=then(move |_| resizing.end())
+            on:dblclick=then(move |event: leptos::ev::MouseEvent| reset_width(prefs, event.target()))
+            on:keydown=then(move |event| resize_by_key(prefs, &event))>
             <div role="columnheader" class="head c-check" aria-colindex="1" aria-label=say(t::selection)>
                 <input type="checkbox" data-testid="select-loaded" aria-label=say(t::select_loaded) title=say(t::select_loaded)
-                    prop:checked=flag(move || selection.count() > 0) on:click=all/>
+                    prop:checked=flag(move || selection.count() > 0) on:click=then(all)/>
             </div>
             {heads}
         </div>
@@ -100,14 +101,13 @@ fn head(at: usize, field: Field) -> AnyView {
     });
     // A reader of screens is told of the first key only: the attribute allows no more than one column.
     let sorted = live(move || {
-        let is_first =
-            view.with(|view| view.sort.first().is_none_or(|key| key.field == field));
+        let is_first = view.with(|view| view.sort.first().is_none_or(|key| key.field == field));
         if is_first { direction().to_owned() } else { "none".to_owned() }
     });
     view! {
         <div role="columnheader" class=format!("head h-{field}") data-testid=format!("col-{field}") data-field=field.name()
             aria-colindex=(at + 2).to_string() aria-sort=sorted>
-            <button type="button" title=live(move || t::sort_by(&words::field(field))) on:click=sort>
+            <button type="button" title=live(move || t::sort_by(&words::field(field))) on:click=then(sort)>
                 <span class="name">{live(move || words::field(field))}</span>
                 <span class="arrow" aria-hidden="true">{arrow}</span>
             </button>

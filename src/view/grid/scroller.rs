@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::{
-    Effect, Get, GetUntracked, LocalStorage, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, TimeoutHandle,
-    Update, UpdateValue, WithValue, on_cleanup, set_timeout_with_handle,
+    Get, GetUntracked, LocalStorage, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, TimeoutHandle, Update,
+    UpdateValue, WithValue, on_cleanup, set_timeout_with_handle,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::ResizeObserver;
 
+use crate::boxed::{effect, effect_with_first};
 use crate::browser;
 use crate::scroll::{Position, ScrollMap};
 use crate::store::{ApiState, Table};
@@ -94,7 +95,7 @@ impl Scroller {
                 rest.clear();
             }
         });
-        Effect::new(move || {
+        effect(move || {
             table.revision.get();
             let is_failing = matches!(table.api.get(), ApiState::Failed { .. });
             let len = table.read(|window| match window.is_loaded() {
@@ -108,29 +109,29 @@ impl Scroller {
             }
             follow_active(table, ui);
         });
-        Effect::new(move || {
+        effect(move || {
             let map = self.map.get();
             let wanted = (map.view_px / map.row_px).ceil() as usize + SPARE_SLOTS;
             self.grow_slots(wanted);
         });
-        Effect::new(move |first: Option<()>| {
+        effect_with_first(move |is_first| {
             table.asked.get();
             // Another question starts at its first row.
-            if first.is_some() {
+            if !is_first {
                 self.go_to(Position::default());
                 ui.arrived.set(0);
                 ui.active.set(None);
             }
         });
-        Effect::new(move |first: Option<()>| {
+        effect_with_first(move |is_first| {
             let (_, rows) = table.moved.get();
             let position = self.position.get_untracked();
-            if first.is_some() && position.top_row >= 1.0 {
+            if !is_first && position.top_row >= 1.0 {
                 self.go_to(self.map.get_untracked().at_row(position.top_row + rows as f64));
                 ui.arrived.update(|arrived| *arrived = arrived.saturating_add_signed(rows.max(0)));
             }
         });
-        Effect::new(move || {
+        effect(move || {
             if self.position.get().top_row < 1.0 && ui.arrived.get_untracked() > 0 {
                 ui.arrived.set(0);
             }
@@ -235,7 +236,7 @@ impl Scroller {
         let on_resize = Closure::<dyn Fn()>::new(measure);
         let observer = ResizeObserver::new(on_resize.as_ref().unchecked_ref()).ok();
         let kept = StoredValue::new_local((on_resize, observer));
-        Effect::new(move || {
+        effect(move || {
             if let Some(grid) = self.grid.get() {
                 kept.with_value(|(_, observer)| {
                     if let Some(observer) = observer {
