@@ -7,8 +7,8 @@ use leptos::prelude::{AnyView, Effect, IntoAny, IntoView};
 
 /// Runs now and whenever something that it read changes.
 pub fn effect(run: impl FnMut() + 'static) {
-    fn start(mut run: Box<dyn FnMut()>) {
-        Effect::new(move || run());
+    fn start(run: Box<dyn FnMut()>) {
+        Effect::new(run);
     }
     start(Box::new(run));
 }
@@ -25,10 +25,7 @@ pub fn then<E: 'static>(handle: impl FnMut(E) + 'static) -> Box<dyn FnMut(E)> {
 }
 
 /// A part of the page that is made anew whenever something that it read changes.
-pub fn dynamic<V: IntoView>(view: impl Fn() -> V + Send + 'static) -> AnyView
-where
-    V: 'static,
-{
+pub fn dynamic<V: IntoView + 'static>(view: impl Fn() -> V + Send + 'static) -> AnyView {
     fn make(view: Box<dyn Fn() -> AnyView + Send>) -> AnyView {
         (move || view()).into_any()
     }

@@ -142,7 +142,7 @@ impl View {
             term.field == field && term.negated == negated && matches!(term.test, Test::AnyOf(_))
         };
         let test = (!values.is_empty()).then_some(Test::AnyOf(values));
-        self.put(Term { field, negated, test: Test::Present(true) }, is_it, test);
+        self.put((field, negated), is_it, test);
     }
 
     /// From how many connects in the past hour on.
@@ -156,7 +156,7 @@ impl View {
 
     pub fn set_least(&mut self, least: Option<u32>) {
         let is_it = |term: &Term| matches!(term.test, Test::AtLeast(_)) && !term.negated;
-        self.put(plain(Field::RecentConnects), is_it, least.map(Test::AtLeast));
+        self.put((Field::RecentConnects, false), is_it, least.map(Test::AtLeast));
     }
 
     /// What ids are searched for.
@@ -172,7 +172,7 @@ impl View {
     pub fn set_search(&mut self, text: &str) {
         let is_it = |term: &Term| matches!(term.test, Test::Contains(_)) && !term.negated;
         let test = (!text.is_empty()).then(|| Test::Contains(vec![text.to_owned()]));
-        self.put(plain(Field::Id), is_it, test);
+        self.put((Field::Id, false), is_it, test);
     }
 
     /// Whether only stale (or only fresh) clients are shown.
@@ -185,7 +185,11 @@ impl View {
     }
 
     pub fn set_stale(&mut self, stale: Option<bool>) {
-        self.put(plain(Field::StaleSince), |term| term.field == Field::StaleSince, stale.map(Test::Present));
+        self.put(
+            (Field::StaleSince, false),
+            |term| term.field == Field::StaleSince,
+            stale.map(Test::Present),
+        );
     }
 
     /// The span that a time is filtered to.
@@ -206,24 +210,19 @@ impl View {
         let of_it = |term: &Term| term.field == field && !term.negated;
         let after = |term: &Term| of_it(term) && matches!(term.test, Test::After(_));
         let before = |term: &Term| of_it(term) && matches!(term.test, Test::Before(_));
-        self.put(plain(field), after, range.after.map(|time| Test::After(vec![time])));
-        self.put(plain(field), before, range.before.map(|time| Test::Before(vec![time])));
+        self.put((field, false), after, range.after.map(|time| Test::After(vec![time])));
+        self.put((field, false), before, range.before.map(|time| Test::Before(vec![time])));
     }
 
-    /// Replaces the terms that `is_it` finds by one like `like` with the test, in their place.
-    fn put(&mut self, like: Term, is_it: impl Fn(&Term) -> bool, test: Option<Test>) {
+    /// Replaces the terms that `is_it` finds by one on the field, negated or not, in their place.
+    fn put(&mut self, (field, negated): (Field, bool), is_it: impl Fn(&Term) -> bool, test: Option<Test>) {
         let at = self.filter.terms.iter().position(&is_it);
         self.filter.terms.retain(|term| !is_it(term));
         if let Some(test) = test {
             let at = at.unwrap_or(self.filter.terms.len()).min(self.filter.terms.len());
-            self.filter.terms.insert(at, Term { test, ..like });
+            self.filter.terms.insert(at, Term { field, test, negated });
         }
     }
-}
-
-/// A term about the field that does not exclude.
-const fn plain(field: Field) -> Term {
-    Term { field, negated: false, test: Test::Present(true) }
 }
 
 /// Writes pairs as a query string; also used for the calls of the API.

@@ -10,7 +10,7 @@ use super::parts::{Choice, button, either, opener};
 use super::range::RangeForm;
 use super::ui::{Popup, Ui, ui};
 use crate::i18n::t;
-use crate::store::{Facet, stores};
+use crate::store::{Facet, Stores, stores};
 use crate::words::{self, Cause};
 
 /// How a field can be filtered.
@@ -129,7 +129,9 @@ pub fn edit(field: Field, negated: bool, ui: Ui) -> AnyView {
         Some(Kind::Least) => least(),
         Some(Kind::Stale) => stale(),
     };
-    let done = button("primary", "filter-done", live(t::done), Callback::new(move |()| ui.close()));
+    // A range has a button of its own that matters more.
+    let class = if matches!(kind, Some(Kind::Times { .. })) { "" } else { "primary" };
+    let done = button(class, "filter-done", live(t::done), Callback::new(move |()| ui.close()));
     view! { <div class="stack">{form}{done}</div> }.into_any()
 }
 
@@ -138,76 +140,27 @@ const COUNTS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// More options than this are found by typing.
 const MOST_OPTIONS: usize = 100;
 
+/// A field with a list of values, one of which it must or must not have.
+#[derive(Clone, Copy)]
+struct Values {
+    field: Field,
+    negated: bool,
+    stores: Stores,
+    facet: Facet,
+    /// What narrows the options.
+    typed: RwSignal<String>,
+}
+
 /// The options of a field with a list of values, each with its count.
 fn values(field: Field, negated: bool, can_type: bool, has_counts: bool, ui: Ui) -> AnyView {
-    let stores = stores();
-    let view = stores.view;
-    let facet: Facet = RwSignal::new(None);
-    let typed = RwSignal::new(String::new());
+    let this =
+        Values { field, negated, stores: stores(), facet: RwSignal::new(None), typed: RwSignal::default() };
     if has_counts {
-        effect(move || {
-            stores.table.asked.track();
-            stores.table.ask_facet(field, facet);
-        });
-        let again = move || stores.table.ask_facet(field, facet);
-        let interval = set_interval_with_handle(again, COUNTS_EVERY).ok();
-        on_cleanup(move || {
-            if let Some(interval) = interval {
-                interval.clear();
-            }
-        });
+        this.count();
     }
-    let closed: Vec<String> = field.closed_list().into_iter().flatten().map(str::to_owned).collect();
-    // What is chosen is in the list although nothing has that value now.
-    let options = Memo::new(move |_| {
-        let mut all = closed.clone();
-        let counted = facet.get().into_iter().flatten().map(|(value, _)| value);
-        let chosen = view.with(|view| view.choice(field, negated).to_vec());
-        for value in counted.chain(chosen) {
-            if !all.contains(&value) {
-                all.push(value);
-            }
-        }
-        let wanted = typed.get().to_lowercase();
-        all.retain(|value| {
-            wanted.is_empty()
-                || value.to_lowercase().contains(&wanted)
-                || name_of_value(field, value).to_lowercase().contains(&wanted)
-        });
-        all.truncate(MOST_OPTIONS);
-        all
-    });
-    let toggle = move |value: &str| {
-        view.change(|view| {
-            let mut values = view.choice(field, negated).to_vec();
-            match values.iter().position(|other| other == value) {
-                Some(at) => drop(values.remove(at)),
-                None => values.push(value.to_owned()),
-            }
-            view.set_choice(field, negated, values);
-        });
-    };
-    let option = move |value: String| {
-        let (name, counted, chosen, test_id) =
-            (value.clone(), value.clone(), value.clone(), format!("option-{value}"));
-        let count = move || {
-            facet.with(|facet| {
-                let counts = facet.as_ref()?;
-                Some(counts.iter().find(|(other, _)| *other == counted).map_or(0, |(_, count)| *count))
-            })
-        };
-        let choice = Choice {
-            group: "",
-            test_id,
-            label: live(move || name_of_value(field, &name)),
-            more: maybe(move || count().map(crate::format::number)),
-            is_on: flag(move || view.with(|view| view.choice(field, negated).contains(&chosen))),
-            act: Callback::new(move |()| toggle(&value)),
-        };
-        choice.view()
-    };
+    let options = this.options();
     let turn = move |excludes: bool| {
-        view.change(|view| {
+        this.stores.view.change(|view| {
             let values = view.choice(field, negated).to_vec();
             view.set_choice(field, negated, Vec::new());
             view.set_choice(field, excludes, values);
@@ -220,24 +173,93 @@ fn values(field: Field, negated: bool, can_type: bool, has_counts: bool, ui: Ui)
         flag(move || negated),
         Callback::new(turn),
     );
-    let input = can_type.then(|| {
-        type_in(
-            field,
-            typed,
-            Callback::new(move |value: String| {
-                if !view.get_untracked().choice(field, negated).contains(&value) {
-                    toggle(&value);
-                }
-            }),
-        )
-    });
+    let add = move |value: String| {
+        if !this.stores.view.get_untracked().choice(field, negated).contains(&value) {
+            this.toggle(&value);
+        }
+    };
+    let input = can_type.then(|| type_in(field, this.typed, Callback::new(add)));
     view! {
         {kind}{input}
         <div class="options" role="group" aria-label=live(move || words::field(field))>
-            <For each=move || options.get() key=String::clone let:value>{option(value)}</For>
+            <For each=move || options.get() key=String::clone let:value>{this.option(value)}</For>
         </div>
     }
     .into_any()
+}
+
+impl Values {
+    /// Asks for the counts, now, when the question changes, and again and again while the menu is open.
+    fn count(self) {
+        let Self { field, stores, facet, .. } = self;
+        effect(move || {
+            stores.table.asked.with(|_| ());
+            stores.table.ask_facet(field, facet);
+        });
+        let again = move || stores.table.ask_facet(field, facet);
+        let interval = set_interval_with_handle(again, COUNTS_EVERY).ok();
+        on_cleanup(move || {
+            if let Some(interval) = interval {
+                interval.clear();
+            }
+        });
+    }
+
+    /// The values there can be, those that there are, and those chosen although nothing has them now.
+    fn options(self) -> Memo<Vec<String>> {
+        let Self { field, negated, stores, facet, typed } = self;
+        let closed: Vec<String> = field.closed_list().into_iter().flatten().map(str::to_owned).collect();
+        Memo::new(move |_| {
+            let mut all = closed.clone();
+            let counted = facet.get().into_iter().flatten().map(|(value, _)| value);
+            let chosen = stores.view.with(|view| view.choice(field, negated).to_vec());
+            for value in counted.chain(chosen) {
+                if !all.contains(&value) {
+                    all.push(value);
+                }
+            }
+            let wanted = typed.get().to_lowercase();
+            all.retain(|value| {
+                wanted.is_empty()
+                    || value.to_lowercase().contains(&wanted)
+                    || name_of_value(field, value).to_lowercase().contains(&wanted)
+            });
+            all.truncate(MOST_OPTIONS);
+            all
+        })
+    }
+
+    fn option(self, value: String) -> AnyView {
+        let Self { field, negated, stores, facet, .. } = self;
+        let (name, counted, chosen) = (value.clone(), value.clone(), value.clone());
+        let count = move || {
+            facet.with(|facet| {
+                let counts = facet.as_ref()?;
+                Some(counts.iter().find(|(other, _)| *other == counted).map_or(0, |(_, count)| *count))
+            })
+        };
+        let choice = Choice {
+            group: "",
+            test_id: format!("option-{value}"),
+            label: live(move || name_of_value(field, &name)),
+            more: maybe(move || count().map(crate::format::number)),
+            is_on: flag(move || stores.view.with(|view| view.choice(field, negated).contains(&chosen))),
+            act: Callback::new(move |()| self.toggle(&value)),
+        };
+        choice.view()
+    }
+
+    fn toggle(self, value: &str) {
+        let Self { field, negated, .. } = self;
+        self.stores.view.change(|view| {
+            let mut values = view.choice(field, negated).to_vec();
+            match values.iter().position(|other| other == value) {
+                Some(at) => drop(values.remove(at)),
+                None => values.push(value.to_owned()),
+            }
+            view.set_choice(field, negated, values);
+        });
+    }
 }
 
 /// Narrows the options while typing; Enter takes what was typed as a value.

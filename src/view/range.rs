@@ -156,7 +156,7 @@ impl RangeForm {
             <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
                 on:click=then(move |_| act.run(Range::default()))>{unlimited}</button>
             {since}{before}
-            {self.from_to()}
+            {self.two_times()}
         }
         .into_any()
     }
@@ -180,7 +180,7 @@ impl RangeForm {
     }
 
     /// Two times of day, and below them what the range is in both zones.
-    fn from_to(self) -> AnyView {
+    fn two_times(self) -> AnyView {
         let Self { range, offers: [_, has_before], act, .. } = self;
         let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
         let value = |time: Option<TimeExpr>| match time {
