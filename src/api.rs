@@ -90,6 +90,15 @@ pub async fn list(query: &Query, etag: Option<&str>, token: &Token) -> Result<Op
     Ok(Some(listing))
 }
 
+/// The same as the server wrote it, for those who pass it on.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn states_text(query: &Query, token: &Token) -> Result<String, ApiError> {
+    let address = format!("{STATES}?{}", encode_pairs(&query.to_pairs()));
+    get(&address, None, token).await?.map(|answer| answer.body).ok_or(ApiError::Malformed)
+}
+
 /// The state of one client; `None` when the server does not know it.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use js_sys::{Array, Date, Function, Intl, Object, Reflect};
+use leptos::prelude::{ArcRwSignal, Get, Set};
 use rollcall_model::Timestamp;
 use rollcall_model::time::TimeUnit;
 use wasm_bindgen::JsValue;
@@ -18,9 +19,10 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// The formatters of one language.
+/// The formatters of one language and one zone.
 struct Formats {
     catalogue: Arc<Catalogue>,
+    is_utc: bool,
     locales: Array,
     number: Function,
     decimal: Function,
@@ -36,23 +38,46 @@ struct Formats {
 
 thread_local! {
     static FORMATS: RefCell<Option<Formats>> = const { RefCell::new(None) };
+    /// Whether times are told in UTC instead of local time.
+    static IS_UTC: ArcRwSignal<bool> = ArcRwSignal::new(false);
+}
+
+/// Tells all times in UTC, or in local time.
+pub fn set_utc(is_utc: bool) {
+    IS_UTC.with(|signal| signal.set(is_utc));
+}
+
+/// Whether times are told in UTC, tracked.
+#[must_use]
+pub fn is_utc() -> bool {
+    IS_UTC.with(ArcRwSignal::get)
+}
+
+/// Another number whenever all texts must be written anew: in another language or another zone. Tracked.
+#[must_use]
+pub fn serial() -> usize {
+    Arc::as_ptr(&i18n::current()) as usize + usize::from(is_utc())
 }
 
 fn with<T>(then: impl FnOnce(&Formats) -> T) -> T {
-    let catalogue = i18n::current();
+    let (catalogue, is_utc) = (i18n::current(), is_utc());
     FORMATS.with_borrow_mut(|formats| {
-        let kept = formats.take().filter(|formats| Arc::ptr_eq(&formats.catalogue, &catalogue));
-        then(formats.insert(kept.unwrap_or_else(|| Formats::new(catalogue))))
+        let is_kept =
+            |formats: &Formats| Arc::ptr_eq(&formats.catalogue, &catalogue) && formats.is_utc == is_utc;
+        let kept = formats.take().filter(is_kept);
+        then(formats.insert(kept.unwrap_or_else(|| Formats::new(catalogue, is_utc))))
     })
 }
 
 impl Formats {
-    fn new(catalogue: Arc<Catalogue>) -> Self {
+    fn new(catalogue: Arc<Catalogue>, is_utc: bool) -> Self {
         let locales = Array::of1(&JsValue::from_str(&regional(&catalogue.language)));
-        let date = |pairs: &[(&str, &str)]| {
-            let all = [&[("hourCycle", "h23")], pairs].concat();
+        let utc: &[(&str, &str)] = &[("timeZone", "UTC")];
+        let date_in = |zone: &[(&str, &str)], pairs: &[(&str, &str)]| {
+            let all = [&[("hourCycle", "h23")], zone, pairs].concat();
             Intl::DateTimeFormat::new(&locales, &options(&all)).format()
         };
+        let date = |pairs: &[(&str, &str)]| date_in(if is_utc { utc } else { &[] }, pairs);
         let (hour, minute, second) = (("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit"));
         let (day, month, year) = (("day", "numeric"), ("month", "short"), ("year", "numeric"));
         let fraction = ("fractionalSecondDigits", "3");
@@ -65,8 +90,8 @@ impl Formats {
             clock_short: date(&[hour, minute]),
             day: date(&[day, month]),
             day_year: date(&[day, month, year]),
-            exact: date(&[&exact[..], &[zone]].concat()),
-            exact_utc: date(&[&exact[..], &[zone, ("timeZone", "UTC")]].concat()),
+            exact: date_in(&[], &[&exact[..], &[zone]].concat()),
+            exact_utc: date_in(utc, &[&exact[..], &[zone]].concat()),
             relative: Intl::RelativeTimeFormat::new(
                 &locales,
                 &options(&[("style", "narrow"), ("numeric", "always")]),
@@ -74,6 +99,7 @@ impl Formats {
             plural: Intl::PluralRules::new(&locales, &Object::new()),
             locales,
             catalogue,
+            is_utc,
         }
     }
 }
@@ -213,33 +239,45 @@ pub fn duration(ms: i64) -> String {
     })
 }
 
-/// The name of the reader's time zone, as in `Europe/Berlin`.
+/// The name of the zone that times are told in: the reader's, as in `Europe/Berlin`, or `UTC`.
 #[must_use]
 pub fn time_zone() -> String {
+    if is_utc() {
+        return "UTC".to_owned();
+    }
     let resolved = Intl::DateTimeFormat::new(&Array::new(), &Object::new()).resolved_options();
     let name = Reflect::get(&resolved, &JsValue::from_str("timeZone"));
     name.ok().and_then(|name| name.as_string()).unwrap_or_default()
 }
 
-/// Year, month and day of a time in the reader's zone.
+/// A time as a date whose UTC parts are those of the zone that times are told in.
+fn zoned(time: Timestamp) -> Date {
+    let ms = time.millis() as f64;
+    let date = Date::new(&JsValue::from_f64(ms));
+    if is_utc() {
+        return date;
+    }
+    Date::new(&JsValue::from_f64(ms - date.get_timezone_offset() * MINUTE_MS as f64))
+}
+
+/// Year, month and day of a time.
 fn local_date(time: Timestamp) -> (u32, u32, u32) {
-    let date = Date::new(&JsValue::from_f64(time.millis() as f64));
-    (date.get_full_year(), date.get_month(), date.get_date())
+    let date = zoned(time);
+    (date.get_utc_full_year(), date.get_utc_month(), date.get_utc_date())
 }
 
 /// The value of an `<input type=datetime-local>` that stands for the time: `2026-11-20T08:52`.
 #[must_use]
 pub fn to_local_input(time: Timestamp) -> String {
-    let date = Date::new(&JsValue::from_f64(time.millis() as f64));
-    let (year, month, day) = (date.get_full_year(), date.get_month() + 1, date.get_date());
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}", date.get_hours(), date.get_minutes())
+    // `2026-11-20T08:52:00.000Z`; years beyond 9999 would be longer, and no timestamp has them.
+    String::from(zoned(time).to_iso_string()).chars().take(16).collect()
 }
 
 /// Reads what [`to_local_input`] writes, or the like with seconds; `None` for an empty or incomplete input.
 #[must_use]
 pub fn from_local_input(text: &str) -> Option<Timestamp> {
     // Without a zone, date and time together are local time by the standard of ECMAScript.
-    let ms = Date::parse(text);
+    let ms = if is_utc() { Date::parse(&format!("{text}Z")) } else { Date::parse(text) };
     (text.contains('T') && ms.is_finite()).then(|| Timestamp::from_millis(ms as i64))
 }
 
@@ -268,8 +306,12 @@ pub fn latency(ms: f64) -> String {
     })
 }
 
-/// Day and minute, local time, whatever the day: for the ends of a chosen range.
+/// Day and minute, whatever the day, with the year unless it is this one: for the ends of a chosen range.
 #[must_use]
 pub fn minute(time: Timestamp) -> String {
-    with(|formats| format!("{} {}", call_time(&formats.day, time), call_time(&formats.clock_short, time)))
+    let is_this_year = local_date(time).0 == local_date(Timestamp::from_millis(Date::now() as i64)).0;
+    with(|formats| {
+        let day = if is_this_year { &formats.day } else { &formats.day_year };
+        format!("{} {}", call_time(day, time), call_time(&formats.clock_short, time))
+    })
 }

@@ -4,7 +4,9 @@
 //! or the URL. The modules without a browser in them (`json`, `url`, `scroll`, `window`, `text`) are tested natively.
 
 pub mod api;
+pub mod boxed;
 pub mod browser;
+pub mod columns;
 pub mod format;
 pub mod i18n;
 pub mod json;

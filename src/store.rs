@@ -3,6 +3,7 @@
 
 mod clock;
 mod detail;
+mod export;
 mod feed;
 mod prefs;
 mod session;
@@ -10,15 +11,19 @@ mod status;
 mod table;
 mod view;
 
-use leptos::prelude::{Effect, Get, expect_context, provide_context};
+use leptos::prelude::{Get, expect_context, provide_context, untrack};
+
+use crate::boxed::effect;
+use crate::columns::Layout;
 
 pub use clock::Clock;
 pub use detail::{Detail, LogState, Open};
+pub use export::{Export, Format, Stage};
 pub use feed::Feed;
-pub use prefs::{Prefs, Theme};
+pub use prefs::{Prefs, SavedView, Theme, clean_name};
 pub use session::{Ended, Phase, Session, SignInProblem};
 pub use status::StatusStore;
-pub use table::{Counts, Table};
+pub use table::{Counts, Facet, Table, Walk};
 pub use view::ViewStore;
 
 /// Whether answers come from the API.
@@ -67,6 +72,7 @@ pub struct Stores {
     pub table: Table,
     pub detail: Detail,
     pub feed: Feed,
+    pub export: Export,
 }
 
 impl Stores {
@@ -81,7 +87,8 @@ impl Stores {
         let table = Table::new(clock, view, status, session);
         let detail = Detail::new(clock, view, session);
         let feed = Feed::new(table, detail, status, session);
-        let stores = Self { session, clock, prefs, view, status, table, detail, feed };
+        let export = Export::new(table);
+        let stores = Self { session, clock, prefs, view, status, table, detail, feed, export };
         provide_context(stores);
         status.start();
         table.start();
@@ -90,11 +97,30 @@ impl Stores {
         stores.follow_session();
     }
 
+    /// The columns: those of the link that the page was opened with, else the reader's own; tracked.
+    #[must_use]
+    pub fn layout(self) -> Layout {
+        let mut layout = self.prefs.layout.get();
+        if let Some(columns) = self.view.with(|view| view.columns.clone()) {
+            layout.choose(columns);
+        }
+        layout
+    }
+
+    /// Changes the columns. From then on those of the link do not matter.
+    pub fn arrange(self, change: impl FnOnce(&mut Layout)) {
+        let mut layout = untrack(|| self.layout());
+        change(&mut layout);
+        self.view.adjust(|view| view.columns = None);
+        self.prefs.arrange(|own| *own = layout);
+    }
+
     /// While nobody is signed in nothing is asked for. What was on screen waits in memory, so that the reader goes on
     /// from there; the feed follows by itself.
     fn follow_session(self) {
         let Self { session, status, table, detail, .. } = self;
-        Effect::new(move |before: Option<Phase>| {
+        let mut before = None;
+        effect(move || {
             let phase = session.phase.get();
             match (before, phase) {
                 (Some(Phase::In), Phase::In) => {}
@@ -109,10 +135,10 @@ impl Stores {
                 }
                 _ => {}
             }
-            phase
+            before = Some(phase);
         });
         // Who it is could not be asked while the server was away.
-        Effect::new(move || {
+        effect(move || {
             if table.api.get() == ApiState::Fine {
                 session.ask_if_unsure();
             }

@@ -20,6 +20,8 @@ pub struct Range {
 pub struct View {
     pub filter: Filter,
     pub sort: Vec<SortKey>,
+    /// The columns that a link asks for, in place of the reader's own.
+    pub columns: Option<Vec<Field>>,
     /// The client whose panel is open.
     pub client: Option<String>,
     /// The range of the open client's log.
@@ -28,6 +30,7 @@ pub struct View {
     pub shows_demo: bool,
 }
 
+const COLUMNS: &str = "columns";
 const CLIENT: &str = "client";
 const LOG_AFTER: &str = "logAfter";
 const LOG_BEFORE: &str = "logBefore";
@@ -61,6 +64,7 @@ impl View {
             match (name.as_str(), value.as_str()) {
                 (NOT_TYPE, "") => view.shows_demo = true,
                 (_, "") => {}
+                (COLUMNS, names) => view.columns = read_columns(names),
                 (CLIENT, id) => view.client = Some(id.to_owned()),
                 (LOG_AFTER, time) => view.log.after = TimeExpr::parse(time).ok(),
                 (LOG_BEFORE, time) => view.log.before = TimeExpr::parse(time).ok(),
@@ -83,6 +87,9 @@ impl View {
         let mut add = |name: &str, value: String| pairs.push((name.to_owned(), value));
         if self.shows_demo {
             add(NOT_TYPE, String::new());
+        }
+        if let Some(columns) = &self.columns {
+            add(COLUMNS, columns.iter().map(|field| field.name()).collect::<Vec<_>>().join(","));
         }
         if let Some(client) = &self.client {
             add(CLIENT, client.clone());
@@ -111,18 +118,45 @@ impl View {
     /// The values that the field is filtered to; empty when it is not.
     #[must_use]
     pub fn values(&self, field: Field) -> &[String] {
+        self.choice(field, false)
+    }
+
+    /// Filters the field to the values; none removes the filter.
+    pub fn set_values(&mut self, field: Field, values: Vec<String>) {
+        self.set_choice(field, false, values);
+    }
+
+    /// The values that the field must have, or must not have.
+    #[must_use]
+    pub fn choice(&self, field: Field, negated: bool) -> &[String] {
         let found = self.filter.terms.iter().find_map(|term| match &term.test {
-            Test::AnyOf(values) if term.field == field && !term.negated => Some(values.as_slice()),
+            Test::AnyOf(values) if term.field == field && term.negated == negated => Some(values.as_slice()),
             _ => None,
         });
         found.unwrap_or_default()
     }
 
-    /// Filters the field to the values; none removes the filter.
-    pub fn set_values(&mut self, field: Field, values: Vec<String>) {
-        let is_it = |term: &Term| term.field == field && !term.negated && matches!(term.test, Test::AnyOf(_));
+    /// Changes what [`Self::choice`] says; no values remove the filter.
+    pub fn set_choice(&mut self, field: Field, negated: bool, values: Vec<String>) {
+        let is_it = |term: &Term| {
+            term.field == field && term.negated == negated && matches!(term.test, Test::AnyOf(_))
+        };
         let test = (!values.is_empty()).then_some(Test::AnyOf(values));
-        self.put(field, is_it, test);
+        self.put((field, negated), is_it, test);
+    }
+
+    /// From how many connects in the past hour on.
+    #[must_use]
+    pub fn least(&self) -> Option<u32> {
+        self.filter.terms.iter().find_map(|term| match term.test {
+            Test::AtLeast(least) if !term.negated => Some(least),
+            _ => None,
+        })
+    }
+
+    pub fn set_least(&mut self, least: Option<u32>) {
+        let is_it = |term: &Term| matches!(term.test, Test::AtLeast(_)) && !term.negated;
+        self.put((Field::RecentConnects, false), is_it, least.map(Test::AtLeast));
     }
 
     /// What ids are searched for.
@@ -138,7 +172,7 @@ impl View {
     pub fn set_search(&mut self, text: &str) {
         let is_it = |term: &Term| matches!(term.test, Test::Contains(_)) && !term.negated;
         let test = (!text.is_empty()).then(|| Test::Contains(vec![text.to_owned()]));
-        self.put(Field::Id, is_it, test);
+        self.put((Field::Id, false), is_it, test);
     }
 
     /// Whether only stale (or only fresh) clients are shown.
@@ -151,7 +185,11 @@ impl View {
     }
 
     pub fn set_stale(&mut self, stale: Option<bool>) {
-        self.put(Field::StaleSince, |term| term.field == Field::StaleSince, stale.map(Test::Present));
+        self.put(
+            (Field::StaleSince, false),
+            |term| term.field == Field::StaleSince,
+            stale.map(Test::Present),
+        );
     }
 
     /// The span that a time is filtered to.
@@ -169,19 +207,20 @@ impl View {
     }
 
     pub fn set_range(&mut self, field: Field, range: Range) {
-        let after = |term: &Term| term.field == field && matches!(term.test, Test::After(_));
-        let before = |term: &Term| term.field == field && matches!(term.test, Test::Before(_));
-        self.put(field, after, range.after.map(|time| Test::After(vec![time])));
-        self.put(field, before, range.before.map(|time| Test::Before(vec![time])));
+        let of_it = |term: &Term| term.field == field && !term.negated;
+        let after = |term: &Term| of_it(term) && matches!(term.test, Test::After(_));
+        let before = |term: &Term| of_it(term) && matches!(term.test, Test::Before(_));
+        self.put((field, false), after, range.after.map(|time| Test::After(vec![time])));
+        self.put((field, false), before, range.before.map(|time| Test::Before(vec![time])));
     }
 
-    /// Replaces the terms that `is_it` finds by the test, in their place.
-    fn put(&mut self, field: Field, is_it: impl Fn(&Term) -> bool, test: Option<Test>) {
+    /// Replaces the terms that `is_it` finds by one on the field, negated or not, in their place.
+    fn put(&mut self, (field, negated): (Field, bool), is_it: impl Fn(&Term) -> bool, test: Option<Test>) {
         let at = self.filter.terms.iter().position(&is_it);
         self.filter.terms.retain(|term| !is_it(term));
         if let Some(test) = test {
             let at = at.unwrap_or(self.filter.terms.len()).min(self.filter.terms.len());
-            self.filter.terms.insert(at, Term { field, test, negated: false });
+            self.filter.terms.insert(at, Term { field, test, negated });
         }
     }
 }
@@ -193,6 +232,17 @@ pub fn encode_pairs(pairs: &[(String, String)]) -> String {
         format!("{}={}", utf8_percent_encode(name, PLAIN), utf8_percent_encode(value, PLAIN))
     };
     pairs.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
+/// The known ones among the fields that a link names, each once; `None` without any.
+fn read_columns(names: &str) -> Option<Vec<Field>> {
+    let mut columns = Vec::new();
+    for field in names.split(',').filter_map(Field::from_name) {
+        if !columns.contains(&field) {
+            columns.push(field);
+        }
+    }
+    (!columns.is_empty()).then_some(columns)
 }
 
 fn decode(text: &str) -> String {

@@ -2,9 +2,12 @@
 
 mod account;
 mod banner;
+mod cells;
 mod chips;
+mod columns;
 mod details;
 mod empty;
+mod export;
 mod filters;
 mod footer;
 mod grid;
@@ -15,12 +18,16 @@ mod keys;
 mod live;
 mod log;
 mod panel;
+mod parts;
+mod popup;
 mod range;
 mod row;
 mod select;
 mod sign_in;
+mod sort;
 mod summary;
 mod ui;
+mod views;
 
 use crate::view::live::{flag, say};
 use leptos::prelude::*;
@@ -33,18 +40,18 @@ use ui::Ui;
 #[component]
 pub fn App() -> impl IntoView {
     Stores::provide();
-    let ui = Ui::provide();
+    Ui::provide();
     keys::listen();
     let phase = stores().session.phase;
     move || match phase.get() {
         Phase::Checking => view! { <p class="checking">{say(t::loading)}</p> }.into_any(),
-        Phase::In => view! { <Dashboard ui=ui/> }.into_any(),
+        Phase::In => view! { <Dashboard/> }.into_any(),
         Phase::Out => view! { <sign_in::SignIn/> }.into_any(),
     }
 }
 
 #[component]
-fn Dashboard(ui: Ui) -> impl IntoView {
+fn Dashboard() -> impl IntoView {
     let has_panel = flag(move || stores().view.with(|view| view.client.is_some()));
     let (feed, table) = (stores().feed, stores().table);
     let is_paused = flag(move || feed.is_paused.get());
@@ -63,6 +70,6 @@ fn Dashboard(ui: Ui) -> impl IntoView {
             </div>
             <panel::Panel/>
         </main>
-        <help::Help ui=ui/>
+        <popup::Popups/>
     }
 }

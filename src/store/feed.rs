@@ -4,11 +4,12 @@
 use std::rc::Rc;
 
 use leptos::prelude::{
-    Effect, Get, GetUntracked, LocalStorage, RwSignal, Set, SetValue, StoredValue, WithValue,
+    Get, GetUntracked, LocalStorage, RwSignal, Set, SetValue, StoredValue, WithValue,
     window_event_listener_untyped,
 };
 
 use super::{Detail, Phase, Session, StatusStore, Table};
+use crate::boxed::effect;
 use crate::browser;
 use crate::monitor::{FeedState, Monitor, Tell};
 
@@ -40,14 +41,15 @@ impl Feed {
     pub(super) fn start(self) {
         let monitor = Monitor::new(Rc::new(move |tell| self.hear(tell)));
         self.monitor.set_value(Some(monitor));
-        Effect::new(move |was_wanted: Option<bool>| {
+        let mut was_wanted = false;
+        effect(move || {
             let is_wanted = self.status.is_known() && self.session.phase.get() == Phase::In;
-            match (was_wanted == Some(true), is_wanted) {
+            match (was_wanted, is_wanted) {
                 (false, true) if !browser::is_hidden() => self.connect(),
                 (true, false) => self.disconnect(),
                 _ => {}
             }
-            is_wanted
+            was_wanted = is_wanted;
         });
         window_event_listener_untyped("visibilitychange", move |_| self.follow_visibility());
     }

@@ -1,10 +1,16 @@
-//! What this browser remembers of its reader: the theme and the language.
+//! What this browser remembers of its reader: theme, language, zone, the columns of the table, and views saved by name.
 
-use leptos::prelude::{Effect, Get, RwSignal, Set};
+mod saved;
+
+use leptos::prelude::{Get, GetUntracked, RwSignal, Set, Update};
 use leptos::task::spawn_local;
 
+use crate::boxed::effect;
+use crate::columns::Layout;
 use crate::i18n::{self, Catalogue, LANGUAGES};
-use crate::{api, browser};
+use crate::{api, browser, format};
+
+pub use saved::{SavedView, clean_name};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
@@ -36,11 +42,19 @@ impl Theme {
 
 const THEME: &str = "rollcall.theme";
 const LANGUAGE: &str = "rollcall.language";
+const ZONE: &str = "rollcall.zone";
+const UTC: &str = "utc";
+const COLUMNS: &str = "rollcall.columns";
+const VIEWS: &str = "rollcall.views";
 
 #[derive(Clone, Copy)]
 pub struct Prefs {
     pub theme: RwSignal<Theme>,
     pub language: RwSignal<&'static str>,
+    /// Times are told in UTC.
+    pub is_utc: RwSignal<bool>,
+    pub layout: RwSignal<Layout>,
+    pub views: RwSignal<Vec<SavedView>>,
 }
 
 impl Prefs {
@@ -52,15 +66,43 @@ impl Prefs {
             Some("dark") => Theme::Dark,
             _ => Theme::Auto,
         };
-        let prefs = Self { theme: RwSignal::new(theme), language: RwSignal::new(first_language()) };
-        Effect::new(move || apply_theme(prefs.theme.get()));
-        Effect::new(move || apply_language(prefs.language.get()));
+        let text = |key| browser::remembered(key).unwrap_or_default();
+        let prefs = Self {
+            theme: RwSignal::new(theme),
+            language: RwSignal::new(first_language()),
+            is_utc: RwSignal::new(text(ZONE) == UTC),
+            layout: RwSignal::new(Layout::parse(&text(COLUMNS))),
+            views: RwSignal::new(saved::parse(&text(VIEWS))),
+        };
+        effect(move || apply_theme(prefs.theme.get()));
+        effect(move || format::set_utc(prefs.is_utc.get()));
+        effect(move || apply_language(prefs.language.get()));
         prefs
     }
 
     pub fn choose_theme(self, theme: Theme) {
         browser::remember(THEME, theme.name());
         self.theme.set(theme);
+    }
+
+    pub fn toggle_utc(self) {
+        let is_utc = !self.is_utc.get_untracked();
+        browser::remember(ZONE, is_utc.then_some(UTC));
+        self.is_utc.set(is_utc);
+    }
+
+    /// Changes the columns and remembers them.
+    pub fn arrange(self, change: impl FnOnce(&mut Layout)) {
+        self.layout.update(change);
+        let text = self.layout.get_untracked().to_text();
+        browser::remember(COLUMNS, Some(text.as_str()).filter(|text| !text.is_empty()));
+    }
+
+    /// Changes the views saved by name and remembers them.
+    pub fn change_views(self, change: impl FnOnce(&mut Vec<SavedView>)) {
+        self.views.update(change);
+        let text = saved::to_text(&self.views.get_untracked());
+        browser::remember(VIEWS, Some(text.as_str()).filter(|text| !text.is_empty()));
     }
 
     pub fn choose_language(self, language: &str) {

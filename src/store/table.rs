@@ -6,24 +6,29 @@
 
 mod ask;
 mod counts;
+mod facets;
+mod walk;
 
 use std::ops::Range;
 use std::time::Duration;
 
 use leptos::prelude::{
-    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, StoredValue, TimeoutHandle, Update,
-    UpdateValue, WithValue, set_interval, set_timeout_with_handle,
+    Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, StoredValue, TimeoutHandle, Update, UpdateValue,
+    WithValue, set_interval, set_timeout_with_handle,
 };
 use rollcall_model::ConnectionEvent;
 use rollcall_model::query::{Filter, SortKey};
 
 use super::{ApiState, Clock, Session, StatusStore, ViewStore};
 use crate::api::Abort;
+use crate::boxed::{effect, effect_with_first};
 use crate::browser;
 use crate::monitor::Backoff;
 use crate::window::{Row, Touched, Window};
 
 pub use counts::Counts;
+pub use facets::Facet;
+pub use walk::{Page, Walk};
 
 /// No two questions start within this time, unless the reader asks for something else.
 const THROTTLE_MS: i64 = 500;
@@ -113,7 +118,7 @@ impl Table {
     }
 
     pub(super) fn start(self) {
-        Effect::new(move || {
+        effect(move || {
             let Some((filter, sort)) = self.asked.get() else { return };
             self.inner.update_value(|inner| {
                 inner.window.ask(filter, sort);
@@ -128,9 +133,9 @@ impl Table {
         });
         // When the server loses or regains its own feed, every state may have become stale or fresh.
         let feed_lost = Memo::new(move |_| self.status.with(|status| status.feed_lost).flatten());
-        Effect::new(move |first: Option<()>| {
+        effect_with_first(move |is_first| {
             feed_lost.get();
-            if first.is_some() {
+            if !is_first {
                 self.want_counts();
                 self.refresh();
             }

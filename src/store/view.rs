@@ -30,6 +30,17 @@ impl ViewStore {
         self.view.get_untracked()
     }
 
+    /// The whole address of a view, to be given to somebody.
+    #[must_use]
+    pub fn address_of(self, view: &View) -> String {
+        let location = web_sys::window().map(|window| window.location());
+        let part = |read: fn(&web_sys::Location) -> Result<String, wasm_bindgen::JsValue>| {
+            location.as_ref().and_then(|location| read(location).ok()).unwrap_or_default()
+        };
+        let query = view.to_query_string();
+        format!("{}{}?{query}", part(web_sys::Location::origin), part(web_sys::Location::pathname))
+    }
+
     /// Changes the view as a step that the reader can go back from.
     pub fn change(self, change: impl FnOnce(&mut View)) {
         self.write(change, false);

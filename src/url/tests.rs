@@ -42,14 +42,20 @@ prop_compose! {
         client in proptest::option::of(texts()),
         log in ranges(),
         shows_demo in any::<bool>(),
+        excluded in vec(texts(), 0..3),
+        least in proptest::option::of(1_u32..64),
+        columns in proptest::sample::subsequence(Field::ALL.to_vec(), 0..5),
     ) -> View {
-        let mut view = View { client, log, shows_demo, ..View::default() };
+        let columns = Some(columns).filter(|columns| !columns.is_empty());
+        let mut view = View { client, log, shows_demo, columns, ..View::default() };
         view.set_search(&search.unwrap_or_default());
         let unique = |mut list: Vec<String>| { list.sort(); list.dedup(); list };
         view.set_values(Field::DeviceType, unique(types));
         view.set_values(Field::ConnectionStatus, status.into_iter().map(str::to_owned).collect());
         view.set_values(Field::MqttReasonCode, unique(codes.iter().map(u8::to_string).collect()));
         view.set_stale(stale);
+        view.set_choice(Field::DeviceType, true, unique(excluded));
+        view.set_least(least);
         view.set_range(Field::LastConnectTime, ranges[0]);
         view.set_range(Field::LastDisconnectTime, ranges[1]);
         view.set_range(Field::LastActivityTime, ranges[2]);
@@ -105,4 +111,23 @@ fn what_is_not_understood_is_left_out() {
     let view = View::from_query_string("nonsense=1&connectionStatus=asleep&search=pump&_sort=nothing&=&&x");
     assert_eq!(view.search(), "pump");
     assert_eq!(view.filter.terms.len(), 1);
+}
+
+#[test]
+fn a_filter_can_include_and_exclude_values_of_one_field_at_once() {
+    let mut view = View::from_query_string("deviceType=pump&deviceType!=demo&minRecentConnects=6");
+    assert_eq!(view.choice(Field::DeviceType, false), ["pump"]);
+    assert_eq!(view.choice(Field::DeviceType, true), ["demo"]);
+    assert_eq!(view.least(), Some(6));
+    view.set_choice(Field::DeviceType, false, Vec::new());
+    view.set_least(None);
+    assert_eq!(view.to_query_string(), "deviceType!=demo");
+}
+
+#[test]
+fn a_link_can_name_the_columns() {
+    let view = View::from_query_string("columns=id,nonsense,reason,id");
+    assert_eq!(view.columns, Some(vec![Field::Id, Field::Reason]));
+    assert_eq!(view.to_query_string(), "columns=id,reason");
+    assert_eq!(View::from_query_string("columns=nonsense").columns, None);
 }

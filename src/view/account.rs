@@ -1,5 +1,6 @@
 //! Who is signed in, in the top line, and the way out. Absent with a server that knows no sessions.
 
+use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, say};
 use leptos::html;
 use leptos::prelude::*;
@@ -50,7 +51,7 @@ fn AccountMenu(who: Who) -> impl IntoView {
         <div class="account">
             <button type="button" class="plain" data-testid="account" node_ref=button title=title aria-label=title
                 aria-haspopup="dialog" aria-expanded=live(move || is_open.get().to_string())
-                class:open=flag(move || is_open.get()) on:click=move |_| is_open.update(|open| *open = !*open)>
+                class:open=flag(move || is_open.get()) on:click=then(move |_| is_open.update(|open| *open = !*open))>
                 <svg aria-hidden="true" viewBox="0 0 16 16" width="16" height="16">
                     <circle cx="8" cy="5" r="3"></circle><path d="M2 15a6 6 0 0 1 12 0z"></path>
                 </svg>
@@ -69,7 +70,7 @@ fn Menu(
 ) -> impl IntoView {
     let session = stores().session;
     let menu = NodeRef::<html::Div>::new();
-    Effect::new(move || {
+    effect(move || {
         if let Some(menu) = menu.get() {
             let _ = menu.focus();
         }
@@ -97,13 +98,13 @@ fn Menu(
     };
     view! {
         <div class="popover" role="dialog" tabindex="-1" aria-label=say(t::account) node_ref=menu
-            on:keydown=close_on_escape>
+            on:keydown=then(close_on_escape)>
             <p class="signed-in-as">
                 {name.map(|name| view! { <b><bdi>{name}</bdi></b> })}
                 <span>{live(move || t::account_role(&role_name(&role)))}</span>
             </p>
             {stuck}
-            <button type="button" data-testid="sign-out" on:click=move |_| session.sign_out()>{say(t::sign_out)}</button>
+            <button type="button" data-testid="sign-out" on:click=then(move |_| session.sign_out())>{say(t::sign_out)}</button>
         </div>
     }
 }

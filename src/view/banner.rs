@@ -1,5 +1,6 @@
 //! One line above the table when something is wrong: the server cannot be reached, or its own feed is lost.
 
+use crate::boxed::{dynamic, then};
 use crate::view::live::{live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
@@ -12,27 +13,27 @@ use crate::{format, text};
 #[component]
 pub fn Banner() -> impl IntoView {
     let stores = stores();
-    let failure = move || match stores.table.api.get() {
+    let failure = dynamic(move || match stores.table.api.get() {
         ApiState::Failed { problem, last_good_ms, retry_at_ms } => Some(view! {
             <Failure problem=problem last_good_ms=last_good_ms retry_at_ms=retry_at_ms/>
         }),
         _ => None,
-    };
-    let feed_lost = move || {
+    });
+    let feed_lost = dynamic(move || {
         let lost = stores.status.with(|status| status.feed_lost).flatten()?;
         let time = format::moment_exact(lost, stores.clock.exact());
-        Some(view! { <p class="banner warning" role="alert">{t::broker_lost(&time)}</p> }.into_any())
-    };
-    let lost_events = move || {
+        Some(view! { <p class="banner warning" role="alert">{t::broker_lost(&time)}</p> })
+    });
+    let lost_events = dynamic(move || {
         let count = stores.status.with(|status| status.lost_events).filter(|count| *count > 0)?;
         Some(view! { <p class="banner warning">{t::events_lost(count)}</p> })
-    };
-    let journal = move || {
+    });
+    let journal = dynamic(move || {
         let problem = stores.status.with(|status| status.journal_error.clone()).flatten()?;
         Some(
             view! { <p class="banner warning" role="alert">{t::journal_error(&text::limited(&problem, 300))}</p> },
         )
-    };
+    });
     view! { <div class="banners">{failure}{feed_lost}{lost_events}{journal}</div> }
 }
 
@@ -62,7 +63,7 @@ fn Failure(problem: Problem, last_good_ms: Option<i64>, retry_at_ms: i64) -> imp
     view! {
         <p class="banner failure" data-testid="failure">
             <span role="alert">{live(move || name_of(&problem))}" "{showing}</span>" "{retry}" "
-            <button class="plain" type="button" on:click=move |_| stores.table.retry()>{say(t::retry_now)}</button>
+            <button class="plain" type="button" on:click=then(move |_| stores.table.retry())>{say(t::retry_now)}</button>
         </p>
     }
 }

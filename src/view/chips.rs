@@ -1,10 +1,13 @@
-//! The filters that are in force, each with a button that removes it. Also used where nothing matches.
+//! The filters that are in force: each can be edited and removed. Also used where nothing matches.
 
-use crate::view::live::say;
+use crate::boxed::{dynamic, then};
+use crate::view::live::{live, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Term, Test};
 
+use super::filters::{can_edit, name_of_value};
 use super::range::name_of;
+use super::ui::{Popup, ui};
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
@@ -16,19 +19,39 @@ use crate::words;
 #[must_use]
 pub fn name_of_term(term: &Term) -> String {
     let field = words::field(term.field);
-    let span = |range: Range| t::chip(&field, &name_of(range).unwrap_or_default());
+    let named = |value: &str| if term.negated { t::chip_not(&field, value) } else { t::chip(&field, value) };
+    let span = |range: Range| named(&name_of(range).unwrap_or_default());
     match &term.test {
         Test::AnyOf(values) => {
-            let names = values.iter().map(|value| words::value(term.field, value));
-            let all = names.reduce(|a, b| t::or(&a, &b)).unwrap_or_default();
-            if term.negated { t::chip_not(&field, &all) } else { t::chip(&field, &all) }
+            let names = values.iter().map(|value| name_of_value(term.field, value));
+            named(&names.reduce(|a, b| t::or(&a, &b)).unwrap_or_default())
         }
         Test::After(times) => span(Range { after: times.first().copied(), before: None }),
         Test::Before(times) => span(Range { after: None, before: times.first().copied() }),
-        Test::Contains(texts) => t::chip_search(&text::limited(texts.first().map_or("", String::as_str), 40)),
+        Test::Contains(texts) => {
+            let text = text::limited(texts.first().map_or("", String::as_str), 40);
+            if term.negated { t::chip_search_not(&text) } else { t::chip_search(&text) }
+        }
         Test::Present(present) if *present != term.negated => t::chip_stale(),
         Test::Present(_) => t::chip_fresh(),
-        Test::AtLeast(least) => t::chip_at_least(&field, &format::number(u64::from(*least))),
+        Test::AtLeast(least) => named(&t::at_least(&format::number(u64::from(*least)))),
+    }
+}
+
+/// What the filters say that are one to a reader: a range has up to two ends.
+fn name_of_terms(terms: &[Term]) -> String {
+    let mut range = Range::default();
+    for term in terms.iter().filter(|term| !term.negated) {
+        match &term.test {
+            Test::After(times) => range.after = times.first().copied(),
+            Test::Before(times) => range.before = times.first().copied(),
+            _ => {}
+        }
+    }
+    match (terms, name_of(range)) {
+        ([first, _, ..], Some(name)) => t::chip(&words::field(first.field), &name),
+        ([first, ..], _) => name_of_term(first),
+        ([], _) => String::new(),
     }
 }
 
@@ -41,16 +64,6 @@ pub fn remove(view: &mut View, term: &Term) {
     }
 }
 
-/// Whether the filter bar has a control of its own for the filter, which shows it already.
-fn has_control(term: &Term) -> bool {
-    let is_ranged =
-        matches!(term.field, Field::LastConnectTime | Field::LastDisconnectTime | Field::LastActivityTime);
-    let is_chosen = matches!(term.field, Field::ConnectionStatus | Field::DisconnectInitiator)
-        && matches!(&term.test, Test::AnyOf(values) if values.len() == 1);
-    let is_other = matches!(term.field, Field::Id | Field::StaleSince);
-    !term.negated && (is_ranged || is_chosen || is_other)
-}
-
 /// The filters in force.
 #[must_use]
 pub fn terms_in_force() -> Vec<Term> {
@@ -59,32 +72,88 @@ pub fn terms_in_force() -> Vec<Term> {
     stores.view.with(|view| view.effective_filter(hides_demo).terms)
 }
 
+/// What makes a filter the same filter while its values change.
+type Key = (Field, bool, u8);
+
+fn key_of(term: &Term) -> Key {
+    let test = match term.test {
+        // One range, whatever ends it has.
+        Test::After(_) | Test::Before(_) => 1,
+        Test::Contains(_) => 3,
+        _ => 0,
+    };
+    (term.field, term.negated, test)
+}
+
 #[component]
 pub fn Chips() -> impl IntoView {
-    let view = stores().view;
-    let chip = move |term: Term| {
-        let name = name_of_term(&term);
-        let label = t::chip_remove(&name);
-        let class = if has_control(&term) { "chip has-control" } else { "chip" };
-        view! {
-            <button class=class type="button" data-testid="chip" title=label.clone() aria-label=label
-                on:click=move |_| view.change(|view| remove(view, &term))>
-                <bdi>{name}</bdi>" "<span aria-hidden="true">"✕"</span>
-            </button>
-        }
+    let stores = stores();
+    let terms = Memo::new(move |_| {
+        let is_shown = stores.view.with(|view| view.effective_filter(stores.status.hides_demo()).terms);
+        // The search box says what is searched for.
+        is_shown.into_iter().filter(|term| key_of(term) != (Field::Id, false, 3)).collect::<Vec<_>>()
+    });
+    let keys = move || {
+        let mut keys: Vec<Key> = terms.with(|terms| terms.iter().map(key_of).collect());
+        // Both ends of a range are one filter to a reader.
+        let mut seen = std::collections::HashSet::new();
+        keys.retain(|key| seen.insert(*key));
+        keys
     };
-    let clear = move || {
-        let count = view.with(|view| view.filter.terms.len());
+    let of = move |key: Key| {
+        terms.with(|terms| terms.iter().filter(|term| key_of(term) == key).cloned().collect::<Vec<_>>())
+    };
+    let clear = dynamic(move || {
+        let count = stores.view.with(|view| view.filter.terms.len());
         (count > 1).then(|| {
             view! {
-                <button class="plain" type="button"
-                    on:click=move |_| view.change(|view| view.filter = rollcall_model::query::Filter::default())>
+                <button class="plain" type="button" data-testid="clear-all"
+                    on:click=then(move |_| stores.view.change(|view| view.filter = rollcall_model::query::Filter::default()))>
                     {say(t::clear_all)}
                 </button>
             }
         })
+    });
+    view! {
+        <div class="chips">
+            <For each=keys key=|key| *key let:key>{chip(key, Signal::derive(move || of(key)))}</For>
+            {clear}
+        </div>
+    }
+}
+
+fn chip(key: Key, terms: Signal<Vec<Term>>) -> AnyView {
+    let (stores, ui) = (stores(), ui());
+    let (field, negated, _) = key;
+    let name = live(move || terms.with(|terms| name_of_terms(terms)));
+    let label = live(move || t::chip_remove(&name.get()));
+    let remove_it = move |_| {
+        let terms = terms.get_untracked();
+        stores.view.change(|view| terms.iter().for_each(|term| remove(view, term)));
+        ui.focus_grid();
+    };
+    let popup = Popup::Filter(field, negated);
+    // A filter that is no part of the view (it hides the demo), or that no menu knows, can only be removed.
+    let is_own =
+        untrack(|| stores.view.with(|view| view.filter.terms.iter().any(|term| key_of(term) == key)));
+    let is_time = key.2 == 1;
+    let text = if is_own && can_edit(field) && !(negated && is_time) {
+        let test_id = format!("chip-{field}");
+        view! {
+            <button type="button" class="chip-name" data-testid=test_id data-opens=popup.name() aria-haspopup="dialog"
+                on:click=then(move |_| ui.open(popup))><bdi>{name}</bdi></button>
+        }
+        .into_any()
+    } else {
+        view! { <bdi class="chip-name">{name}</bdi> }.into_any()
     };
     view! {
-        <div class="chips">{move || terms_in_force().into_iter().map(chip).collect_view()}{clear}</div>
+        <span class="chip" data-testid="chip">
+            {text}
+            <button type="button" class="chip-remove" title=label aria-label=label on:click=then(remove_it)>
+                <span aria-hidden="true">"✕"</span>
+            </button>
+        </span>
     }
+    .into_any()
 }

@@ -1,5 +1,6 @@
 //! What stands in place of rows when there are none: nothing matches, or nobody has connected yet.
 
+use crate::boxed::then;
 use crate::view::live::{live, say};
 use leptos::prelude::*;
 
@@ -37,7 +38,7 @@ fn NoMatch() -> impl IntoView {
         let button = |term: rollcall_model::query::Term| {
             let name = name_of_term(&term);
             view! {
-                <button class="chip" type="button" on:click=move |_| stores.view.change(|view| remove(view, &term))>
+                <button class="chip" type="button" on:click=then(move |_| stores.view.change(|view| remove(view, &term)))>
                     <bdi>{name}</bdi>" "<span aria-hidden="true">"✕"</span>
                 </button>
             }
@@ -103,7 +104,7 @@ pub fn Copy(text: impl Fn() -> String + 'static) -> impl IntoView {
         leptos::prelude::set_timeout(calm, std::time::Duration::from_secs(2));
     };
     view! {
-        <button type="button" on:click=copy>
+        <button type="button" on:click=then(copy)>
             {live(move || if is_copied.get() { t::copied() } else { t::copy() })}
         </button>
     }

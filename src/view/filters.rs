@@ -1,37 +1,78 @@
-//! The filter bar: search, status, who ended it, and the three times. On a phone it folds into a sheet.
+//! The filter bar (search, the filters in force, the buttons that open menus) and the menus of filters.
 
-use crate::view::live::{flag, live, say};
+use crate::boxed::{effect, then};
+use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
-use rollcall_model::query::Field;
+use rollcall_model::query::{Field, Query, Test};
 
 use super::chips::Chips;
-use super::range::RangePicker;
-use super::select::Choice;
-use super::ui::ui;
+use super::parts::{Choice, button, either, opener};
+use super::range::RangeForm;
+use super::ui::{Popup, Ui, ui};
 use crate::i18n::t;
-use crate::store::stores;
-use crate::words;
+use crate::store::{Facet, Stores, stores};
+use crate::words::{self, Cause};
+
+/// How a field can be filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// One of the values that there are; whether other values can be typed in, and whether they are counted.
+    Values {
+        can_type: bool,
+        has_counts: bool,
+    },
+    /// A span of time; whether it can have an end.
+    Times {
+        has_before: bool,
+    },
+    /// A least number.
+    Least,
+    Stale,
+}
+
+const CLOSED: Kind = Kind::Values { can_type: false, has_counts: true };
+const OPEN: Kind = Kind::Values { can_type: true, has_counts: true };
+
+/// Every filter of the contract except the search for ids, which has its own box.
+const FILTERS: [(Field, Kind); 16] = [
+    (Field::ConnectionStatus, CLOSED),
+    (Field::DisconnectInitiator, CLOSED),
+    (Field::MqttReasonCode, OPEN),
+    (Field::CloseCode, OPEN),
+    (Field::LastConnectTime, Kind::Times { has_before: true }),
+    (Field::LastDisconnectTime, Kind::Times { has_before: true }),
+    (Field::LastActivityTime, Kind::Times { has_before: true }),
+    (Field::LastActivityEvent, CLOSED),
+    (Field::LastRefusedTime, Kind::Times { has_before: false }),
+    (Field::RecentConnects, Kind::Least),
+    (Field::StaleSince, Kind::Stale),
+    (Field::Certainty, CLOSED),
+    (Field::DeviceType, OPEN),
+    // There are as many as devices: nobody wants them counted.
+    (Field::DeviceId, Kind::Values { can_type: true, has_counts: false }),
+    (Field::ClientType, CLOSED),
+    (Field::MqttConnectProtocol, CLOSED),
+];
+
+/// Whether a filter on the field can be edited in a menu.
+#[must_use]
+pub fn can_edit(field: Field) -> bool {
+    FILTERS.iter().any(|(other, _)| *other == field)
+}
 
 #[component]
 pub fn Filters() -> impl IntoView {
-    let (stores, ui) = (stores(), ui());
-    let active = move || stores.view.with(|view| view.filter.terms.len());
-    let toggle = move |_| ui.has_sheet.update(|open| *open = !*open);
     view! {
-        <section class="filters" class:unfolded=flag(move || ui.has_sheet.get()) aria-label=say(t::filters)>
+        <section class="filters" aria-label=say(t::filters)>
             <Search/>
-            <button class="fold" type="button" aria-expanded=live(move || ui.has_sheet.get().to_string()) on:click=toggle>
-                {live(move || if ui.has_sheet.get() { t::filters_done() } else { t::filters() })}
-                {move || (active() > 0).then(|| view! { <b class="badge">{active()}</b> })}
-            </button>
-            <div class="sheet">
-                <Status/>
-                <EndedBy/>
-                <TimeRange field=Field::LastConnectTime test_id="range-connect"/>
-                <TimeRange field=Field::LastDisconnectTime test_id="range-disconnect"/>
-                <TimeRange field=Field::LastActivityTime test_id="range-activity"/>
-            </div>
             <Chips/>
+            {opener("add", Popup::Filters, live(t::filter_add))}
+            <span class="grow"></span>
+            <div class="menus">
+                {opener("plain", Popup::Sort, live(t::sort_button))}
+                {opener("plain for-table", Popup::Columns, live(t::columns_button))}
+                {opener("plain", Popup::Views, live(t::views_button))}
+            </div>
         </section>
     }
 }
@@ -58,68 +99,257 @@ fn Search() -> impl IntoView {
     view! {
         <input class="search" type="search" data-testid="search" autocomplete="off" spellcheck="false"
             placeholder=say(t::search_hint) aria-label=say(t::search_label) node_ref=ui.search
-            prop:value=text on:input=search on:keydown=leave/>
+            prop:value=text on:input=then(search) on:keydown=then(leave)/>
     }
 }
 
-/// Connected, disconnected or stale: the last is another parameter, but the same question to a reader.
-#[component]
-fn Status() -> impl IntoView {
-    const STALE: &str = "stale";
+/// The list of filters.
+pub fn choose(ui: Ui) -> AnyView {
+    let item = |(field, _): (Field, Kind)| {
+        let open = Callback::new(move |()| ui.open(Popup::Filter(field, false)));
+        button("item", format!("add-{field}"), live(move || words::field(field)), open)
+    };
+    view! { <div class="items">{FILTERS.map(item).into_iter().collect_view()}</div> }.into_any()
+}
+
+/// One filter; every change is in force at once.
+pub fn edit(field: Field, negated: bool, ui: Ui) -> AnyView {
     let view = stores().view;
-    let chosen = Signal::derive(move || {
-        view.with(|view| match (view.values(Field::ConnectionStatus), view.stale()) {
-            ([status], _) => status.clone(),
-            (_, Some(true)) => STALE.to_owned(),
-            _ => String::new(),
-        })
-    });
-    let choose = move |value: String| {
-        view.change(|view| {
-            let is_stale = value == STALE;
-            view.set_stale(is_stale.then_some(true));
-            let status = Some(value).filter(|value| !value.is_empty() && !is_stale);
-            view.set_values(Field::ConnectionStatus, status.into_iter().collect());
+    let kind = FILTERS.iter().find(|(other, _)| *other == field).map(|(_, kind)| *kind);
+    let form = match kind {
+        None => return ().into_any(),
+        Some(Kind::Values { can_type, has_counts }) => values(field, negated, can_type, has_counts, ui),
+        Some(Kind::Times { has_before }) => RangeForm {
+            range: Signal::derive(move || view.with(|view| view.range(field))),
+            offers: [true, has_before],
+            unlimited: say(t::any_time),
+            act: Callback::new(move |range| view.change(|view| view.set_range(field, range))),
+        }
+        .view(),
+        Some(Kind::Least) => least(),
+        Some(Kind::Stale) => stale(),
+    };
+    // A range has a button of its own that matters more.
+    let class = if matches!(kind, Some(Kind::Times { .. })) { "" } else { "primary" };
+    let done = button(class, "filter-done", live(t::done), Callback::new(move |()| ui.close()));
+    view! { <div class="stack">{form}{done}</div> }.into_any()
+}
+
+/// How often a menu that is open asks for its counts again.
+const COUNTS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+/// More options than this are found by typing.
+const MOST_OPTIONS: usize = 100;
+
+/// A field with a list of values, one of which it must or must not have.
+#[derive(Clone, Copy)]
+struct Values {
+    field: Field,
+    negated: bool,
+    stores: Stores,
+    facet: Facet,
+    /// What narrows the options.
+    typed: RwSignal<String>,
+}
+
+/// The options of a field with a list of values, each with its count.
+fn values(field: Field, negated: bool, can_type: bool, has_counts: bool, ui: Ui) -> AnyView {
+    let this =
+        Values { field, negated, stores: stores(), facet: RwSignal::new(None), typed: RwSignal::default() };
+    if has_counts {
+        this.count();
+    }
+    let options = this.options();
+    let turn = move |excludes: bool| {
+        this.stores.view.change(|view| {
+            let values = view.choice(field, negated).to_vec();
+            view.set_choice(field, negated, Vec::new());
+            view.set_choice(field, excludes, values);
         });
+        ui.open(Popup::Filter(field, excludes));
     };
-    let options = vec![
-        ("", Signal::derive(t::any)),
-        ("connected", Signal::derive(t::status_connected)),
-        ("disconnected", Signal::derive(t::status_disconnected)),
-        (STALE, Signal::derive(t::status_stale)),
-    ];
-    let label = Signal::derive(|| words::field(Field::ConnectionStatus));
-    view! { <Choice label=label test_id="filter-status" options=options chosen=chosen on_choose=choose/> }
+    let kind = either(
+        [t::filter_is, t::filter_is_not],
+        ["filter-is", "filter-is-not"],
+        flag(move || negated),
+        Callback::new(turn),
+    );
+    let add = move |value: String| {
+        if !this.stores.view.get_untracked().choice(field, negated).contains(&value) {
+            this.toggle(&value);
+        }
+    };
+    let input = can_type.then(|| type_in(field, this.typed, Callback::new(add)));
+    view! {
+        {kind}{input}
+        <div class="options" role="group" aria-label=live(move || words::field(field))>
+            <For each=move || options.get() key=String::clone let:value>{this.option(value)}</For>
+        </div>
+    }
+    .into_any()
 }
 
-#[component]
-fn EndedBy() -> impl IntoView {
-    let view = stores().view;
-    let chosen = Signal::derive(move || {
-        view.with(|view| match view.values(Field::DisconnectInitiator) {
-            [one] => one.clone(),
-            _ => String::new(),
+impl Values {
+    /// Asks for the counts, now, when the question changes, and again and again while the menu is open.
+    fn count(self) {
+        let Self { field, stores, facet, .. } = self;
+        effect(move || {
+            stores.table.asked.with(|_| ());
+            stores.table.ask_facet(field, facet);
+        });
+        let again = move || stores.table.ask_facet(field, facet);
+        let interval = set_interval_with_handle(again, COUNTS_EVERY).ok();
+        on_cleanup(move || {
+            if let Some(interval) = interval {
+                interval.clear();
+            }
+        });
+    }
+
+    /// The values there can be, those that there are, and those chosen although nothing has them now.
+    fn options(self) -> Memo<Vec<String>> {
+        let Self { field, negated, stores, facet, typed } = self;
+        let closed: Vec<String> = field.closed_list().into_iter().flatten().map(str::to_owned).collect();
+        Memo::new(move |_| {
+            let mut all = closed.clone();
+            let counted = facet.get().into_iter().flatten().map(|(value, _)| value);
+            let chosen = stores.view.with(|view| view.choice(field, negated).to_vec());
+            for value in counted.chain(chosen) {
+                if !all.contains(&value) {
+                    all.push(value);
+                }
+            }
+            let wanted = typed.get().to_lowercase();
+            all.retain(|value| {
+                wanted.is_empty()
+                    || value.to_lowercase().contains(&wanted)
+                    || name_of_value(field, value).to_lowercase().contains(&wanted)
+            });
+            all.truncate(MOST_OPTIONS);
+            all
         })
-    });
-    let choose = move |value: String| {
-        let values = Some(value).filter(|value| !value.is_empty()).into_iter().collect();
-        view.change(|view| view.set_values(Field::DisconnectInitiator, values));
-    };
-    let options = vec![
-        ("", Signal::derive(t::any)),
-        ("client", Signal::derive(t::initiator_client)),
-        ("server", Signal::derive(t::initiator_server)),
-        ("network", Signal::derive(t::initiator_network)),
-    ];
-    let label = Signal::derive(|| words::field(Field::DisconnectInitiator));
-    view! { <Choice label=label test_id="filter-ended-by" options=options chosen=chosen on_choose=choose/> }
+    }
+
+    fn option(self, value: String) -> AnyView {
+        let Self { field, negated, stores, facet, .. } = self;
+        let (name, counted, chosen) = (value.clone(), value.clone(), value.clone());
+        let count = move || {
+            facet.with(|facet| {
+                let counts = facet.as_ref()?;
+                Some(counts.iter().find(|(other, _)| *other == counted).map_or(0, |(_, count)| *count))
+            })
+        };
+        let choice = Choice {
+            group: "",
+            test_id: format!("option-{value}"),
+            label: live(move || name_of_value(field, &name)),
+            more: maybe(move || count().map(crate::format::number)),
+            is_on: flag(move || stores.view.with(|view| view.choice(field, negated).contains(&chosen))),
+            act: Callback::new(move |()| self.toggle(&value)),
+        };
+        choice.view()
+    }
+
+    fn toggle(self, value: &str) {
+        let Self { field, negated, .. } = self;
+        self.stores.view.change(|view| {
+            let mut values = view.choice(field, negated).to_vec();
+            match values.iter().position(|other| other == value) {
+                Some(at) => drop(values.remove(at)),
+                None => values.push(value.to_owned()),
+            }
+            view.set_choice(field, negated, values);
+        });
+    }
 }
 
-#[component]
-fn TimeRange(field: Field, test_id: &'static str) -> impl IntoView {
+/// Narrows the options while typing; Enter takes what was typed as a value.
+fn type_in(field: Field, typed: RwSignal<String>, take: Callback<String>) -> AnyView {
+    let is_bad = RwSignal::new(false);
+    let enter = move |event: leptos::ev::KeyboardEvent| {
+        let text = typed.get_untracked();
+        if event.key() != "Enter" || text.is_empty() {
+            return;
+        }
+        event.prevent_default();
+        // The contract says what is a value, and how it is written.
+        let parsed = Query::parse([(field.name(), text.as_str())]).ok();
+        let values =
+            parsed.into_iter().flat_map(|query| query.filter.terms).find_map(|term| match term.test {
+                Test::AnyOf(values) => Some(values),
+                _ => None,
+            });
+        is_bad.set(values.is_none());
+        if let Some(values) = values {
+            typed.set(String::new());
+            values.into_iter().for_each(|value| take.run(value));
+        }
+    };
+    view! {
+        <input type="text" data-testid="filter-type" autocomplete="off" spellcheck="false"
+            placeholder=say(t::filter_type_hint) aria-label=say(t::filter_type_hint) aria-invalid=live(move || is_bad.get().to_string())
+            prop:value=typed on:input=then(move |event| { is_bad.set(false); typed.set(event_target_value(&event)); }) on:keydown=then(enter)/>
+        <p class="note failure" role="alert" hidden=flag(move || !is_bad.get())>{say(t::filter_bad_value)}</p>
+    }
+    .into_any()
+}
+
+/// What a value is called: codes by what they mean, and by number.
+#[must_use]
+pub fn name_of_value(field: Field, value: &str) -> String {
+    let cause = match field {
+        Field::MqttReasonCode => Cause { mqtt: value.parse().ok(), ..Cause::default() },
+        Field::CloseCode => Cause { close: value.parse().ok(), ..Cause::default() },
+        _ => return words::value(field, value),
+    };
+    match cause.codes() {
+        Some(code) => t::value_with_code(&cause.short(), &code),
+        None => words::value(field, value),
+    }
+}
+
+/// Some usual numbers, and any other.
+fn least() -> AnyView {
     let view = stores().view;
-    let range = Signal::derive(move || view.with(|view| view.range(field)));
-    let label = Signal::derive(move || words::field(field));
-    let choose = move |range| view.change(|view| view.set_range(field, range));
-    view! { <RangePicker label=label test_id=test_id range=range on_choose=choose unlimited=say(t::any_time)/> }
+    let set = move |least: Option<u32>| view.change(|view| view.set_least(least));
+    let now = move || view.with(crate::url::View::least);
+    let preset = |number: u32| {
+        view! {
+            <button type="button" data-testid=format!("least-{number}") class:chosen=flag(move || now() == Some(number))
+                on:click=then(move |_| set(Some(number)))>{live(move || t::at_least(&crate::format::number(u64::from(number))))}</button>
+        }
+    };
+    let typed =
+        move |event: leptos::ev::Event| set(event_target_value(&event).parse().ok().filter(|n| *n > 0));
+    view! {
+        <div class="presets" role="group" aria-label=say(t::field_recent_connects)>{[3, 6, 20].map(preset).into_iter().collect_view()}</div>
+        <label class="field">{say(t::least_label)}
+            <input type="number" min="1" max="64" data-testid="least" prop:value=live(move || now().map(|n| n.to_string()).unwrap_or_default())
+                on:change=then(typed)/>
+        </label>
+    }
+    .into_any()
+}
+
+fn stale() -> AnyView {
+    let stores = stores();
+    let choice = |wanted: Option<bool>, test_id: &str, label: fn() -> String| {
+        let count = move || if wanted == Some(true) { stores.table.counts.get().stale } else { None };
+        let choice = Choice {
+            group: "stale",
+            test_id: test_id.to_owned(),
+            label: live(label),
+            more: maybe(move || count().map(crate::format::number)),
+            is_on: flag(move || stores.view.with(|view| view.stale() == wanted)),
+            act: Callback::new(move |()| stores.view.change(|view| view.set_stale(wanted))),
+        };
+        choice.view()
+    };
+    view! {
+        <div class="options">
+            {choice(None, "stale-any", t::any)}
+            {choice(Some(true), "stale-true", t::chip_stale)}
+            {choice(Some(false), "stale-false", t::chip_fresh)}
+        </div>
+    }
+    .into_any()
 }

@@ -1,15 +1,19 @@
-//! The bottom line of the table: how many clients, where in them, what came meanwhile; and what a screen reader is
-//! told of it.
+//! The bottom line of the table: how many clients, where in them, what came meanwhile, what is selected; and what a
+//! screen reader is told of it.
 
 use std::time::Duration;
 
-use crate::view::live::maybe;
+use crate::boxed::{dynamic, effect, then};
+use crate::view::live::{flag, live, maybe};
 use leptos::prelude::*;
 
-use super::ui::{Command, ui};
+use super::banner::name_of;
+use super::parts::{button, opener};
+use super::select::{MAX_SELECTED, Progress};
+use super::ui::{Command, Popup, ui};
 use crate::format;
 use crate::i18n::t;
-use crate::store::stores;
+use crate::store::{Stage, stores};
 use crate::window::Window;
 
 /// A live region that speaks more often is a nuisance.
@@ -27,24 +31,70 @@ pub fn Footer() -> impl IntoView {
         let row = ui.top_row.get();
         (row > 1).then(|| t::position(&format::number(row)))
     });
-    let arrived = move || {
+    let arrived = dynamic(move || {
         let count = ui.arrived.get();
         (count > 0).then(|| {
             view! {
-                <button class="plain arrived" type="button" on:click=move |_| ui.command(Command::First)>
+                <button class="plain arrived" type="button" on:click=then(move |_| ui.command(Command::First, false))>
                     {t::new_above(count)}
                 </button>
             }
         })
-    };
+    });
+    let export = live(move || match stores.export.stage.get() {
+        Stage::Running { done, total: Some(total) } if total > 0 => {
+            t::exporting(&format::number((done * 100 / total).min(100)))
+        }
+        Stage::Running { done, .. } => t::export_so_far(&format::number(done)),
+        Stage::Failed { .. } => t::export_stopped(),
+        Stage::Done(_) | Stage::Idle => t::export_button(),
+    });
     view! {
         <footer class="bottom">
             <span data-testid="total">{total}</span>
             <span class="position">{position}</span>
             {arrived}
+            {selected()}
+            <span class="grow"></span>
+            {opener("plain", Popup::Export, export)}
             <Announcer/>
         </footer>
     }
+}
+
+/// How many are selected, and what can be done with them.
+fn selected() -> AnyView {
+    let (stores, selection) = (stores(), ui().selection);
+    let is_copied = RwSignal::new(false);
+    effect(move || {
+        selection.with(|_| ());
+        is_copied.set(false);
+    });
+    let text = live(move || match selection.progress.get() {
+        Progress::None => t::selected(selection.count()),
+        Progress::Reading(done, total) => t::selecting(&format::number(done), &format::number(total)),
+        Progress::Failed(problem) => name_of(&problem),
+    });
+    let rest = Memo::new(move |_| {
+        stores.table.revision.track();
+        let total = stores.table.read(Window::total);
+        total.filter(|total| *total > selection.count() && *total <= MAX_SELECTED)
+    });
+    let is_shown = Memo::new(move |_| {
+        selection.count() > 0 || selection.progress.with(|progress| *progress != Progress::None)
+    });
+    let all = live(move || t::select_all(rest.get().unwrap_or_default()));
+    let copy = live(move || if is_copied.get() { t::copied() } else { t::copy_ids() });
+    let act = |act: fn(super::select::Selection)| Callback::new(move |()| act(selection));
+    view! {
+        <span class="selected" hidden=flag(move || !is_shown.get())>
+            <b data-testid="selected" role="status">{text}</b>
+            {button("plain", "copy-ids", copy, Callback::new(move |()| is_copied.set(selection.copy())))}
+            <span hidden=flag(move || rest.get().is_none())>{button("plain", "select-all", all, act(|s| s.select_all()))}</span>
+            {button("plain", "select-none", live(t::select_none), act(|s| s.clear()))}
+        </span>
+    }
+    .into_any()
 }
 
 #[component]

@@ -6,19 +6,23 @@
 mod heads;
 mod scroller;
 
+use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
+use rollcall_model::query::Field;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, PointerEvent};
+use web_sys::{Element, MouseEvent, PointerEvent};
 
+use super::cells;
 use super::empty::Empty;
-use super::row::{RowView, Slot};
+use super::row::{Frame, RowView, Slot};
 use super::ui::{Active, Command, Ui, ui};
 use crate::i18n::t;
 use crate::store::{Stores, stores};
-use crate::{format, text};
 use scroller::Scroller;
+
+pub use heads::starts_descending;
 
 #[component]
 pub fn Grid() -> impl IntoView {
@@ -26,23 +30,31 @@ pub fn Grid() -> impl IntoView {
     let scroller = Scroller::new(ui.grid);
     scroller.follow(stores.table, ui);
     paint_slots(scroller);
-    ui.on_command(std::rc::Rc::new(move |command| obey(command, scroller, stores, ui)));
+    ui.on_command(std::rc::Rc::new(move |command, extends| obey(command, extends, scroller, stores, ui)));
+    let frame = frame(scroller, stores, ui);
+    let click = Callback::new(move |(index, event)| clicked(index, &event, stores, ui));
 
-    let row_count = live(move || (scroller.len.get() + 1).to_string());
+    // A reader of screens is told when the number of rows is not known.
+    let row_count = live(move || {
+        let is_known = stores.table.read(|window| window.total().is_some());
+        let len = scroller.len.get();
+        if is_known { (len + 1).to_string() } else { "-1".to_owned() }
+    });
+    let column_count = live(move || (frame.columns.with(Vec::len) + 1).to_string());
     let active_row = maybe(move || ui.active.get().map(|active| scroller.slot_id(active.index)));
     let height = live(move || format!("{}px", scroller.map.get().content_px() as i64));
     let is_busy = live(move || stores.table.is_outdated.get().to_string());
     view! {
         <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=say(t::grid_label)
-            aria-rowcount=row_count aria-activedescendant=active_row aria-busy=is_busy
+            aria-rowcount=row_count aria-colcount=column_count aria-multiselectable="true"
+            aria-activedescendant=active_row aria-busy=is_busy
             class:is-outdated=flag(move || stores.table.is_outdated.get())
-            on:scroll=move |_| scroller.on_scroll()
-            on:pointerover=|event| explain(&event)>
-            <heads::Heads/>
+            on:scroll=then(move |_| scroller.on_scroll())
+            on:pointerover=then(move |event| explain(&event, stores))>
+            <heads::Heads frame=frame/>
             <div class="rows" role="rowgroup" style:height=height>
                 <For each=move || 0..scroller.slot_count.get() key=|at| *at let:at>
-                    <RowView of=scroller.slot(at) id=Scroller::id_of_slot(at) origin=scroller.origin
-                        row_px=scroller.row_px on_open=move |index| open(index, stores, ui)/>
+                    <RowView of=scroller.slot(at) id=Scroller::id_of_slot(at) frame=frame on_click=click/>
                 </For>
             </div>
         </div>
@@ -50,11 +62,47 @@ pub fn Grid() -> impl IntoView {
     }
 }
 
+/// What all rows share: which columns, and where they are. The grid element is told how wide each is.
+fn frame(scroller: Scroller, stores: Stores, ui: Ui) -> Frame {
+    let columns = Memo::new(move |_| {
+        let layout = stores.layout();
+        layout.shown(scroller.view_width_px.get(), scroller.is_narrow())
+    });
+    let tracks = Memo::new(move |_| columns.with(|columns| stores.layout().tracks(columns)));
+    effect(move || {
+        let (tracks, least_px) = tracks.get();
+        if let Some(grid) = ui.grid.get() {
+            let style = web_sys::HtmlElement::style(&grid);
+            // Both are well-formed, so that nothing is refused.
+            let _ = style.set_property("--columns", &tracks);
+            let _ = style.set_property("--least", &format!("{least_px}px"));
+        }
+    });
+    Frame { columns, origin: scroller.origin, row_px: scroller.row_px }
+}
+
+/// A click opens the client; on the check box, or with a key that selects elsewhere too, it selects.
+fn clicked(index: u64, event: &MouseEvent, stores: Stores, ui: Ui) {
+    let Some(row) = stores.table.row(index) else { return };
+    let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
+    let is_check = target.is_some_and(|element| element.closest(".c-check").ok().flatten().is_some());
+    if event.shift_key() {
+        let from = ui.active.get_untracked().map_or(index, |active| active.index);
+        ui.selection.anchor_at(from);
+        ui.selection.extend_to(index);
+    } else if is_check || event.ctrl_key() || event.meta_key() {
+        ui.selection.toggle(index, &row.doc.id);
+    } else {
+        return open(index, stores, ui);
+    }
+    ui.active.set(Some(Active { index, id: Some(row.doc.id.clone()) }));
+}
+
 /// Fills the slots whenever the window, the position or the active row changed; each slot repaints only if its
 /// content did.
 fn paint_slots(scroller: Scroller) {
     let (stores, ui) = (stores(), ui());
-    Effect::new(move || {
+    effect(move || {
         stores.table.revision.get();
         let opened = stores.view.with(|view| view.client.clone());
         let (map, position, count) = (scroller.map.get(), scroller.position.get(), scroller.slot_count.get());
@@ -73,6 +121,9 @@ fn paint_slots(scroller: Scroller) {
                 is_shown: index < map.rows,
                 is_active: active == Some(index),
                 is_open,
+                is_selected: row
+                    .as_ref()
+                    .is_some_and(|row| ui.selection.with(|selected| selected.contains(&row.doc.id))),
                 glow: row.as_ref().and_then(|row| row.change).filter(|change| glows(change.at, now)),
                 row,
             };
@@ -91,7 +142,7 @@ fn glows(at: Timestamp, now: Timestamp) -> bool {
     now.millis() - at.millis() < GLOW_MS
 }
 
-fn obey(command: Command, scroller: Scroller, stores: Stores, ui: Ui) {
+fn obey(command: Command, extends: bool, scroller: Scroller, stores: Stores, ui: Ui) {
     let len = scroller.len.get_untracked();
     if len == 0 {
         return;
@@ -100,7 +151,13 @@ fn obey(command: Command, scroller: Scroller, stores: Stores, ui: Ui) {
     let from = ui.active.get_untracked().map(|active| active.index);
     let target = match (command, from) {
         (Command::Open, Some(index)) => return open(index, stores, ui),
-        (Command::Open, None) => return,
+        (Command::Select, Some(index)) => {
+            if let Some(row) = stores.table.row(index) {
+                ui.selection.toggle(index, &row.doc.id);
+            }
+            return;
+        }
+        (Command::Open | Command::Select, None) => return,
         (Command::First, _) => 0,
         (Command::Last, _) => len - 1,
         // Before the first movement the first row in view is the active one.
@@ -111,6 +168,10 @@ fn obey(command: Command, scroller: Scroller, stores: Stores, ui: Ui) {
     let index = target.min(len - 1);
     let id = stores.table.row(index).map(|row| row.doc.id.clone());
     ui.active.set(Some(Active { index, id }));
+    if extends {
+        ui.selection.anchor_at(from.unwrap_or(index));
+        ui.selection.extend_to(index);
+    }
     scroller.reveal(index);
     ui.focus_grid();
     // With the panel open the keyboard walks through the clients.
@@ -126,17 +187,21 @@ fn open(index: u64, stores: Stores, ui: Ui) {
     stores.view.change(|view| view.client = Some(row.doc.id.clone()));
 }
 
-/// Writes the tooltip of what the pointer is on: exact times in both zones, whole ids. Not before it is asked for:
-/// formatting every time in the table for nobody would be half of the work.
-fn explain(event: &PointerEvent) {
+/// Writes the tooltip of what the pointer is on. Not before it is asked for: formatting every time in the table for
+/// nobody would be half of the work.
+fn explain(event: &PointerEvent, stores: Stores) {
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
-    let Some(cell) = target.and_then(|element| element.closest("[data-ms], [data-id]").ok().flatten()) else {
-        return;
-    };
-    let time = cell.get_attribute("data-ms").and_then(|ms| ms.parse().ok()).map(Timestamp::from_millis);
-    let title = match time {
-        Some(time) => format::exact(time),
-        None => text::limited(&cell.get_attribute("data-id").unwrap_or_default(), 1_000),
-    };
-    let _ = cell.set_attribute("title", &title);
+    let find = |selector: &str| target.as_ref().and_then(|element| element.closest(selector).ok().flatten());
+    let (Some(cell), Some(row)) = (find("[role=gridcell]"), find(".row")) else { return };
+    let class = cell.class_name();
+    let field = class.split(' ').find_map(|name| Field::from_name(name.strip_prefix("c-")?));
+    let id = row.get_attribute("data-client-id");
+    let doc = id.and_then(|id| {
+        let index = stores.table.read(|window| window.index_of(&id))?;
+        stores.table.row(index).map(|row| row.doc)
+    });
+    if let Some(text) = field.zip(doc).and_then(|(field, doc)| cells::tooltip(field, &doc)) {
+        // It can only fail for a malformed name.
+        let _ = cell.set_attribute("title", &text);
+    }
 }

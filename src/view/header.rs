@@ -1,10 +1,12 @@
 //! The top line: whose fleet, whether what is shown is live, and the reader's settings.
 
+use crate::boxed::then;
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 
 use super::account::Account;
-use super::ui::ui;
+use super::range::zone_label;
+use super::ui::{Popup, ui};
 use crate::browser::wall_ms;
 use crate::format;
 use crate::i18n::{LANGUAGES, t};
@@ -16,19 +18,21 @@ use rollcall_model::Timestamp;
 pub fn Header() -> impl IntoView {
     let (stores, ui) = (stores(), ui());
     let org = live(move || stores.status.with(|status| status.org.clone()).unwrap_or_default());
-    let zone = live(move || t::zone_title(&format::time_zone()));
+    let zone = live(move || t::zone_title(&zone_label()));
     view! {
         <header class="top">
-            <strong class="brand">{say(t::page_title)}</strong>
+            <h1 class="brand">{say(t::page_title)}</h1>
             <span class="org">{org}</span>
             <span class="grow"></span>
             <ApiIndicator/>
             <FeedIndicator/>
-            <span class="zone" title=zone>{live(|| t::zone_label(&format::time_zone()))}</span>
+            <button class="plain zone" type="button" data-testid="zone" title=zone on:click=then(move |_| stores.prefs.toggle_utc())>
+                {live(zone_label)}
+            </button>
             <Language/>
             <ThemeButton/>
             <button class="icon for-keyboard" type="button" title=say(t::help_button) aria-label=say(t::help_button)
-                on:click=move |_| ui.has_help.set(true)>
+                data-opens="help" aria-haspopup="dialog" on:click=then(move |_| ui.open(Popup::Help))>
                 <span aria-hidden="true">"?"</span>
             </button>
             <Account/>
@@ -91,7 +95,7 @@ fn FeedIndicator() -> impl IntoView {
         <span class="indicator" data-testid="indicator-monitor" data-state=state title=say(t::feed_title)>
             <i class="lamp" aria-hidden="true"></i><span class="since">{since}</span>{text}
         </span>
-        <button class="icon" type="button" title=pause aria-label=pause on:click=move |_| feed.toggle_pause()>
+        <button class="icon" type="button" title=pause aria-label=pause on:click=then(move |_| feed.toggle_pause())>
             <span aria-hidden="true">{sign}</span>
         </button>
     }
@@ -110,7 +114,7 @@ pub fn Language() -> impl IntoView {
     (LANGUAGES.len() > 1).then(|| {
         view! {
             <select class="language" aria-label=say(t::language)
-                on:change=move |event| prefs.choose_language(&event_target_value(&event))>
+                on:change=then(move |event| prefs.choose_language(&event_target_value(&event)))>
                 {languages()}
             </select>
         }
@@ -132,7 +136,7 @@ pub fn ThemeButton() -> impl IntoView {
     });
     view! {
         <button class="icon" type="button" title=theme aria-label=theme
-            on:click=move |_| prefs.choose_theme(prefs.theme.get().next())>
+            on:click=then(move |_| prefs.choose_theme(prefs.theme.get().next()))>
             <span aria-hidden="true">{sign}</span>
         </button>
     }

@@ -1,45 +1,38 @@
-//! The list of keys, as a dialog.
+//! The list of keys. It is the same table that the keyboard listener is written against: see `keys`.
 
-use crate::view::live::say;
-use leptos::html;
 use leptos::prelude::*;
 
-use super::ui::Ui;
+use super::live::say;
 use crate::i18n::t;
 
-#[component]
-pub fn Help(ui: Ui) -> impl IntoView {
-    let dialog = NodeRef::<html::Dialog>::new();
-    Effect::new(move || {
-        let is_open = ui.is_help_open();
-        let Some(dialog) = dialog.get_untracked() else { return };
-        if is_open && !dialog.open() {
-            // It can only fail for a dialog that is no longer in the page.
-            let _ = dialog.show_modal();
-        } else if !is_open && dialog.open() {
-            dialog.close();
-        }
-    });
-    type Name = fn() -> String;
-    let keys: [(&str, Name); 8] = [
-        ("/", t::help_search),
-        ("j k ↑ ↓", t::help_move),
-        ("PgUp PgDn", t::help_page),
-        ("Home End", t::help_ends),
-        ("Enter", t::help_open),
-        ("Esc", t::help_close),
-        ("p", t::help_pause),
-        ("?", t::help_help),
-    ];
-    let rows = keys.map(|(names, what)| {
+type Name = fn() -> String;
+
+/// The keys and what they do.
+const KEYS: [(&str, Name); 18] = [
+    ("/", t::help_search),
+    ("j k ↑ ↓", t::help_move),
+    ("PgUp PgDn", t::help_page),
+    ("Home End", t::help_ends),
+    ("Enter", t::help_open),
+    ("Space", t::help_select),
+    ("Shift+↑ Shift+↓", t::help_extend),
+    ("Ctrl+A", t::help_select_loaded),
+    ("Ctrl+C", t::help_copy),
+    ("Esc", t::help_close),
+    ("f", t::help_filter),
+    ("s", t::help_sort),
+    ("c", t::help_columns),
+    ("Shift+← Shift+→", t::help_resize),
+    ("v", t::help_views),
+    ("e", t::help_export),
+    ("p", t::help_pause),
+    ("?", t::help_help),
+];
+
+pub fn help() -> AnyView {
+    let rows = KEYS.map(|(names, what)| {
         let names = names.split(' ').map(|name| view! { <kbd>{name}</kbd>" " }).collect_view();
-        view! { <div><dt>{names}</dt><dd>{what}</dd></div> }
+        view! { <div><dt>{names}</dt><dd>{say(what)}</dd></div> }
     });
-    view! {
-        <dialog class="help" node_ref=dialog aria-label=say(t::help_title) on:close=move |_| ui.has_help.set(false)>
-            <h2>{say(t::help_title)}</h2>
-            <dl>{rows.into_iter().collect_view()}</dl>
-            <button type="button" on:click=move |_| ui.has_help.set(false)>{say(t::close)}</button>
-        </dialog>
-    }
+    view! { <dl class="keys">{rows.into_iter().collect_view()}</dl> }.into_any()
 }

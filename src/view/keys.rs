@@ -1,22 +1,22 @@
-//! The keyboard: one listener for the page, on top of what fields and buttons do by themselves.
+//! The keyboard: one listener for the page, on top of what fields, buttons and dialogs do by themselves. What a reader
+//! is told of it is in `help`.
 
 use leptos::ev;
-use leptos::prelude::{GetUntracked, Set, window_event_listener};
+use leptos::prelude::{GetUntracked, window_event_listener};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, KeyboardEvent};
 
-use super::ui::{Command, Ui, ui};
+use super::ui::{Command, Popup, Ui, ui};
 use crate::store::{Stores, stores};
 
 pub fn listen() {
     let (stores, ui) = (stores(), ui());
     window_event_listener(ev::keydown, move |event| {
-        // The sign-in page has no keys of its own.
+        // The sign-in page has no keys of its own, and a dialog is the browser's.
         if !stores.session.is_in()
-            || event.ctrl_key()
-            || event.meta_key()
             || event.alt_key()
             || event.default_prevented()
+            || ui.popup.get_untracked().is_some()
         {
             return;
         }
@@ -33,46 +33,77 @@ fn handle(event: &KeyboardEvent, stores: Stores, ui: Ui) -> bool {
         target.as_ref().is_some_and(|element| element.closest(selector).ok().flatten().is_some())
     };
     let key = event.key();
-    if key == "Escape" {
-        return escape(target.as_ref(), is_in("input, select, textarea"), stores, ui);
+    if event.ctrl_key() || event.meta_key() {
+        return is_in(".grid") && with_control(&key, ui);
     }
-    if ui.has_help.get_untracked() || is_in("input, select, textarea") {
+    let is_in_field = is_in("input:not([type=checkbox]), select, textarea");
+    if key == "Escape" {
+        return escape(target.as_ref(), is_in_field, stores, ui);
+    }
+    if is_in_field {
         return false;
     }
     match key.as_str() {
         "/" => ui.focus_search(),
-        "?" => ui.has_help.set(true),
+        "?" => ui.open(Popup::Help),
+        "f" => ui.open(Popup::Filters),
+        "s" => ui.open(Popup::Sort),
+        "c" => ui.open(Popup::Columns),
+        "v" => ui.open(Popup::Views),
+        "e" => ui.open(Popup::Export),
         "p" => stores.feed.toggle_pause(),
-        "j" => ui.command(Command::Rows(1)),
-        "k" => ui.command(Command::Rows(-1)),
+        "j" => ui.command(Command::Rows(1), false),
+        "k" => ui.command(Command::Rows(-1), false),
         // The rest belongs to what has the focus, when that is not the table.
-        _ if is_in("button, a, aside, summary") => return false,
-        "ArrowDown" => ui.command(Command::Rows(1)),
-        "ArrowUp" => ui.command(Command::Rows(-1)),
-        "PageDown" => ui.command(Command::Pages(1)),
-        "PageUp" => ui.command(Command::Pages(-1)),
-        "Home" => ui.command(Command::First),
-        "End" => ui.command(Command::Last),
-        "Enter" => ui.command(Command::Open),
+        _ if is_in("button, a, aside, summary, input") => return false,
+        _ => return move_active(&key, event.shift_key(), ui),
+    }
+    true
+}
+
+fn move_active(key: &str, extends: bool, ui: Ui) -> bool {
+    let command = match key {
+        "ArrowDown" => Command::Rows(1),
+        "ArrowUp" => Command::Rows(-1),
+        "PageDown" => Command::Pages(1),
+        "PageUp" => Command::Pages(-1),
+        "Home" => Command::First,
+        "End" => Command::Last,
+        "Enter" => Command::Open,
+        " " => Command::Select,
+        _ => return false,
+    };
+    ui.command(command, extends && !matches!(command, Command::Open | Command::Select));
+    true
+}
+
+fn with_control(key: &str, ui: Ui) -> bool {
+    match key {
+        "a" => ui.selection.select_held(),
+        // Without a selection the browser copies what is marked.
+        "c" if !ui.selection.is_empty() && !has_marked_text() => return ui.selection.copy(),
         _ => return false,
     }
     true
 }
 
+fn has_marked_text() -> bool {
+    let marked = web_sys::window().and_then(|window| window.get_selection().ok().flatten());
+    marked.is_some_and(|selection| !selection.is_collapsed())
+}
+
 /// Closes the uppermost thing that is open.
 fn escape(target: Option<&Element>, is_in_field: bool, stores: Stores, ui: Ui) -> bool {
-    if ui.has_help.get_untracked() {
-        ui.has_help.set(false);
-    } else if is_in_field {
+    if is_in_field {
         if let Some(field) = target.and_then(|element| element.dyn_ref::<HtmlElement>()) {
             let _ = field.blur();
         }
         ui.focus_grid();
-    } else if ui.has_sheet.get_untracked() {
-        ui.has_sheet.set(false);
     } else if stores.view.get_untracked().client.is_some() {
         stores.view.change(|view| view.client = None);
         ui.focus_grid();
+    } else if !ui.selection.is_empty() {
+        ui.selection.clear();
     } else {
         return false;
     }

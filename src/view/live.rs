@@ -14,17 +14,26 @@ pub fn say(text: fn() -> String) -> fn() -> String {
 /// A text that follows what it is made of.
 #[must_use]
 pub fn live(text: impl Fn() -> String + Send + Sync + 'static) -> Signal<String> {
-    Signal::derive(text)
+    fn make(text: Box<dyn Fn() -> String + Send + Sync>) -> Signal<String> {
+        Signal::derive(text)
+    }
+    make(Box::new(text))
 }
 
 /// A text that may be absent; an absent attribute is not written.
 #[must_use]
 pub fn maybe(text: impl Fn() -> Option<String> + Send + Sync + 'static) -> Signal<Option<String>> {
-    Signal::derive(text)
+    fn make(text: Box<dyn Fn() -> Option<String> + Send + Sync>) -> Signal<Option<String>> {
+        Signal::derive(text)
+    }
+    make(Box::new(text))
 }
 
 /// Whether a class or a boolean attribute applies.
 #[must_use]
 pub fn flag(is_so: impl Fn() -> bool + Send + Sync + 'static) -> Signal<bool> {
-    Signal::derive(is_so)
+    fn make(is_so: Box<dyn Fn() -> bool + Send + Sync>) -> Signal<bool> {
+        Signal::derive(is_so)
+    }
+    make(Box::new(is_so))
 }

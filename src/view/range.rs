@@ -1,12 +1,15 @@
-//! The picker of a span of time: presets, "not since", and from – to in local time.
+//! The picker of a span of time: presets, "not since", and from – to in the zone that times are told in. The form is
+//! part of the menu of filters, too.
 
 use leptos::html;
 use leptos::prelude::*;
 use rollcall_model::time::{TimeExpr, TimeUnit};
 use wasm_bindgen::JsCast;
 
+use crate::boxed::{dynamic, effect, then};
 use crate::format;
 use crate::i18n::t;
+use crate::store::stores;
 use crate::url::Range;
 use crate::view::live::{flag, live, say};
 
@@ -71,16 +74,17 @@ pub fn RangePicker(
         close();
         on_choose(range);
     };
-    let menu = move || {
+    let menu = dynamic(move || {
         is_open.get().then(|| {
-            view! { <Menu label=label range=range not_since=not_since unlimited=unlimited on_choose=choose on_close=close/> }
+            let form = RangeForm { range, offers: [true, not_since], unlimited, act: Callback::new(choose) };
+            view! { <Menu label=label form=form on_close=close/> }
         })
-    };
+    });
     view! {
         <div class="range" class:open=flag(move || is_open.get())>
             <button type="button" class="choice" class:chosen=flag(move || range.get() != Range::default())
                 data-testid=test_id node_ref=button aria-haspopup="dialog"
-                aria-expanded=live(move || is_open.get().to_string()) on:click=move |_| is_open.update(|open| *open = !*open)>
+                aria-expanded=live(move || is_open.get().to_string()) on:click=then(move |_| is_open.update(|open| *open = !*open))>
                 <span class="label">{label}</span><span class="value">{name}</span><span aria-hidden="true">"▾"</span>
             </button>
             {menu}
@@ -88,20 +92,26 @@ pub fn RangePicker(
     }
 }
 
-/// The presets, and two times of day.
+/// What a span of time is chosen with.
+#[derive(Clone, Copy)]
+pub struct RangeForm {
+    pub range: Signal<Range>,
+    /// Whether times since, and times before which something last happened, can be chosen.
+    pub offers: [bool; 2],
+    /// What no limit is called.
+    pub unlimited: fn() -> String,
+    pub act: Callback<Range>,
+}
+
+/// The form in a popover of its own.
 #[component]
 fn Menu(
     label: Signal<String>,
-    range: Signal<Range>,
-    not_since: bool,
-    unlimited: fn() -> String,
-    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
+    form: RangeForm,
     on_close: impl Fn() + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let menu = NodeRef::<html::Div>::new();
     close_on_leave(menu, on_close);
-    let after: fn(TimeExpr) -> Range = |time| Range { after: Some(time), before: None };
-    let before: fn(TimeExpr) -> Range = |time| Range { after: None, before: Some(time) };
     let title = live(move || t::custom_title(&label.get()));
     let close_on_escape = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "Escape" {
@@ -110,23 +120,15 @@ fn Menu(
         }
     };
     view! {
-        <div class="popover" role="dialog" tabindex="-1" aria-label=title node_ref=menu on:keydown=close_on_escape>
-            <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
-                on:click=move |_| on_choose(Range::default())>{unlimited}</button>
-            <p>{say(t::within)}</p>
-            <Presets range=range make=after on_choose=on_choose/>
-            {not_since.then(|| view! {
-                <p>{say(t::not_since)}</p>
-                <Presets range=range make=before on_choose=on_choose/>
-            })}
-            <FromTo range=range on_choose=on_choose/>
+        <div class="popover" role="dialog" tabindex="-1" aria-label=title node_ref=menu on:keydown=then(close_on_escape)>
+            {form.view()}
         </div>
     }
 }
 
 /// Takes the focus, and closes when it goes elsewhere.
 fn close_on_leave(menu: NodeRef<html::Div>, on_close: impl Fn() + Copy + Send + Sync + 'static) {
-    Effect::new(move || {
+    effect(move || {
         if let Some(menu) = menu.get() {
             let _ = menu.focus();
         }
@@ -142,20 +144,96 @@ fn close_on_leave(menu: NodeRef<html::Div>, on_close: impl Fn() + Copy + Send + 
     on_cleanup(move || handle.remove());
 }
 
-#[component]
-fn Presets(
-    range: Signal<Range>,
-    make: fn(TimeExpr) -> Range,
-    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
-) -> impl IntoView {
-    let preset = move |(amount, unit): (u32, TimeUnit)| {
-        let this = make(TimeExpr::Ago { amount, unit });
+impl RangeForm {
+    /// The presets, and two times of day.
+    pub fn view(self) -> AnyView {
+        let Self { range, offers: [has_since, has_before], unlimited, act } = self;
+        let since =
+            has_since.then(|| self.presets(t::within, |time| Range { after: Some(time), before: None }));
+        let before =
+            has_before.then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
         view! {
-            <button type="button" data-preset=value_of(this) class:chosen=flag(move || range.get() == this)
-                on:click=move |_| on_choose(this)>{live(move || format::amount(amount, unit))}</button>
+            <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
+                on:click=then(move |_| act.run(Range::default()))>{unlimited}</button>
+            {since}{before}
+            {self.two_times()}
         }
-    };
-    view! { <div class="presets">{PRESETS.map(preset).into_iter().collect_view()}</div> }
+        .into_any()
+    }
+
+    fn presets(self, title: fn() -> String, make: fn(TimeExpr) -> Range) -> AnyView {
+        let Self { range, act, .. } = self;
+        let preset = move |(amount, unit): (u32, TimeUnit)| {
+            let this = make(TimeExpr::Ago { amount, unit });
+            let is_chosen = flag(move || range.get() == this);
+            view! {
+                <button type="button" data-preset=value_of(this) class:chosen=is_chosen
+                    aria-pressed=live(move || is_chosen.get().to_string())
+                    on:click=then(move |_| act.run(this))>{live(move || format::amount(amount, unit))}</button>
+            }
+        };
+        view! {
+            <p>{say(title)}</p>
+            <div class="presets" role="group" aria-label=say(title)>{PRESETS.map(preset).into_iter().collect_view()}</div>
+        }
+        .into_any()
+    }
+
+    /// Two times of day, and below them what the range is in both zones.
+    fn two_times(self) -> AnyView {
+        let Self { range, offers: [_, has_before], act, .. } = self;
+        let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
+        let value = |time: Option<TimeExpr>| match time {
+            Some(TimeExpr::At(time)) => format::to_local_input(time),
+            _ => String::new(),
+        };
+        let read = |input: NodeRef<html::Input>| {
+            let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
+            format::from_local_input(&text).map(TimeExpr::At)
+        };
+        let submit = move |event: leptos::ev::SubmitEvent| {
+            event.prevent_default();
+            act.run(Range { after: read(from), before: read(to) });
+        };
+        let end = has_before.then(|| {
+            view! {
+                <label>{say(t::to)}<input type="datetime-local" name="to" node_ref=to
+                    prop:value=live(move || value(range.get().before))/></label>
+            }
+        });
+        view! {
+            <form on:submit=then(submit)>
+                <label>{say(t::from)}<input type="datetime-local" name="from" node_ref=from
+                    prop:value=live(move || value(range.get().after))/></label>
+                {end}
+                <p class="hint">{live(zone_label)}</p>
+                <button type="submit" class="primary">{say(t::apply)}</button>
+            </form>
+            {both_zones(range)}
+        }
+        .into_any()
+    }
+}
+
+/// The zone that times are told and read in.
+#[must_use]
+pub fn zone_label() -> String {
+    if format::is_utc() { "UTC".to_owned() } else { t::zone_label(&format::time_zone()) }
+}
+
+/// The ends of a range, exactly, in local time and in UTC.
+fn both_zones(range: Signal<Range>) -> AnyView {
+    let clock = stores().clock;
+    let ends = dynamic(move || {
+        let now = clock.now();
+        let ends = [(t::from as fn() -> String, range.get().after), (t::to, range.get().before)];
+        let end = |(name, time): (fn() -> String, Option<TimeExpr>)| {
+            let text = format::exact(time?.resolve(now));
+            Some(view! { <div><dt>{name}</dt><dd>{text}</dd></div> })
+        };
+        ends.into_iter().filter_map(end).collect_view()
+    });
+    view! { <dl class="both">{ends}</dl> }.into_any()
 }
 
 /// How tests and style sheets name a preset: `now-15m`, or `before now-15m` for "not since".
@@ -164,32 +242,5 @@ fn value_of(range: Range) -> String {
         (Some(after), None) => after.to_string(),
         (None, Some(before)) => format!("before {before}"),
         _ => String::new(),
-    }
-}
-
-/// Two times of day, local time.
-#[component]
-fn FromTo(range: Signal<Range>, on_choose: impl Fn(Range) + Copy + Send + Sync + 'static) -> impl IntoView {
-    let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
-    let value = |time: Option<TimeExpr>| match time {
-        Some(TimeExpr::At(time)) => format::to_local_input(time),
-        _ => String::new(),
-    };
-    let now = range.get_untracked();
-    let read = |input: NodeRef<html::Input>| {
-        let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
-        format::from_local_input(&text).map(TimeExpr::At)
-    };
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        on_choose(Range { after: read(from), before: read(to) });
-    };
-    view! {
-        <form on:submit=submit>
-            <label>{say(t::from)}<input type="datetime-local" node_ref=from value=value(now.after)/></label>
-            <label>{say(t::to)}<input type="datetime-local" node_ref=to value=value(now.before)/></label>
-            <p class="hint">{live(|| t::zone_label(&format::time_zone()))}</p>
-            <button type="submit" class="primary">{say(t::apply)}</button>
-        </form>
     }
 }

@@ -1,16 +1,26 @@
-//! One row slot: shows whatever row it is given, cell by cell, and is recycled while scrolling.
+//! One row slot: shows whatever row it is given and is recycled while scrolling.
+//!
+//! The cells are written directly, not by the renderer: one effect for each slot compares what is on screen with what
+//! should be and writes only what differs, whatever columns are chosen. What a cell says is in `cells`.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use leptos::html;
 use leptos::prelude::*;
-use rollcall_model::{Certainty, StateDoc, Timestamp};
+use rollcall_model::StateDoc;
+use rollcall_model::query::Field;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement, HtmlInputElement, MouseEvent};
 
-use super::icons::mark_of;
-use super::live::{flag, live, maybe};
+use super::cells::{self, Part, ago_of, content, glow_of};
 use super::ui::ui;
+use crate::boxed::{effect, then};
 use crate::i18n::t;
-use crate::store::stores;
+use crate::store::{Clock, stores};
+use crate::text;
 use crate::window::{Change, Row};
-use crate::words::{self, Cause};
-use crate::{format, text};
 
 /// What a slot shows.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,161 +32,261 @@ pub struct Slot {
     pub is_shown: bool,
     pub is_active: bool,
     pub is_open: bool,
+    pub is_selected: bool,
     pub glow: Option<Change>,
 }
 
-impl Slot {
-    fn doc(&self) -> Option<&StateDoc> {
-        self.row.as_ref().map(|row| &*row.doc)
-    }
+/// What the rows of a table share.
+#[derive(Clone, Copy)]
+pub struct Frame {
+    pub columns: Memo<Vec<Field>>,
+    /// Where row 0 would be painted, in pixels.
+    pub origin: Memo<f64>,
+    pub row_px: Memo<f64>,
 }
 
 #[component]
 pub fn RowView(
     #[prop(name = "of")] slot: RwSignal<Slot>,
     id: String,
-    origin: Memo<f64>,
-    row_px: Memo<f64>,
-    on_open: impl Fn(u64) + Copy + 'static,
+    frame: Frame,
+    on_click: Callback<(u64, MouseEvent)>,
 ) -> impl IntoView {
-    // One signal for each attribute; each is asked again when the slot changes and writes only what differs.
-    let doc = move |read: fn(&StateDoc) -> Option<String>| {
-        maybe(move || slot.with(|slot| slot.doc().and_then(read)))
-    };
-    let is = move |read: fn(&Slot) -> bool| flag(move || slot.with(read));
-    let hook =
-        maybe(move || slot.with(|slot| (slot.row.is_some() && slot.is_shown).then(|| "row".to_owned())));
-    let offset = live(move || {
-        let index = slot.with(|slot| slot.index) as f64;
-        // Whole pixels: text stays sharp, and the program needs no code that writes fractions.
-        format!("translateY({}px)", (origin.get() + index * row_px.get()).round() as i64)
+    let row = NodeRef::<html::Div>::new();
+    let painter: Rc<RefCell<Option<Painter>>> = Rc::default();
+    let (clock, ui) = (stores().clock, ui());
+    let ticking = Rc::clone(&painter);
+    effect(move || {
+        let Some(element) = row.get() else { return };
+        let columns = frame.columns.get();
+        let offset_px = frame.origin.get() + slot.with(|slot| slot.index) as f64 * frame.row_px.get();
+        let mut painter = painter.borrow_mut();
+        let painter = painter.get_or_insert_with(|| Painter::new(element.unchecked_into()));
+        painter.arrange(&columns);
+        painter.place(offset_px);
+        slot.with(|slot| painter.paint(slot, clock));
     });
-    let row_index = live(move || (slot.with(|slot| slot.index) + 2).to_string());
-    let is_selected = live(move || slot.with(|slot| slot.is_active).to_string());
-    let ui = ui();
-    let activate = move |_| {
-        on_open(slot.with_untracked(|slot| slot.index));
+    // How long ago something was changes without the row.
+    effect(move || {
+        let now = clock.now();
+        if let Some(painter) = ticking.borrow_mut().as_mut() {
+            painter.tick(now);
+        }
+    });
+    let click = move |event: MouseEvent| {
+        on_click.run((slot.with_untracked(|slot| slot.index), event));
         ui.focus_grid();
     };
-    view! {
-        <div id=id class="row" role="row" aria-rowindex=row_index
-            aria-selected=is_selected
-            data-testid=hook
-            data-client-id=doc(|doc| Some(doc.id.clone()))
-            data-status=doc(|doc| Some(doc.connection_status.as_str().to_owned()))
-            data-initiator=doc(|doc| doc.disconnect_initiator.map(|who| who.as_str().to_owned()))
-            class:active=is(|slot| slot.is_active)
-            class:open=is(|slot| slot.is_open)
-            class:leaving=is(|slot| slot.row.as_ref().is_some_and(|row| row.is_leaving))
-            class:skeleton=is(|slot| slot.row.is_none())
-            class:stale=is(|slot| slot.doc().is_some_and(|doc| doc.stale_since.is_some()))
-            hidden=is(|slot| !slot.is_shown)
-            style:transform=offset
-            on:click=activate>
-            <Identity of=slot/>
-            <Times of=slot/>
-            <End of=slot/>
-        </div>
+    view! { <div id=id class="row" role="row" hidden node_ref=row on:click=then(click)></div> }
+}
+
+/// A row element and what was last written into it.
+struct Painter {
+    row: HtmlElement,
+    check: Option<HtmlInputElement>,
+    columns: Vec<Field>,
+    cells: Vec<Cell>,
+    shown: Option<Slot>,
+    language: usize,
+    offset_px: i64,
+}
+
+struct Cell {
+    element: Element,
+    parts: [(Element, Part); 3],
+    glow: u8,
+}
+
+impl Painter {
+    fn new(row: HtmlElement) -> Self {
+        Self {
+            row,
+            check: None,
+            columns: Vec::new(),
+            cells: Vec::new(),
+            shown: None,
+            language: 0,
+            offset_px: i64::MIN,
+        }
+    }
+
+    /// Makes one cell for each column, if the columns changed.
+    fn arrange(&mut self, columns: &[Field]) {
+        if self.columns == columns && self.check.is_some() {
+            return;
+        }
+        self.row.set_text_content(None);
+        let Some(document) = self.row.owner_document() else { return };
+        let make = |tag: &str, class: &str| {
+            let element = document.create_element(tag).ok()?;
+            element.set_class_name(class);
+            Some(element)
+        };
+        let cell = |at: usize, class: &str| {
+            let cell = make("div", class)?;
+            put(&cell, "role", Some("gridcell"));
+            put(&cell, "aria-colindex", Some(&(at + 1).to_string()));
+            let _ = self.row.append_child(&cell);
+            Some(cell)
+        };
+        let check: Option<HtmlInputElement> = cell(0, "cell c-check").and_then(|cell| {
+            let input = make("input", "")?;
+            put(&input, "type", Some("checkbox"));
+            put(&input, "tabindex", Some("-1"));
+            let _ = cell.append_child(&input);
+            input.dyn_into().ok()
+        });
+        let cells = columns.iter().enumerate().filter_map(|(at, field)| {
+            let element = cell(at + 1, &cells::class_of(*field))?;
+            let part = || {
+                let part = make("span", "")?;
+                let _ = element.append_child(&part);
+                Some((part, Part::default()))
+            };
+            let parts = [part()?, part()?, part()?];
+            Some(Cell { element, parts, glow: 0 })
+        });
+        self.cells = cells.collect();
+        self.check = check;
+        self.columns = columns.to_vec();
+        self.shown = None;
+    }
+
+    fn place(&mut self, offset_px: f64) {
+        // Whole pixels: text stays sharp, and the program needs no code that writes fractions.
+        let offset_px = offset_px.round() as i64;
+        if std::mem::replace(&mut self.offset_px, offset_px) != offset_px {
+            let _ = self.row.style().set_property("transform", &format!("translateY({offset_px}px)"));
+        }
+    }
+
+    fn paint(&mut self, slot: &Slot, clock: Clock) {
+        // Every text depends on the language and the zone.
+        let language = crate::format::serial();
+        let fresh = self.shown.is_none() || self.language != language;
+        let old = self.shown.take().unwrap_or_default();
+        self.language = language;
+        self.paint_row(&old, slot, fresh);
+        let (was, is) = (doc_of(&old), doc_of(slot));
+        let is_same = match (was, is) {
+            (Some(was), Some(is)) => Arc::ptr_eq(was, is),
+            (None, None) => true,
+            _ => false,
+        };
+        let now = clock.exact();
+        for (field, cell) in self.columns.iter().zip(&mut self.cells) {
+            if !is_same || fresh {
+                let is_kept = !fresh && was.zip(is).is_some_and(|(was, is)| cells::is_same(*field, was, is));
+                if !is_kept {
+                    cell.write(*field, is.map(|doc| content(*field, doc, now)).unwrap_or_default());
+                }
+            }
+            cell.glow(*field, slot.glow);
+        }
+        self.shown = Some(slot.clone());
+    }
+
+    /// The attributes of the row itself.
+    fn paint_row(&self, old: &Slot, new: &Slot, fresh: bool) {
+        let row = &self.row;
+        let differs = |read: fn(&Slot) -> bool| fresh || read(old) != read(new);
+        let class = |name: &str, read: fn(&Slot) -> bool| {
+            if differs(read) {
+                let _ = row.class_list().toggle_with_force(name, read(new));
+            }
+        };
+        class("active", |slot| slot.is_active);
+        class("open", |slot| slot.is_open);
+        class("leaving", |slot| slot.row.as_ref().is_some_and(|row| row.is_leaving));
+        class("skeleton", |slot| slot.row.is_none());
+        class("stale", |slot| doc_of(slot).is_some_and(|doc| doc.stale_since.is_some()));
+        if differs(|slot| slot.is_shown) {
+            row.set_hidden(!new.is_shown);
+        }
+        if fresh || old.index != new.index {
+            put(row, "aria-rowindex", Some(&(new.index + 2).to_string()));
+        }
+        if differs(|slot| slot.is_selected) {
+            put(row, "aria-selected", Some(if new.is_selected { "true" } else { "false" }));
+            if let Some(check) = &self.check {
+                check.set_checked(new.is_selected);
+            }
+        }
+        let hook = |slot: &Slot| (slot.row.is_some() && slot.is_shown).then_some("row");
+        if fresh || hook(old) != hook(new) {
+            put(row, "data-testid", hook(new));
+        }
+        let id = |slot| doc_of(slot).map(|doc| doc.id.as_str());
+        if fresh || id(old) != id(new) {
+            put(row, "data-client-id", id(new));
+            if let Some(check) = &self.check {
+                let name = text::limited(id(new).unwrap_or_default(), 200);
+                put(check, "aria-label", Some(&t::select_row(&name)));
+            }
+        }
+        let status = |slot| doc_of(slot).map(|doc| doc.connection_status.as_str());
+        if fresh || status(old) != status(new) {
+            put(row, "data-status", status(new));
+        }
+        let initiator = |slot| doc_of(slot).and_then(|doc| doc.disconnect_initiator).map(|who| who.as_str());
+        if fresh || initiator(old) != initiator(new) {
+            put(row, "data-initiator", initiator(new));
+        }
+    }
+
+    /// Writes how long ago the times in the row are.
+    fn tick(&mut self, now: rollcall_model::Timestamp) {
+        let Some(doc) = self.shown.as_ref().and_then(doc_of) else { return };
+        for (field, cell) in self.columns.iter().zip(&mut self.cells) {
+            if let Some(ago) = ago_of(*field, doc, now) {
+                cell.write_part(1, ago);
+            }
+        }
     }
 }
 
-/// Status, id and type.
-#[component]
-fn Identity(#[prop(name = "of")] slot: RwSignal<Slot>) -> impl IntoView {
-    let clock = stores().clock;
-    let doc = move |read: fn(&StateDoc) -> String| {
-        live(move || slot.with(|slot| slot.doc().map(read).unwrap_or_default()))
+impl Cell {
+    fn write(&mut self, field: Field, content: [Part; 3]) {
+        for (at, part) in content.into_iter().enumerate() {
+            self.write_part(at, part);
+        }
+        // A tooltip of another row; the pointer asks for the new one.
+        if cells::has_tooltip(field) {
+            put(&self.element, "title", None);
+        }
+    }
+
+    fn write_part(&mut self, at: usize, new: Part) {
+        let Some((element, old)) = self.parts.get_mut(at) else { return };
+        if old.class != new.class {
+            element.set_class_name(new.class);
+        }
+        if old.text != new.text {
+            element.set_text_content(Some(&new.text));
+        }
+        *old = new;
+    }
+
+    /// Glows once when the cell changed; two names in turn, so that each change starts anew.
+    fn glow(&mut self, field: Field, change: Option<Change>) {
+        let glow =
+            change.filter(|change| glow_of(field, *change)).map_or(0, |change| 1 + u8::from(change.is_odd));
+        if std::mem::replace(&mut self.glow, glow) != glow {
+            let suffix = ["", " glow-b", " glow-a"].get(usize::from(glow)).copied().unwrap_or_default();
+            self.element.set_class_name(&(cells::class_of(field) + suffix));
+        }
+    }
+}
+
+fn doc_of(slot: &Slot) -> Option<&Arc<StateDoc>> {
+    slot.row.as_ref().map(|row| &row.doc)
+}
+
+/// Writes an attribute, or takes it away.
+fn put(element: &Element, name: &str, value: Option<&str>) {
+    // Only a malformed name is refused; these are constants.
+    let _ = match value {
+        Some(value) => element.set_attribute(name, value),
+        None => element.remove_attribute(name),
     };
-    let mark = live(move || slot.with(|slot| slot.doc().map_or("mark mark-none", mark_of)).to_owned());
-    let as_of = maybe(move || {
-        let since = slot.with(|slot| slot.doc().and_then(|doc| doc.stale_since));
-        since.map(|time| t::as_of(&format::moment(time, clock.exact())))
-    });
-    let shown =
-        Memo::new(move |_| slot.with(|slot| slot.doc().map(|doc| text::middle(&doc.id)).unwrap_or_default()));
-    let head = live(move || shown.with(|id| id.head.clone()));
-    let tail = live(move || shown.with(|id| id.tail.clone()));
-    let kind = doc(|doc| match &doc.device_type {
-        Some(name) => text::limited(name, 60),
-        None => words::client_type(doc.client_type),
-    });
-    view! {
-        <div role="gridcell" class=glow(slot, "cell c-status", |change| change.status)>
-            <i class=mark aria-hidden="true"></i>
-            <span class="word">{doc(words::state)}</span>
-            <span class="as-of">{as_of}</span>
-        </div>
-        <div role="gridcell" class="cell c-id" data-id=doc(|doc| doc.id.clone())>
-            <bdi class="id"><span class="id-head">{head}</span><span class="id-tail">{tail}</span></bdi>
-        </div>
-        <div role="gridcell" class="cell c-type"><bdi>{kind}</bdi></div>
-    }
-}
-
-/// The three times and the last activity.
-#[component]
-fn Times(#[prop(name = "of")] slot: RwSignal<Slot>) -> impl IntoView {
-    let event = maybe(move || {
-        slot.with(|slot| slot.doc().and_then(|doc| doc.last_activity_event)).map(words::activity)
-    });
-    view! {
-        {time(slot, "cell c-connect", |doc| doc.last_connect_time, |change| change.connect)}
-        {time(slot, "cell c-disconnect", |doc| doc.last_disconnect_time, |change| change.disconnect)}
-        {time(slot, "cell c-activity", |doc| doc.last_activity_time, |change| change.activity)}
-        <div role="gridcell" class="cell c-event">{event}</div>
-    }
-}
-
-/// A time: when, and how long ago. Only the second ticks.
-fn time(
-    slot: RwSignal<Slot>,
-    class: &'static str,
-    read: fn(&StateDoc) -> Option<Timestamp>,
-    glows: fn(Change) -> bool,
-) -> impl IntoView {
-    let clock = stores().clock;
-    let value = Memo::new(move |_| slot.with(|slot| slot.doc().and_then(read)));
-    let at = maybe(move || value.get().map(|time| format::moment(time, clock.exact())));
-    let ago = maybe(move || value.get().map(|time| format::relative(time, clock.now())));
-    let ms = maybe(move || value.get().map(|time| time.millis().to_string()));
-    view! {
-        <div role="gridcell" class=glow(slot, class, glows) data-ms=ms>
-            <span class="at">{at}</span><span class="ago">{ago}</span>
-        </div>
-    }
-}
-
-/// Who ended the connection, and why.
-#[component]
-fn End(#[prop(name = "of")] slot: RwSignal<Slot>) -> impl IntoView {
-    let by = move || slot.with(|slot| slot.doc().and_then(|doc| doc.disconnect_initiator));
-    let who = maybe(move || by().map(words::initiator));
-    let who_class = live(move || match by() {
-        Some(who) => format!("ended ended-{}", who.as_str()),
-        None => "ended".to_owned(),
-    });
-    let cause = Memo::new(move |_| slot.with(|slot| slot.doc().and_then(Cause::of_state)));
-    let why = maybe(move || cause.get().map(|cause| cause.short()));
-    let code =
-        maybe(move || cause.get().and_then(|cause| cause.mqtt.map(words::code).or_else(|| cause.codes())));
-    let meaning = maybe(move || cause.get().map(|cause| cause.meaning()));
-    let mark = maybe(move || {
-        let certainty = slot.with(|slot| slot.doc().map(|doc| doc.certainty));
-        (certainty == Some(Certainty::Inferred)).then(t::inferred_mark)
-    });
-    view! {
-        <div role="gridcell" class="cell c-ended"><span class=who_class>{who}</span></div>
-        <div role="gridcell" class="cell c-reason" title=meaning>
-            <span class="why">{why}</span><span class="code">{code}</span><em class="inferred">{mark}</em>
-        </div>
-    }
-}
-
-/// The class of a cell that glows once when it changed; two names in turn, so that each change starts anew.
-fn glow(slot: RwSignal<Slot>, class: &'static str, concerns: fn(Change) -> bool) -> Signal<String> {
-    live(move || match slot.with(|slot| slot.glow.filter(|change| concerns(*change))) {
-        Some(change) if change.is_odd => format!("{class} glow-a"),
-        Some(_) => format!("{class} glow-b"),
-        None => class.to_owned(),
-    })
 }

@@ -2,6 +2,7 @@
 //!
 //! The token is read from its field when the form is sent, and the field is emptied at once; it is held nowhere else.
 
+use crate::boxed::{effect, effect_with_first, then};
 use crate::view::live::{flag, live, say};
 use leptos::html;
 use leptos::prelude::*;
@@ -58,15 +59,15 @@ fn Form() -> impl IntoView {
     let session = stores().session;
     let (key, token) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
     // The page appears: whoever types, types the key.
-    Effect::new(move || {
+    effect(move || {
         if let Some(key) = key.get() {
             let _ = key.focus();
         }
     });
     // An attempt failed: the token is what has to be typed again.
-    Effect::new(move |first: Option<()>| {
+    effect_with_first(move |is_first| {
         let has_failed = session.problem.with(Option::is_some);
-        if let Some(token) = token.get_untracked().filter(|_| first.is_some() && has_failed) {
+        if let Some(token) = token.get_untracked().filter(|_| !is_first && has_failed) {
             let _ = token.focus();
         }
     });
@@ -84,7 +85,7 @@ fn Form() -> impl IntoView {
     let label = live(move || if busy.get() { t::signing_in() } else { t::sign_in_button() });
     // By POST: should a browser ever send this form by itself, nothing of it gets into an address.
     view! {
-        <form method="post" aria-label=say(t::sign_in_title) on:submit=submit>
+        <form method="post" aria-label=say(t::sign_in_title) on:submit=then(submit)>
             <label for="sign-in-key">{say(t::sign_in_key)}</label>
             <input id="sign-in-key" name="username" type="text" required autocomplete="username" autocapitalize="none"
                 spellcheck="false" data-testid="sign-in-key" node_ref=key

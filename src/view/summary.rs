@@ -1,5 +1,6 @@
 //! How many clients are connected, disconnected and stale. Every number is a link that filters by it.
 
+use crate::boxed::then;
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::Field;
@@ -106,7 +107,7 @@ fn CountLink(count: Count) -> impl IntoView {
     };
     view! {
         <a class="count" class:chosen=flag(is_chosen) href=address data-testid=count.test_id()
-            aria-current=maybe(move || is_chosen().then(|| "true".to_owned())) on:click=choose>
+            aria-current=maybe(move || is_chosen().then(|| "true".to_owned())) on:click=then(choose)>
             <i class=count.mark() aria-hidden="true"></i>
             <b>{number}</b>
             <span class="word">{live(move || count.word())}</span>

@@ -1,12 +1,16 @@
-//! What the components of the page share and no store needs to know: the active row and what is open.
+//! What the components of the page share and no store needs to know: the active row, what is selected and what is open.
 
 use std::rc::Rc;
 
 use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, SetValue, StoredValue, WithValue, expect_context,
+    GetUntracked, LocalStorage, NodeRef, RwSignal, Set, SetValue, StoredValue, WithValue, expect_context,
     provide_context,
 };
+use rollcall_model::query::Field;
+
+use super::select::Selection;
+use crate::store::stores;
 
 /// Where the keyboard sends the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +20,37 @@ pub enum Command {
     First,
     Last,
     Open,
+    /// Selects the active row, or no longer.
+    Select,
+}
+
+/// What opens over the page, one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Popup {
+    Help,
+    Columns,
+    Sort,
+    Views,
+    Export,
+    /// Which filter to add.
+    Filters,
+    /// One filter; whether it excludes.
+    Filter(Field, bool),
+}
+
+impl Popup {
+    /// How buttons and tests name it.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Filter(field, negated) => filter_name(field, negated),
+            other => format!("{other:?}").to_lowercase(),
+        }
+    }
+}
+
+fn filter_name(field: Field, negated: bool) -> String {
+    format!("filter-{}{}", field.name(), if negated { "-not" } else { "" })
 }
 
 /// The row that the keyboard is on. It follows its client when rows move.
@@ -25,14 +60,13 @@ pub struct Active {
     pub id: Option<String>,
 }
 
-type Commanded = Rc<dyn Fn(Command)>;
+type Commanded = Rc<dyn Fn(Command, bool)>;
 
 #[derive(Clone, Copy)]
 pub struct Ui {
     pub active: RwSignal<Option<Active>>,
-    pub has_help: RwSignal<bool>,
-    /// The filters are unfolded, where they do not fit beside each other.
-    pub has_sheet: RwSignal<bool>,
+    pub selection: Selection,
+    pub popup: RwSignal<Option<Popup>>,
     /// Rows that came above what is in view and have not been looked at.
     pub arrived: RwSignal<u64>,
     /// The row at the upper edge, counted from 1.
@@ -46,8 +80,8 @@ impl Ui {
     pub fn provide() -> Self {
         let ui = Self {
             active: RwSignal::new(None),
-            has_help: RwSignal::new(false),
-            has_sheet: RwSignal::new(false),
+            selection: Selection::new(stores().table),
+            popup: RwSignal::new(None),
             arrived: RwSignal::new(0),
             top_row: RwSignal::new(1),
             search: NodeRef::new(),
@@ -62,10 +96,19 @@ impl Ui {
         self.commanded.set_value(Some(then));
     }
 
-    pub fn command(self, command: Command) {
+    /// Moves the active row; `extends` selects the rows that it passes.
+    pub fn command(self, command: Command, extends: bool) {
         if let Some(then) = self.commanded.with_value(Clone::clone) {
-            then(command);
+            then(command, extends);
         }
+    }
+
+    pub fn open(self, popup: Popup) {
+        self.popup.set(Some(popup));
+    }
+
+    pub fn close(self) {
+        self.popup.set(None);
     }
 
     pub fn focus_search(self) {
@@ -81,11 +124,6 @@ impl Ui {
             options.set_prevent_scroll(true);
             let _ = grid.focus_with_options(&options);
         }
-    }
-
-    #[must_use]
-    pub fn is_help_open(self) -> bool {
-        self.has_help.get()
     }
 }
 

@@ -138,10 +138,23 @@ export class Dashboard {
   /** Shows only the clients with this status. */
   filterStatus = (status) => this.get(`status-${status}`).click();
 
-  /** Chooses "within" a preset of a time-range picker: `connect`, `disconnect` or `activity`. */
+  /** Adds the filter on a field, or opens its menu. */
+  async filter(field) {
+    await this.page.locator('[data-opens="filters"]').click();
+    await this.get(`add-${field}`).click();
+  }
+
+  /** Closes the menu or dialog that is open. */
+  async closePopup() {
+    await this.page.keyboard.press('Escape');
+    await this.get('popup').waitFor({ state: 'hidden' });
+  }
+
+  /** Chooses "within" a preset of a filter on a time: `connect`, `disconnect` or `activity`. */
   async pickRange(which, preset) {
-    await this.get(`range-${which}`).click();
+    await this.filter(`last${which[0].toUpperCase()}${which.slice(1)}Time`);
     await this.page.locator(`[data-preset="${preset}"]:visible`).click();
+    await this.closePopup();
   }
 
   async open(id) {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::{
-    Effect, Get, GetUntracked, LocalStorage, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, TimeoutHandle,
-    Update, UpdateValue, WithValue, on_cleanup, set_timeout_with_handle,
+    Get, GetUntracked, LocalStorage, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, TimeoutHandle, Update,
+    UpdateValue, WithValue, on_cleanup, set_timeout_with_handle,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::ResizeObserver;
 
+use crate::boxed::{effect, effect_with_first};
 use crate::browser;
 use crate::scroll::{Position, ScrollMap};
 use crate::store::{ApiState, Table};
@@ -43,6 +44,8 @@ pub struct Scroller {
     pub origin: Memo<f64>,
     pub slot_count: RwSignal<usize>,
     grid: NodeRef<html::Div>,
+    /// The inner width of the table, in pixels.
+    pub view_width_px: RwSignal<f64>,
     view_px: RwSignal<f64>,
     slots: StoredValue<Vec<RwSignal<Slot>>>,
     has_room: Memo<bool>,
@@ -56,6 +59,9 @@ impl Scroller {
         let (narrow, room) = (browser::media(NARROW), browser::media(ROOM_FOR_PANEL));
         let cap_px = if browser::is_firefox() { FIREFOX_CAP_PX } else { CAP_PX };
         let (len, view_px) = (RwSignal::new(0), RwSignal::new(600.0));
+        // The table is as wide as the page until it is measured.
+        let page_px = web_sys::window().and_then(|window| window.inner_width().ok()?.as_f64());
+        let view_width_px = RwSignal::new(page_px.unwrap_or(0.0));
         let row_px = Memo::new(move |_| if narrow.get() { NARROW_ROW_PX } else { ROW_PX });
         let map = Memo::new(move |_| {
             let head_px = if row_px.get() == ROW_PX { HEAD_PX } else { 0.0 };
@@ -71,6 +77,7 @@ impl Scroller {
             origin: Memo::new(move |_| map.get().origin_px(position.get())),
             slot_count: RwSignal::new(0),
             grid,
+            view_width_px,
             view_px,
             slots: StoredValue::new(Vec::new()),
             has_room: Memo::new(move |_| room.get()),
@@ -88,7 +95,7 @@ impl Scroller {
                 rest.clear();
             }
         });
-        Effect::new(move || {
+        effect(move || {
             table.revision.get();
             let is_failing = matches!(table.api.get(), ApiState::Failed { .. });
             let len = table.read(|window| match window.is_loaded() {
@@ -102,29 +109,29 @@ impl Scroller {
             }
             follow_active(table, ui);
         });
-        Effect::new(move || {
+        effect(move || {
             let map = self.map.get();
             let wanted = (map.view_px / map.row_px).ceil() as usize + SPARE_SLOTS;
             self.grow_slots(wanted);
         });
-        Effect::new(move |first: Option<()>| {
+        effect_with_first(move |is_first| {
             table.asked.get();
             // Another question starts at its first row.
-            if first.is_some() {
+            if !is_first {
                 self.go_to(Position::default());
                 ui.arrived.set(0);
                 ui.active.set(None);
             }
         });
-        Effect::new(move |first: Option<()>| {
+        effect_with_first(move |is_first| {
             let (_, rows) = table.moved.get();
             let position = self.position.get_untracked();
-            if first.is_some() && position.top_row >= 1.0 {
+            if !is_first && position.top_row >= 1.0 {
                 self.go_to(self.map.get_untracked().at_row(position.top_row + rows as f64));
                 ui.arrived.update(|arrived| *arrived = arrived.saturating_add_signed(rows.max(0)));
             }
         });
-        Effect::new(move || {
+        effect(move || {
             if self.position.get().top_row < 1.0 && ui.arrived.get_untracked() > 0 {
                 ui.arrived.set(0);
             }
@@ -161,6 +168,11 @@ impl Scroller {
     /// Whether the panel stands beside the table instead of over it.
     pub fn has_room_for_panel(self) -> bool {
         self.has_room.get_untracked()
+    }
+
+    /// Whether rows are the cards of a phone, tracked.
+    pub fn is_narrow(self) -> bool {
+        self.row_px.get() == NARROW_ROW_PX
     }
 
     pub fn slot(self, at: usize) -> RwSignal<Slot> {
@@ -215,12 +227,16 @@ impl Scroller {
                 if height > 0.0 && height != self.view_px.get_untracked() {
                     self.view_px.set(height);
                 }
+                let width = f64::from(grid.client_width());
+                if width > 0.0 && width != self.view_width_px.get_untracked() {
+                    self.view_width_px.set(width);
+                }
             }
         };
         let on_resize = Closure::<dyn Fn()>::new(measure);
         let observer = ResizeObserver::new(on_resize.as_ref().unchecked_ref()).ok();
         let kept = StoredValue::new_local((on_resize, observer));
-        Effect::new(move || {
+        effect(move || {
             if let Some(grid) = self.grid.get() {
                 kept.with_value(|(_, observer)| {
                     if let Some(observer) = observer {

@@ -1,0 +1,101 @@
+//! The dialog that saves what is filtered as a file.
+
+use leptos::prelude::*;
+
+use super::banner::name_of;
+use super::live::{flag, live, maybe, say};
+use super::parts::{button, either, note};
+use super::ui::Ui;
+use crate::boxed::dynamic;
+use crate::format;
+use crate::i18n::t;
+use crate::store::{Format, Stage, stores};
+
+pub fn export(ui: Ui) -> AnyView {
+    let stores = stores();
+    let export = stores.export;
+    let is_ndjson = RwSignal::new(false);
+    let kind = either(
+        [|| "CSV".to_owned(), || "NDJSON".to_owned()],
+        ["export-csv", "export-ndjson"],
+        is_ndjson.into(),
+        Callback::new(move |choice| is_ndjson.set(choice)),
+    );
+    let start = Callback::new(move |()| {
+        export.start(if is_ndjson.get_untracked() { Format::Ndjson } else { Format::Csv });
+    });
+    let rows = maybe(move || {
+        stores.table.revision.track();
+        stores.table.read(|window| window.total()).map(t::export_rows)
+    });
+    let cancel = Callback::new(move |()| export.cancel());
+    let close = Callback::new(move |()| {
+        export.cancel();
+        ui.close();
+    });
+    let content = move || {
+        match export.stage.get() {
+        Stage::Idle => view! {
+            <p>{rows}</p>{note(t::export_hint)}
+            {button("primary", "export-start", live(t::export_start), start)}
+        }
+        .into_any(),
+        Stage::Running { .. } => button("", "export-cancel", live(t::cancel), cancel),
+        Stage::Failed { problem, .. } => view! {
+            <p class="note failure" role="alert">{name_of(&problem)}</p>
+            {button("primary", "export-go-on", live(t::export_go_on), Callback::new(move |()| export.go_on()))}
+            {button("", "export-cancel", live(t::cancel), cancel)}
+        }
+        .into_any(),
+        Stage::Done(rows) => view! {
+            <p data-testid="export-done" role="status">{t::export_done(rows)}</p>
+            {button("primary", "export-close", live(t::done), close)}
+        }
+        .into_any(),
+    }
+    };
+    let content = {
+        // The progress alone must not make the buttons anew: the focus is on one of them.
+        let stage = Memo::new(move |_| match export.stage.get() {
+            Stage::Running { .. } => Stage::Running { done: 0, total: None },
+            other => other,
+        });
+        dynamic(move || {
+            // A memo that nobody reads follows nothing.
+            stage.with(|_| ());
+            untrack(content)
+        })
+    };
+    view! {
+        <div class="stack">
+            <div hidden=flag(move || export.stage.get() != Stage::Idle)>{kind}</div>
+            {progress()}
+            {content}
+        </div>
+    }
+    .into_any()
+}
+
+/// How far it is: a bar where the end is known, and in numbers.
+fn progress() -> AnyView {
+    let export = stores().export;
+    let now = move || match export.stage.get() {
+        Stage::Running { done, total } | Stage::Failed { done, total, .. } => Some((done, total)),
+        _ => None,
+    };
+    let text = maybe(move || {
+        now().map(|(done, total)| match total {
+            Some(total) => t::export_progress(&format::number(done), &format::number(total)),
+            None => t::export_so_far(&format::number(done)),
+        })
+    });
+    let value = maybe(move || now().and_then(|(done, total)| total.map(|_| done.to_string())));
+    let max = maybe(move || now().and_then(|(_, total)| total.map(|total| total.max(1).to_string())));
+    view! {
+        <div class="progress" hidden=flag(move || now().is_none())>
+            <progress data-testid="export-progress" aria-label=say(t::export_title) value=value max=max></progress>
+            <span>{text}</span>
+        </div>
+    }
+    .into_any()
+}

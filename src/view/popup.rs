@@ -1,0 +1,128 @@
+//! What opens over the page: menus and dialogs, one at a time, in one element.
+//!
+//! The browser's own modal dialog keeps the focus inside, gives it back, closes on Escape and lies above everything. A
+//! menu stands below the button that opens it (`data-opens`), a dialog in the middle; on a phone both are sheets.
+
+use leptos::html;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement};
+
+use super::live::{live, say};
+use super::ui::{Popup, Ui, ui};
+use super::{columns, export, filters, help, sort, views};
+use crate::boxed::{dynamic, effect, then};
+use crate::i18n::t;
+use crate::words;
+
+/// The least distance to the edges of the page, in pixels.
+const MARGIN_PX: f64 = 8.0;
+
+#[component]
+pub fn Popups() -> impl IntoView {
+    let ui = ui();
+    let dialog = NodeRef::<html::Dialog>::new();
+    effect(move || {
+        let (popup, Some(dialog)) = (ui.popup.get(), dialog.get()) else { return };
+        match popup {
+            None if dialog.open() => dialog.close(),
+            Some(popup) => {
+                let is_new = !dialog.open();
+                if is_new {
+                    // It can only fail for a dialog that is not in the page.
+                    let _ = dialog.show_modal();
+                    place(&dialog, popup);
+                }
+                focus_first(&dialog);
+            }
+            None => {}
+        }
+    });
+    let label = live(move || ui.popup.get().map(title).unwrap_or_default());
+    let content = dynamic(move || ui.popup.get().map(|popup| content(popup, ui)));
+    let leave = move |event: leptos::ev::MouseEvent| {
+        let dialog = dialog.get_untracked().map(JsCast::unchecked_into);
+        if event.target() == dialog {
+            ui.close();
+        }
+    };
+    view! {
+        <dialog class="popup" data-testid="popup" node_ref=dialog aria-label=label
+            on:close=then(move |_| ui.close()) on:pointerdown=then(move |event: leptos::ev::PointerEvent| leave(event.unchecked_into()))>
+            <div class="popup-body">
+                <header>
+                    <h2>{label}</h2>
+                    <button class="icon" type="button" title=say(t::close) aria-label=say(t::close)
+                        on:click=then(move |_| ui.close())>
+                        <span aria-hidden="true">"✕"</span>
+                    </button>
+                </header>
+                {content}
+            </div>
+        </dialog>
+    }
+}
+
+fn title(popup: Popup) -> String {
+    match popup {
+        Popup::Help => t::help_title(),
+        Popup::Columns => t::columns_title(),
+        Popup::Sort => t::sort_title(),
+        Popup::Views => t::views_title(),
+        Popup::Export => t::export_title(),
+        Popup::Filters => t::filter_add_title(),
+        Popup::Filter(field, _) => words::field(field),
+    }
+}
+
+fn content(popup: Popup, ui: Ui) -> AnyView {
+    match popup {
+        Popup::Help => help::help(),
+        Popup::Columns => columns::columns(),
+        Popup::Sort => sort::sort(),
+        Popup::Views => views::views(ui),
+        Popup::Export => export::export(ui),
+        Popup::Filters => filters::choose(ui),
+        Popup::Filter(field, negated) => filters::edit(field, negated, ui),
+    }
+}
+
+/// Puts a menu below its button, within the page. The style sheet centres what has no button in view.
+fn place(dialog: &HtmlElement, popup: Popup) {
+    let style = dialog.style();
+    for side in ["left", "top"] {
+        let _ = style.remove_property(side);
+    }
+    let window = web_sys::window();
+    let size = |read: fn(&web_sys::Window) -> Result<wasm_bindgen::JsValue, wasm_bindgen::JsValue>| {
+        window.as_ref().and_then(|window| read(window).ok()?.as_f64()).unwrap_or(0.0)
+    };
+    let (width, height) = (size(web_sys::Window::inner_width), size(web_sys::Window::inner_height));
+    let document = window.as_ref().and_then(web_sys::Window::document);
+    let opener = document.and_then(|document| {
+        document.query_selector(&format!("[data-opens=\"{}\"]", popup.name())).ok().flatten()
+    });
+    let Some(rect) = opener.as_ref().map(Element::get_bounding_client_rect).filter(|rect| rect.width() > 0.0)
+    else {
+        return;
+    };
+    let own = dialog.get_bounding_client_rect();
+    let left = rect.left().min(width - own.width() - MARGIN_PX).max(MARGIN_PX);
+    let below = rect.bottom() + 4.0;
+    // A button at the lower edge has its menu above it.
+    let top =
+        if below + own.height() > height { (rect.top() - own.height() - 4.0).max(MARGIN_PX) } else { below };
+    let _ = style.set_property("left", &format!("{}px", left as i64));
+    let _ = style.set_property("top", &format!("{}px", top as i64));
+}
+
+/// The first thing in the content, not the button that closes it.
+fn focus_first(dialog: &Element) {
+    let found = dialog.query_selector(
+        ".popup-body > :not(header) :is(input, button, a, select), .popup-body > :is(input, button, a)",
+    );
+    let first: Option<HtmlElement> = found.ok().flatten().and_then(|element| element.dyn_into().ok());
+    if let Some(first) = first {
+        let _ = first.focus();
+    }
+}

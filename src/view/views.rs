@@ -1,0 +1,204 @@
+//! The menu of views: the ready-made ones, those that the reader saved by name, and links to share.
+
+use leptos::prelude::*;
+
+use super::live::{flag, live, maybe, say};
+use super::parts::{button, icon, note};
+use super::ui::Ui;
+use crate::boxed::{dynamic, then};
+use crate::browser;
+use crate::i18n::t;
+use crate::store::{SavedView, Stores, clean_name, stores};
+use crate::text;
+use crate::url::View;
+
+type Name = fn() -> String;
+
+/// Ready-made views: how tests name them, what they are called, and their query strings.
+const READY: [(&str, Name, &str); 8] = [
+    ("connected", t::view_connected, "connectionStatus=connected&_sort=-lastConnectTime"),
+    (
+        "absent",
+        t::view_absent,
+        "connectionStatus=disconnected&disconnectedBefore=now-1d&_sort=-lastDisconnectTime",
+    ),
+    (
+        "network",
+        t::view_network,
+        "connectionStatus=disconnected&disconnectInitiator=network&_sort=-lastDisconnectTime",
+    ),
+    (
+        "server",
+        t::view_server,
+        "connectionStatus=disconnected&disconnectInitiator=server&_sort=-lastDisconnectTime",
+    ),
+    ("refused", t::view_refused, "refusedAfter=now-24h&_sort=-lastRefusedTime"),
+    ("flapping", t::view_flapping, "minRecentConnects=6&_sort=-recentConnects"),
+    ("silent", t::view_silent, "connectionStatus=connected&activeBefore=now-1h&_sort=lastActivityTime"),
+    ("stale", t::view_stale, "stale=true&_sort=staleSince"),
+];
+
+/// The parts of the view that a saved view is: what is filtered, how it is sorted, and which columns were chosen.
+fn saved(stores: Stores) -> View {
+    let view = stores.view.get_untracked();
+    let layout = untrack(|| stores.layout());
+    let columns = (!layout.is_automatic()).then(|| layout.shown(f64::MAX, false));
+    View { filter: view.filter, sort: view.sort, shows_demo: view.shows_demo, columns, ..View::default() }
+}
+
+fn apply(stores: Stores, query: &str, ui: Ui) {
+    let chosen = View::from_query_string(query);
+    stores.view.change(|view| {
+        view.filter = chosen.filter;
+        view.sort = chosen.sort;
+        view.shows_demo = chosen.shows_demo;
+        if chosen.columns.is_some() {
+            view.columns = chosen.columns;
+        }
+    });
+    ui.close();
+    ui.focus_grid();
+}
+
+/// A link, so that it can be opened in another tab; a plain click stays on the page.
+fn link(stores: Stores, ui: Ui, test_id: String, name: Signal<String>, query: String) -> AnyView {
+    let wanted = View::from_query_string(&query);
+    let is_here =
+        flag(move || stores.view.with(|view| view.filter == wanted.filter && view.sort == wanted.sort));
+    let address = format!("?{query}");
+    let click = move |event: leptos::ev::MouseEvent| {
+        if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+            event.prevent_default();
+            apply(stores, &query, ui);
+        }
+    };
+    view! {
+        <a class="item" class:chosen=is_here href=address data-testid=test_id
+            aria-current=maybe(move || is_here.get().then(|| "true".to_owned())) on:click=then(click)><bdi>{name}</bdi></a>
+    }
+    .into_any()
+}
+
+pub fn views(ui: Ui) -> AnyView {
+    let stores = stores();
+    let ready =
+        READY.map(|(key, name, query)| link(stores, ui, format!("view-{key}"), live(name), query.to_owned()));
+    let state = Editing {
+        stores,
+        name: RwSignal::default(),
+        renamed: RwSignal::new(None),
+        deleted: RwSignal::new(None),
+    };
+    let own = move || stores.prefs.views.get().into_iter().enumerate();
+    let items = dynamic(move || own().map(|(at, view)| state.item(at, view, ui)).collect_view());
+    let has_own = flag(move || !stores.prefs.views.with(Vec::is_empty));
+    view! {
+        <div class="stack">
+            <div class="items">{ready.into_iter().collect_view()}</div>
+            <h3 hidden=flag(move || !has_own.get())>{say(t::views_own)}</h3>
+            <div class="own">{items}</div>
+            {state.undo()}{state.form()}{copy_link(stores)}
+        </div>
+    }
+    .into_any()
+}
+
+/// What is being done to the reader's own views.
+#[derive(Clone, Copy)]
+struct Editing {
+    stores: Stores,
+    name: RwSignal<String>,
+    /// The place of the view that gets another name.
+    renamed: RwSignal<Option<usize>>,
+    /// The view that was deleted last, and its place.
+    deleted: RwSignal<Option<(usize, SavedView)>>,
+}
+
+impl Editing {
+    fn item(self, at: usize, view: SavedView, ui: Ui) -> AnyView {
+        let prefs = self.stores.prefs;
+        let name = text::limited(&view.name, 80);
+        let label = {
+            let name = name.clone();
+            live(move || name.clone())
+        };
+        let rename = {
+            let name = view.name.clone();
+            Callback::new(move |()| {
+                self.name.set(name.clone());
+                self.renamed.set(Some(at));
+            })
+        };
+        let delete = Callback::new(move |()| {
+            prefs.change_views(|views| {
+                if at < views.len() {
+                    self.deleted.set(Some((at, views.remove(at))));
+                }
+            });
+            self.renamed.set(None);
+        });
+        let never = flag(|| false);
+        view! {
+            <div class="own-view">
+                {link(self.stores, ui, "own-view".to_owned(), label, view.query)}
+                {icon("✎", "own-rename".to_owned(), live(move || t::view_rename(&label.get())), never, rename)}
+                {icon("✕", "own-delete".to_owned(), live(move || t::view_delete(&label.get())), never, delete)}
+            </div>
+        }
+        .into_any()
+    }
+
+    fn undo(self) -> AnyView {
+        let undo = Callback::new(move |()| {
+            if let Some((at, view)) = self.deleted.get_untracked() {
+                self.stores.prefs.change_views(|views| views.insert(at.min(views.len()), view));
+                self.deleted.set(None);
+            }
+        });
+        let message = dynamic(move || {
+            self.deleted.get().map(|(_, view)| {
+                let name = text::limited(&view.name, 80);
+                view! { <p class="note">{t::view_deleted(&name)}" "{button("plain", "view-undo", live(t::undo), undo)}</p> }
+            })
+        });
+        view! { <div role="status">{message}</div> }.into_any()
+    }
+
+    /// Saves what is shown under a name, or gives a view another name.
+    fn form(self) -> AnyView {
+        let submit = move |event: leptos::ev::SubmitEvent| {
+            event.prevent_default();
+            let Some(name) = clean_name(&self.name.get_untracked()) else { return };
+            let renamed = self.renamed.get_untracked();
+            let query = saved(self.stores).to_query_string();
+            self.stores.prefs.change_views(|views| match renamed.and_then(|at| views.get_mut(at)) {
+                Some(view) => view.name = name,
+                None => {
+                    // The same name again is the same view, with what is shown now.
+                    views.retain(|view| view.name != name);
+                    views.push(SavedView { name, query });
+                }
+            });
+            self.name.set(String::new());
+            self.renamed.set(None);
+        };
+        let verb = live(move || if self.renamed.get().is_some() { t::rename() } else { t::save() });
+        view! {
+            <form class="save" on:submit=then(submit)>
+                <input type="text" data-testid="view-name" maxlength="80" autocomplete="off" placeholder=say(t::view_name)
+                    aria-label=say(t::view_name) prop:value=self.name on:input=then(move |event| self.name.set(event_target_value(&event)))/>
+                <button type="submit" data-testid="view-save">{verb}</button>
+            </form>
+        }
+        .into_any()
+    }
+}
+
+fn copy_link(stores: Stores) -> AnyView {
+    let is_copied = RwSignal::new(false);
+    let copy = Callback::new(move |()| {
+        is_copied.set(browser::copy(&stores.view.address_of(&saved(stores))));
+    });
+    let label = live(move || if is_copied.get() { t::copied() } else { t::copy_link() });
+    view! { {button("", "copy-link", label, copy)}{note(t::copy_link_hint)} }.into_any()
+}

@@ -1,0 +1,66 @@
+// axe-core looks at the Clients page and at everything that opens over it, in both themes, on a desk and on a phone.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+
+import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { cleanUp, connect, startServer, untilStatus } from './harness.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const LOST = 'd:acme01:thermo:lost';
+
+let server;
+let browser;
+
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  await connect(server, 'd:acme01:pump:p-1');
+  await (await connect(server, LOST)).lose();
+  await untilStatus(server, LOST, 'disconnected');
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await cleanUp();
+});
+
+/** What axe finds, in short. Evaluated from outside, so that the page's policy keeps its rules. */
+async function violations(page) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => (await globalThis.axe.run(document)).violations);
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`);
+}
+
+for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) {
+  for (const theme of ['light', 'dark']) {
+    test(`axe finds nothing on a ${size} in ${theme}, whatever is open`, () =>
+      withPage(browser, server, { viewport, theme, query: '?deviceType!=demo' }, async (dashboard) => {
+        const { page } = dashboard;
+        await dashboard.untilLive();
+        await dashboard.untilIds(['d:acme01:pump:p-1', LOST]);
+        await dashboard.row(LOST).locator('.c-check').click();
+        const found = [];
+        const look = async (name) => {
+          found.push(...(await violations(page)).map((violation) => `${name}: ${violation}`));
+          await screenshot(page, `axe-${name}-${size}-${theme}`);
+        };
+        await look('table');
+        const names = ['filters', 'sort', 'views', 'export', ...(size === 'desk' ? ['columns', 'help'] : [])];
+        for (const name of names) {
+          await page.locator(`[data-opens="${name}"]`).click();
+          await dashboard.get('popup').waitFor();
+          await look(name);
+          await dashboard.closePopup();
+        }
+        for (const field of ['deviceType', 'lastActivityTime', 'recentConnects', 'staleSince']) {
+          await dashboard.filter(field);
+          await look(field);
+          await dashboard.closePopup();
+        }
+        assert.deepEqual(found, []);
+      }));
+  }
+}

@@ -1,0 +1,471 @@
+// The Clients page: columns, filters, sort, selection, export, views and keys, as an administrator uses them. One server
+// with a small fleet for all tests; every test has its own page, and with it its own storage.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+
+import { launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { cleanUp, connect, connectRaw, startServer, until, untilStatus } from './harness.mjs';
+
+let server;
+let browser;
+
+const device = (name, type) => `d:acme01:${type}:${name}`;
+const ALIVE = [device('p-1', 'pump'), device('p-2', 'pump'), 'g:acme01:gw:north', 'weather station 7'];
+const LEFT = device('t-left', 'thermo');
+const LOST = device('t-lost', 'thermo');
+const SILENT = device('m-silent', 'meter');
+const ALL = [...ALIVE, LEFT, LOST, SILENT];
+
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  for (const id of ALIVE) await connect(server, id, { version: id.startsWith('g') ? 'mqttv5' : '311' });
+  const left = await connect(server, LEFT);
+  const lost = await connect(server, LOST);
+  await connectRaw(server, SILENT, { keepAlive: 1 });
+  await left.goodbye();
+  await lost.lose();
+  for (const id of [LEFT, LOST, SILENT]) await untilStatus(server, id, 'disconnected');
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await cleanUp();
+});
+
+/** A journey on a page of its own that shows the whole fleet. */
+const journey = (body, options = {}) =>
+  withPage(browser, server, options, async (dashboard) => {
+    await dashboard.untilLive();
+    if (!options.query) await dashboard.untilIds(ALL);
+    await body(dashboard, dashboard.page.keyboard);
+  });
+
+/** The names of the columns on screen, from left to right. */
+const columns = (dashboard) =>
+  dashboard.page
+    .locator('.head[data-field]')
+    .evaluateAll((heads) =>
+      heads
+        .sort((a, b) => a.getBoundingClientRect().left - b.getBoundingClientRect().left)
+        .map((head) => head.dataset.field),
+    );
+
+const cell = (dashboard, id, field) => dashboard.row(id).locator(`.c-${field}`);
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+test('columns are chosen, put in order by keyboard, remembered, and given back', () =>
+  journey(async (dashboard, keyboard) => {
+    const first = await columns(dashboard);
+    assert.equal(first.length, 9);
+    await keyboard.press('c');
+    await dashboard.get('column-clientAddr').check();
+    await dashboard.get('column-closeCode').check();
+    await dashboard.get('column-deviceType').uncheck();
+    const chosen = [...first.filter((name) => name !== 'deviceType'), 'clientAddr', 'closeCode'];
+    await until('the columns are those chosen', async () => same(await columns(dashboard), chosen));
+
+    await dashboard.get('column-closeCode').focus();
+    await keyboard.press('Alt+ArrowUp');
+    await dashboard.get('column-clientAddr-down').waitFor();
+    const moved = [...chosen.slice(0, -2), 'closeCode', 'clientAddr'];
+    await until('the last two are swapped', async () => same(await columns(dashboard), moved));
+    await screenshot(dashboard.page, 'columns-light');
+    await dashboard.closePopup();
+    assert.equal(await cell(dashboard, LOST, 'closeCode').innerText(), '91');
+    assert.match(await cell(dashboard, LOST, 'clientAddr').innerText(), /^127\.0\.0\.1/);
+
+    await dashboard.page.reload();
+    await until('the columns are remembered', async () => same(await columns(dashboard), moved));
+    await dashboard.page.locator('[data-opens="columns"]').click();
+    await dashboard.get('columns-reset').click();
+    await until('the columns are as before', async () => same(await columns(dashboard), first));
+  }));
+
+test('a column is dragged to another place in the list', () =>
+  journey(async (dashboard) => {
+    await dashboard.page.locator('[data-opens="columns"]').click();
+    const item = (name) => dashboard.page.locator(`.column:has([data-testid="column-${name}"])`);
+    await item('mqttReasonCode').dragTo(item('id'));
+    await until('the reason stands before the id', async () => {
+      const names = await columns(dashboard);
+      return names.indexOf('mqttReasonCode') < names.indexOf('id');
+    });
+  }));
+
+test('every field of the state can be a column, and the table then scrolls sideways while the page does not', () =>
+  journey(async (dashboard, keyboard) => {
+    await keyboard.press('c');
+    const boxes = dashboard.page.locator('.column input');
+    assert.equal(await boxes.count(), 20);
+    for (const box of await boxes.all()) await box.check();
+    await dashboard.closePopup();
+    await until('twenty columns', async () => (await columns(dashboard)).length === 20);
+    const wide = await dashboard.widerThanScreen();
+    assert.equal(wide.length, 1, wide.join('; '));
+    assert.match(wide[0], /grid/);
+    assert.equal(await cell(dashboard, LOST, 'secure').innerText(), 'no');
+    assert.equal(await cell(dashboard, LOST, 'recentConnects').innerText(), '1');
+    assert.equal(await cell(dashboard, LOST, 'deviceId').innerText(), 't-lost');
+    await screenshot(dashboard.page, 'all-columns-light');
+  }));
+
+test('a column is made wider with the pointer and with the keyboard, and stays so', () =>
+  journey(async (dashboard, keyboard) => {
+    const head = dashboard.get('col-lastDisconnectTime');
+    const width = async () => (await head.boundingBox()).width;
+    const before = await width();
+    const grip = await head.locator('.grip').boundingBox();
+    const [x, y] = [grip.x + grip.width / 2, grip.y + grip.height / 2];
+    await dashboard.page.mouse.move(x, y);
+    await dashboard.page.mouse.down();
+    await dashboard.page.mouse.move(x + 60, y, { steps: 4 });
+    await dashboard.page.mouse.up();
+    await until('it is 60 px wider', async () => Math.abs((await width()) - before - 60) < 3);
+    await head.locator('button').focus();
+    await keyboard.press('Shift+ArrowLeft');
+    await until('it is 16 px narrower again', async () => Math.abs((await width()) - before - 44) < 3);
+    await dashboard.page.reload();
+    await until('the width is remembered', async () => Math.abs((await width()) - before - 44) < 3);
+    await head.locator('.grip').dblclick();
+    await until('the width is its own again', async () => Math.abs((await width()) - before) < 3);
+  }));
+
+test('a filter shows its options with counts, can be negated, edited, removed and cleared', () =>
+  journey(async (dashboard, keyboard) => {
+    await keyboard.press('f');
+    await screenshot(dashboard.page, 'filters-light');
+    await dashboard.get('add-deviceType').click();
+    const option = (value) => dashboard.page.locator(`.option:has([data-testid="option-${value}"])`);
+    await until('there are two pumps', async () => /2$/.test(await option('pump').innerText()));
+    await dashboard.get('option-pump').check();
+    await dashboard.untilIds(ALIVE.slice(0, 2));
+    await until('the other types are still counted', async () => /2$/.test(await option('thermo').innerText()));
+    await dashboard.get('option-thermo').check();
+    await dashboard.untilIds([...ALIVE.slice(0, 2), LEFT, LOST]);
+    await screenshot(dashboard.page, 'filter-type-light');
+
+    await dashboard.get('filter-is-not').click();
+    await dashboard.untilIds([ALIVE[2], ALIVE[3], SILENT]);
+    assert.deepEqual(dashboard.parameters().getAll('deviceType!'), ['pump', 'thermo']);
+    await dashboard.get('filter-done').click();
+
+    await dashboard.filter('connectionStatus');
+    await dashboard.get('option-connected').check();
+    await dashboard.closePopup();
+    await dashboard.untilIds([ALIVE[2], ALIVE[3]]);
+    await dashboard.get('chip-connectionStatus').click();
+    await dashboard.get('option-connected').uncheck();
+    await dashboard.get('option-disconnected').check();
+    await dashboard.closePopup();
+    await dashboard.untilIds([SILENT]);
+    await dashboard.get('chip').filter({ hasText: 'not' }).locator('.chip-remove').click();
+    await dashboard.untilIds([LEFT, LOST, SILENT]);
+    await dashboard.filter('disconnectInitiator');
+    await dashboard.get('option-network').check();
+    await dashboard.closePopup();
+    await dashboard.untilIds([LOST]);
+    await dashboard.get('clear-all').click();
+    await dashboard.untilIds(ALL);
+    assert.equal(dashboard.page.url().includes('?'), false);
+  }));
+
+test('a type is found by typing, and a code by its name or by its number', () =>
+  journey(async (dashboard, keyboard) => {
+    await dashboard.filter('deviceType');
+    await dashboard.get('option-pump').waitFor();
+    await dashboard.get('filter-type').fill('ther');
+    await dashboard.get('option-pump').waitFor({ state: 'detached' });
+    await dashboard.get('option-thermo').check();
+    await dashboard.closePopup();
+    await dashboard.untilIds([LEFT, LOST]);
+    await dashboard.get('clear-all').or(dashboard.get('chip').locator('.chip-remove')).first().click();
+
+    await dashboard.filter('mqttReasonCode');
+    await dashboard.get('filter-type').fill('keep-alive');
+    await dashboard.get('option-141').waitFor();
+    await dashboard.get('filter-type').fill('0x8D');
+    await keyboard.press('Enter');
+    await dashboard.untilIds([SILENT]);
+    assert.equal(dashboard.parameters().get('mqttReasonCode'), '141');
+    await dashboard.get('filter-type').fill('banana');
+    await keyboard.press('Enter');
+    await dashboard.page.getByRole('alert').filter({ hasText: 'not understand' }).waitFor();
+  }));
+
+test('times are filtered by presets, by "not since" and from one time to another, in either zone', () =>
+  journey(
+    async (dashboard) => {
+      await dashboard.filter('lastDisconnectTime');
+      await dashboard.page.locator('[data-preset="now-1h"]').click();
+      await dashboard.untilIds([LEFT, LOST, SILENT]);
+      await dashboard.page.locator('[data-preset="before now-2d"]').click();
+      await dashboard.untilIds([]);
+      await dashboard.untilParameter('disconnectedBefore', 'now-2d');
+      await dashboard.page.locator('input[name="from"]').fill('2026-01-02T03:04');
+      await dashboard.page.locator('input[name="to"]').fill('2099-12-31T12:00');
+      await dashboard.page.locator('.popup button[type="submit"]').click();
+      await dashboard.untilIds([LEFT, LOST, SILENT]);
+      // Berlin is an hour ahead of UTC in winter.
+      await dashboard.untilParameter('disconnectedAfter', '2026-01-02T02:04:00.000Z');
+      const both = await dashboard.page.locator('.both').innerText();
+      assert.match(both, /03:04/);
+      assert.match(both, /02:04/);
+      await screenshot(dashboard.page, 'filter-time-light');
+      await dashboard.closePopup();
+
+      const local = await cell(dashboard, LOST, 'lastDisconnectTime').locator('.at').innerText();
+      await dashboard.get('zone').click();
+      const inUtc = () => cell(dashboard, LOST, 'lastDisconnectTime').locator('.at').innerText();
+      await until('the times are told in UTC', async () => (await inUtc()) !== local);
+      await dashboard.get('chip-lastDisconnectTime').first().click();
+      assert.equal(await dashboard.page.locator('input[name="from"]').inputValue(), '2026-01-02T02:04');
+      await dashboard.closePopup();
+      await dashboard.page.reload();
+      await until('the zone is remembered', async () => /UTC/.test(await dashboard.get('zone').innerText()));
+    },
+    { timezoneId: 'Europe/Berlin' },
+  ));
+
+test('the remaining filters of the contract work from the menu', () =>
+  journey(async (dashboard) => {
+    await dashboard.filter('recentConnects');
+    await dashboard.get('least').fill('1');
+    await dashboard.get('least').press('Tab');
+    await dashboard.untilParameter('minRecentConnects', '1');
+    await dashboard.closePopup();
+    await dashboard.filter('staleSince');
+    await dashboard.get('stale-false').check();
+    await dashboard.untilParameter('stale', 'false');
+    await dashboard.closePopup();
+    await dashboard.filter('closeCode');
+    await dashboard.get('option-91').check();
+    await dashboard.closePopup();
+    await dashboard.untilIds([LOST]);
+    await dashboard.filter('lastRefusedTime');
+    await dashboard.page.locator('[data-preset="now-24h"]').click();
+    await dashboard.untilParameter('refusedAfter', 'now-24h');
+    await dashboard.untilIds([]);
+  }));
+
+test('the menu sorts by a field that is no column, and a click with Shift sorts further', () =>
+  journey(async (dashboard, keyboard) => {
+    await keyboard.press('s');
+    await screenshot(dashboard.page, 'sort-light');
+    await dashboard.get('sort-closeCode').check();
+    await dashboard.get('sort-descending').click();
+    await dashboard.untilParameter('_sort', '-closeCode');
+    await dashboard.closePopup();
+    await until('the largest code is first', async () => (await dashboard.ids())[0] === SILENT);
+    await dashboard.sort('deviceType');
+    await dashboard.get('col-id').locator('button').click({ modifiers: ['Shift'] });
+    await dashboard.untilParameter('_sort', 'deviceType,id');
+  }));
+
+const selectedIds = (dashboard) =>
+  dashboard.page
+    .locator('.row[aria-selected="true"][data-testid="row"]')
+    .evaluateAll((rows) => rows.map((row) => row.dataset.clientId).sort());
+
+test('rows are selected one by one, as a range and all; their ids are copied; nothing else loses them', () =>
+  journey(
+    async (dashboard, keyboard) => {
+      const ids = await dashboard.ids();
+      const check = (id) => dashboard.row(id).locator('.c-check');
+      await check(ids[1]).click();
+      await check(ids[3]).click({ modifiers: ['Shift'] });
+      await dashboard.untilNumber('selected', 3);
+      assert.deepEqual(await selectedIds(dashboard), ids.slice(1, 4).sort());
+      await check(ids[2]).click();
+      await dashboard.untilNumber('selected', 2);
+
+      // By id: another order and rows that left the view change nothing.
+      await dashboard.sort('id');
+      await until('the order is turned', async () => (await dashboard.ids())[0] === [...ids].sort().at(-1));
+      assert.deepEqual(await selectedIds(dashboard), [ids[1], ids[3]].sort());
+      await screenshot(dashboard.page, 'selected-light');
+      await dashboard.get('copy-ids').click();
+      const clipboard = () => dashboard.page.evaluate(() => navigator.clipboard.readText());
+      assert.equal(await clipboard(), [ids[1], ids[3]].sort().join('\n'));
+      await dashboard.get('select-none').click();
+
+      await dashboard.page.locator('#grid').focus();
+      await keyboard.press('Home');
+      for (let step = 0; step < 2; step++) await keyboard.press('Shift+ArrowDown');
+      await dashboard.untilNumber('selected', 3);
+      await keyboard.press('Shift+ArrowUp');
+      await dashboard.untilNumber('selected', 2);
+      await keyboard.press('Control+a');
+      await dashboard.untilNumber('selected', ALL.length);
+      await keyboard.press('Control+c');
+      await until('all ids are copied', async () => (await clipboard()).split('\n').length === ALL.length);
+      await keyboard.press('Escape');
+      await dashboard.get('selected').waitFor({ state: 'hidden' });
+      await keyboard.press('Space');
+      await dashboard.untilNumber('selected', 1);
+    },
+    { permissions: ['clipboard-read', 'clipboard-write'] },
+  ));
+
+for (const format of ['csv', 'ndjson']) {
+  test(`what is filtered is saved as ${format}, with every field of the state`, () =>
+    journey(async (dashboard, keyboard) => {
+      await dashboard.filterStatus('disconnected');
+      await dashboard.untilIds([LEFT, LOST, SILENT]);
+      await keyboard.press('e');
+      await dashboard.get(`export-${format}`).click();
+      await screenshot(dashboard.page, 'export-light');
+      const [download] = await Promise.all([
+        dashboard.page.waitForEvent('download'),
+        dashboard.get('export-start').click(),
+      ]);
+      await dashboard.get('export-done').waitFor();
+      assert.match(download.suggestedFilename(), new RegExp(`^clients-\\d{4}-\\d\\d-\\d\\d\\.${format}$`));
+      const text = readFileSync(await download.path(), 'utf8');
+      if (format === 'ndjson') {
+        const states = text.trim().split('\n').map((line) => JSON.parse(line));
+        assert.deepEqual(states.map((state) => state.id), [LEFT, LOST, SILENT].sort());
+        assert.deepEqual(states.find((state) => state.id === LOST), await server.state(LOST));
+        return;
+      }
+      const [head, ...rows] = text.trim().split('\r\n').map((line) => line.split(','));
+      assert.equal(head.length, 20);
+      assert.equal(rows.length, 3);
+      const lost = rows.find((row) => row[head.indexOf('id')] === LOST);
+      const state = await server.state(LOST);
+      for (const name of ['connectionStatus', 'lastDisconnectTime', 'closeCode', 'disconnectInitiator'])
+        assert.equal(lost[head.indexOf(name)], String(state[name]), name);
+    }));
+}
+
+test('an export that fails says so, goes on where it was, and can be given up', () =>
+  journey(
+    async (dashboard, keyboard) => {
+      await dashboard.page.route(/_limit=1000/, (route) => route.abort());
+      await keyboard.press('e');
+      await dashboard.get('export-start').click();
+      await dashboard.page.getByRole('alert').filter({ hasText: 'Cannot reach' }).first().waitFor();
+      await dashboard.page.unroute(/_limit=1000/);
+      await Promise.all([
+        dashboard.page.waitForEvent('download'),
+        dashboard.get('export-go-on').click(),
+      ]);
+      await dashboard.get('export-close').click();
+
+      let held;
+      await dashboard.page.route(/_limit=1000/, (route) => {
+        held = route;
+      });
+      await keyboard.press('e');
+      await dashboard.get('export-start').click();
+      await until('the page is being asked for', () => held);
+      await dashboard.get('export-cancel').click();
+      await dashboard.get('export-start').waitFor();
+      await held.continue().catch(() => {});
+    },
+    { allowed: /ERR_FAILED/ },
+  ));
+
+test('a ready-made view filters and sorts, and can be opened as a link', () =>
+  journey(async (dashboard, keyboard) => {
+    await keyboard.press('v');
+    await screenshot(dashboard.page, 'views-light');
+    await dashboard.get('view-network').click();
+    await dashboard.untilIds([LOST]);
+    await dashboard.untilParameter('disconnectInitiator', 'network');
+    await dashboard.untilParameter('_sort', '-lastDisconnectTime');
+    for (const [name, ids] of [
+      ['server', [SILENT]],
+      ['connected', ALIVE],
+      ['absent', []],
+      ['refused', []],
+      ['flapping', []],
+      ['silent', []],
+      ['stale', []],
+    ]) {
+      await keyboard.press('v');
+      await dashboard.get(`view-${name}`).click();
+      await dashboard.untilIds(ids);
+    }
+    await keyboard.press('v');
+    const link = await dashboard.get('view-server').getAttribute('href');
+    await withPage(browser, server, { query: link }, (second) => second.untilIds([SILENT]));
+  }));
+
+test('a view is saved by name, renamed, deleted, brought back, and shared by a link', () =>
+  journey(
+    async (dashboard, keyboard) => {
+      await dashboard.filterStatus('disconnected');
+      await dashboard.sort('deviceType');
+      await keyboard.press('v');
+      await dashboard.get('view-name').fill('Night shift');
+      await dashboard.get('view-save').click();
+      await dashboard.get('own-view').filter({ hasText: 'Night shift' }).waitFor();
+      await dashboard.get('own-rename').click();
+      await dashboard.get('view-name').fill('Day shift');
+      await keyboard.press('Enter');
+      const own = dashboard.get('own-view').filter({ hasText: 'Day shift' });
+      await own.waitFor();
+      await dashboard.get('own-delete').click();
+      await own.waitFor({ state: 'detached' });
+      await dashboard.get('view-undo').click();
+      await own.waitFor();
+      await dashboard.get('copy-link').click();
+      const link = new URL(await dashboard.page.evaluate(() => navigator.clipboard.readText()));
+      assert.equal(link.origin, new URL(server.url).origin);
+      await dashboard.closePopup();
+
+      await dashboard.page.goto(server.url);
+      await dashboard.untilIds(ALL);
+      await keyboard.press('v');
+      await own.click();
+      await dashboard.untilIds([LEFT, LOST, SILENT]);
+      await dashboard.untilParameter('_sort', 'deviceType');
+      await withPage(browser, server, { query: link.search }, (second) =>
+        second.untilIds([LEFT, LOST, SILENT]),
+      );
+    },
+    { permissions: ['clipboard-read', 'clipboard-write'] },
+  ));
+
+test('the help lists the keys, and every key opens what it says', () =>
+  journey(async (dashboard, keyboard) => {
+    for (const [key, text] of [
+      ['?', 'Keyboard'],
+      ['f', 'Add a filter'],
+      ['s', 'Sort'],
+      ['c', 'Columns'],
+      ['v', 'Views'],
+      ['e', 'Export'],
+    ]) {
+      await keyboard.press(key);
+      await dashboard.get('popup').getByRole('heading', { name: text, exact: true }).waitFor();
+      if (key === '?') await screenshot(dashboard.page, 'help-light');
+      await dashboard.closePopup();
+    }
+  }));
+
+test('on a phone the menus are sheets at the lower edge and nothing scrolls sideways', () =>
+  journey(
+    async (dashboard) => {
+      await screenshot(dashboard.page, 'clients-phone-light');
+      for (const name of ['filters', 'sort', 'views', 'export']) {
+        await dashboard.page.locator(`[data-opens="${name}"]`).click();
+        const box = await dashboard.get('popup').boundingBox();
+        assert.deepEqual([box.x, box.width, box.y + box.height], [0, PHONE.width, PHONE.height], name);
+        assert.deepEqual(await dashboard.widerThanScreen(), [], name);
+        await screenshot(dashboard.page, `${name}-phone-light`);
+        await dashboard.closePopup();
+      }
+      await dashboard.filter('deviceType');
+      await dashboard.get('option-thermo').check();
+      await screenshot(dashboard.page, 'filter-type-phone-light');
+      await dashboard.closePopup();
+      await dashboard.untilIds([LEFT, LOST]);
+      assert.deepEqual(await dashboard.widerThanScreen(), []);
+    },
+    { viewport: PHONE },
+  ));
