@@ -273,3 +273,41 @@ pub fn latency(ms: f64) -> String {
 pub fn minute(time: Timestamp) -> String {
     with(|formats| format!("{} {}", call_time(&formats.day, time), call_time(&formats.clock_short, time)))
 }
+
+/// The time of day to the minute, whatever the day: `08:52`.
+#[must_use]
+pub fn clock_short(time: Timestamp) -> String {
+    with(|formats| call_time(&formats.clock_short, time))
+}
+
+/// The day alone: `18 Nov`.
+#[must_use]
+pub fn day(time: Timestamp) -> String {
+    with(|formats| call_time(&formats.day, time))
+}
+
+/// A share between 0 and 1: `97.2%`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    let options = options(&[("style", "percent"), ("maximumFractionDigits", "1")]);
+    with(|formats| {
+        call(&Intl::NumberFormat::new(&formats.locales, &options).format(), &JsValue::from_f64(share))
+    })
+}
+
+/// An amount of data: `1.3 MB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+    let power = (0..units.len() - 1).find(|power| count < 1_000_u64.pow(*power as u32 + 1));
+    let power = power.unwrap_or(units.len() - 1);
+    let amount = count as f64 / 1_000_f64.powi(power as i32);
+    let rounded = if amount < 10.0 { (amount * 10.0).round() / 10.0 } else { amount.round() };
+    with(|formats| formats.unit(rounded, units[power], "short"))
+}
+
+/// How far local time is ahead of UTC at that time, in milliseconds.
+#[must_use]
+pub fn zone_offset_ms(time: Timestamp) -> i64 {
+    -(Date::new(&JsValue::from_f64(time.millis() as f64)).get_timezone_offset() as i64) * MINUTE_MS
+}

@@ -13,7 +13,9 @@ mod view;
 use leptos::prelude::{Effect, Get, expect_context, provide_context};
 
 pub use clock::Clock;
-pub use detail::{Detail, LogState, Open};
+pub use detail::{
+    ClientSession, Detail, Ending, History, HistoryStore, LogState, LogStore, Open, Sessions, kind_of,
+};
 pub use feed::Feed;
 pub use prefs::{Prefs, Theme};
 pub use session::{Ended, Phase, Session, SignInProblem};

@@ -3,7 +3,7 @@
 mod account;
 mod banner;
 mod chips;
-mod details;
+mod client;
 mod empty;
 mod filters;
 mod footer;
@@ -13,8 +13,6 @@ mod help;
 mod icons;
 mod keys;
 mod live;
-mod log;
-mod panel;
 mod range;
 mod row;
 mod select;
@@ -61,7 +59,7 @@ fn Dashboard(ui: Ui) -> impl IntoView {
                 <grid::Grid/>
                 <footer::Footer/>
             </div>
-            <panel::Panel/>
+            <client::Panel/>
         </main>
         <help::Help ui=ui/>
     }

@@ -122,7 +122,9 @@ impl Cause {
     pub fn own_words(&self) -> Option<String> {
         let text = self.text.as_deref()?;
         let is_standard = |name: Option<&str>| {
-            name.is_some_and(|name| name.trim_end_matches('.').eq_ignore_ascii_case(text.trim_end_matches('.')))
+            name.is_some_and(|name| {
+                name.trim_end_matches('.').eq_ignore_ascii_case(text.trim_end_matches('.'))
+            })
         };
         let mqtt = self.mqtt.and_then(mqtt_reason_name);
         let close = self.close.and_then(close_code_text);
@@ -172,7 +174,8 @@ mod tests {
     #[test]
     fn the_code_of_a_dropped_connection_is_watsons_because_none_was_sent() {
         let of = |initiator, mqtt, close| {
-            Cause { initiator: Some(initiator), mqtt: Some(mqtt), close: Some(close), text: None }.codes_in_words()
+            Cause { initiator: Some(initiator), mqtt: Some(mqtt), close: Some(close), text: None }
+                .codes_in_words()
         };
         assert_eq!(of(Initiator::Network, 0x80, 91).as_deref(), Some("close code 91"));
         assert_eq!(of(Initiator::Server, 0x8D, 160).as_deref(), Some("0x8D, close code 160"));
