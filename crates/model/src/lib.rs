@@ -5,6 +5,7 @@
 //! time is always an argument.
 
 pub mod client_id;
+pub mod diagnosis;
 pub mod event;
 pub mod fold;
 pub mod log;

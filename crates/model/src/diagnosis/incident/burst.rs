@@ -1,0 +1,129 @@
+//! Minutes in which far more clients were lost than usual.
+
+use std::collections::BTreeSet;
+
+use super::{Cause, Loss, MINUTE_MS};
+use crate::time::Timestamp;
+
+/// Fewer clients are no mass.
+const CLIENTS_MIN: usize = 20;
+/// Losses of one broken network spread over this time at most,
+const LENGTH_MAX_MIN: usize = 15;
+/// and keep-alives that run out over this.
+const LENGTH_MAX_KEEP_ALIVE_MIN: usize = 60;
+/// More minutes than this are not looked at: eight days.
+const MINUTES_MAX: usize = 8 * 24 * 60;
+/// Of the time before the first loss this many minutes are known to have been quiet.
+const QUIET_MIN: i64 = 60;
+/// How many of the hours before must have the same burst for it to be a habit.
+const HABIT_HOURS: i64 = 3;
+/// How early or late a habit may be.
+const HABIT_SLACK_MS: i64 = 2 * MINUTE_MS;
+
+pub(super) struct Burst {
+    pub from: Timestamp,
+    /// Exclusive.
+    pub to: Timestamp,
+    /// How many clients are usually lost in as much time.
+    pub usual: f64,
+}
+
+/// The bursts among the losses of one class, which are in the order of their time.
+pub(super) fn find(losses: &[&Loss]) -> Vec<Burst> {
+    let minute = |time: Timestamp| time.millis().div_euclid(MINUTE_MS);
+    let (Some(first), Some(last)) = (losses.first(), losses.last()) else { return Vec::new() };
+    let last = minute(last.time);
+    let first = (minute(first.time) - QUIET_MIN).max(last + 1 - MINUTES_MAX as i64);
+    let mut counts = vec![0_usize; usize::try_from(last + 1 - first).unwrap_or(0)];
+    let mut seen = BTreeSet::new();
+    for loss in losses {
+        let at = usize::try_from(minute(loss.time) - first).ok();
+        // A client that is lost ten times in a minute is one client.
+        if let Some(count) = at.and_then(|at| counts.get_mut(at))
+            && seen.insert((minute(loss.time), loss.client))
+        {
+            *count += 1;
+        }
+    }
+    let time = |at: usize| Timestamp::from_millis((first + at as i64) * MINUTE_MS);
+    spans(&counts)
+        .into_iter()
+        .map(|(from, to, usual)| Burst {
+            from: time(from),
+            to: time(to),
+            usual: (usual * (to - from) as f64 * 10.0).round() / 10.0,
+        })
+        .filter(|burst| is_mass(losses, burst) && !is_habit(losses, burst))
+        .collect()
+}
+
+/// Spans of minutes, the end exclusive, in which the counts rise far above what is usual, and the usual count of
+/// a minute.
+fn spans(counts: &[usize]) -> Vec<(usize, usize, f64)> {
+    let usual = usual(counts);
+    // Two minutes, because a burst may lie across the border of two. Eight deviations of a Poisson process happen
+    // never; four times the usual is more than day and night differ.
+    let enough = (8.0 * usual + 8.0 * (2.0 * usual).sqrt()).max(CLIENTS_MIN as f64);
+    let tail = (2.0 * usual).max(2.0);
+    let count = |at: usize| counts.get(at).copied().unwrap_or(0);
+    let mut spans = Vec::<(usize, usize, f64)>::new();
+    let mut at = 0;
+    while at < counts.len() {
+        if ((count(at) + count(at + 1)) as f64) < enough {
+            at += 1;
+            continue;
+        }
+        let mut from = if count(at) == 0 { at + 1 } else { at };
+        let previous_end = spans.last().map_or(0, |span| span.1);
+        while from > previous_end && count(from - 1) as f64 > tail {
+            from -= 1;
+        }
+        let mut to = at + 1;
+        // A minute of quiet does not end it.
+        while to < counts.len() && (count(to) as f64 > tail || count(to + 1) as f64 > tail) {
+            to += 1;
+        }
+        spans.push((from, to, usual));
+        at = to;
+    }
+    spans
+}
+
+/// The usual count of a minute: the median, which bursts do not move; where most minutes have none, the mean of
+/// those minutes that are no bursts.
+fn usual(counts: &[usize]) -> f64 {
+    let mut sorted = counts.to_vec();
+    sorted.sort_unstable();
+    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
+    let quiet = sorted.iter().take_while(|count| **count < CLIENTS_MIN / 2);
+    let (minutes, total) = quiet.fold((0_usize, 0_usize), |(n, sum), count| (n + 1, sum + count));
+    let mean = if minutes == 0 { 0.0 } else { total as f64 / minutes as f64 };
+    mean.max(median as f64)
+}
+
+/// Enough different clients, and not in one long even stream.
+fn is_mass(losses: &[&Loss], burst: &Burst) -> bool {
+    let clients = clients(losses, burst.from, burst.to);
+    let within = || losses.iter().filter(|loss| (burst.from..burst.to).contains(&loss.time));
+    let silent = within().filter(|loss| loss.cause == Cause::KeepAlive).count();
+    let longest = if silent * 2 > within().count() { LENGTH_MAX_KEEP_ALIVE_MIN } else { LENGTH_MAX_MIN };
+    let length_ms = burst.to.millis() - burst.from.millis();
+    clients >= CLIENTS_MIN && length_ms <= longest as i64 * MINUTE_MS
+}
+
+fn clients(losses: &[&Loss], from: Timestamp, to: Timestamp) -> usize {
+    let start = losses.partition_point(|loss| loss.time < from);
+    let of_span = losses.iter().skip(start).take_while(|loss| loss.time < to);
+    of_span.map(|loss| loss.client).collect::<BTreeSet<_>>().len()
+}
+
+/// Whether at least half as many were lost at the same time of each of the last hours, or of the day before.
+fn is_habit(losses: &[&Loss], burst: &Burst) -> bool {
+    let needed = clients(losses, burst.from, burst.to).div_ceil(2);
+    let before = |ms: i64| {
+        let (from, to) = (burst.from.plus_ms(-ms - HABIT_SLACK_MS), burst.to.plus_ms(-ms + HABIT_SLACK_MS));
+        clients(losses, from, to) >= needed
+    };
+    const HOUR_MS: i64 = 60 * MINUTE_MS;
+    (1..=HABIT_HOURS).all(|hours| before(hours * HOUR_MS)) || before(24 * HOUR_MS)
+}

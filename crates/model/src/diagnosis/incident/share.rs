@@ -1,0 +1,167 @@
+//! What the members of an incident have in common, and whether that is worth saying: “all have type X” means
+//! nothing where nearly the whole fleet has type X.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Loss;
+use crate::client_id::ClientId;
+use crate::event::MqttVersion;
+use crate::state::StateDoc;
+
+/// At least this part of the members has it,
+const SHARE_MIN: f64 = 0.8;
+/// and at most this part of all.
+const BASE_MAX: f64 = 0.5;
+/// A fleet (or a number of other losses) that is smaller says nothing about what is common in it.
+const BASE_CLIENTS_MIN: u64 = 20;
+
+/// Something that nearly all members of an incident have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    pub field: ShareField,
+    pub value: String,
+    /// The part of the members that has it, from 0 to 1.
+    pub share: f64,
+    /// The part of the fleet that has it, as far as the fleet knows the field (of `mqttReasonCode`: the part of
+    /// the other losses); absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_share: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ShareField {
+    /// The /24 of an IPv4 address, the /64 of an IPv6 address.
+    Subnet,
+    DeviceType,
+    MqttConnectProtocol,
+    MqttReasonCode,
+}
+
+/// A network: an address with its host part zeroed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subnet(IpAddr);
+
+impl Subnet {
+    /// The subnet of an address in text; `None` when it is none.
+    #[must_use]
+    pub fn of(addr: &str) -> Option<Self> {
+        Some(Self(match addr.parse::<IpAddr>().ok()?.to_canonical() {
+            IpAddr::V4(addr) => Ipv4Addr::from(u32::from(addr) & !0xFF).into(),
+            IpAddr::V6(addr) => Ipv6Addr::from(u128::from(addr) & !u128::from(u64::MAX)).into(),
+        }))
+    }
+}
+
+impl fmt::Display for Subnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0, if self.0.is_ipv4() { 24 } else { 64 })
+    }
+}
+
+/// A trait of a client.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Trait {
+    Subnet(Subnet),
+    DeviceType(Arc<str>),
+    Version(MqttVersion),
+    Reason(u8),
+}
+
+impl Trait {
+    const fn field(&self) -> ShareField {
+        match self {
+            Self::Subnet(_) => ShareField::Subnet,
+            Self::DeviceType(_) => ShareField::DeviceType,
+            Self::Version(_) => ShareField::MqttConnectProtocol,
+            Self::Reason(_) => ShareField::MqttReasonCode,
+        }
+    }
+
+    fn share(&self, share: f64, base_share: Option<f64>) -> Share {
+        let value = match self {
+            Self::Subnet(subnet) => subnet.to_string(),
+            Self::DeviceType(name) => name.to_string(),
+            Self::Version(version) => version.as_str().to_owned(),
+            Self::Reason(code) => code.to_string(),
+        };
+        Share { field: self.field(), value, share: rounded(share), base_share: base_share.map(rounded) }
+    }
+}
+
+fn rounded(share: f64) -> f64 {
+    (share * 1_000.0).round() / 1_000.0
+}
+
+/// What is common in the whole fleet, or in an even sample of it.
+#[derive(Debug, Clone, Default)]
+pub struct Base {
+    /// Of how many clients the fleet knows this field.
+    known: BTreeMap<ShareField, u64>,
+    counts: BTreeMap<Trait, u64>,
+}
+
+impl Base {
+    /// Counts one client of the fleet.
+    pub fn add(&mut self, id: &str, addr: Option<&str>, version: Option<MqttVersion>) {
+        let device_type = ClientId::parse(id).device_type.map(|name| Trait::DeviceType(Arc::from(name)));
+        let subnet = addr.and_then(Subnet::of).map(Trait::Subnet);
+        for found in [device_type, subnet, version.map(Trait::Version)].into_iter().flatten() {
+            *self.known.entry(found.field()).or_default() += 1;
+            *self.counts.entry(found).or_default() += 1;
+        }
+    }
+
+    /// The same for a state as the API tells it.
+    pub fn add_doc(&mut self, doc: &StateDoc) {
+        let name = doc.mqtt_connect_protocol.as_deref();
+        let version = MqttVersion::ALL.into_iter().find(|version| Some(version.as_str()) == name);
+        self.add(&doc.id, doc.client_addr.as_deref(), version);
+    }
+
+    fn share(&self, of: &Trait) -> Option<f64> {
+        let count = self.counts.get(of).copied().unwrap_or(0);
+        let known = self.known.get(&of.field()).copied().unwrap_or(0);
+        (known >= BASE_CLIENTS_MIN).then(|| count as f64 / known as f64)
+    }
+}
+
+/// What the members share; `outside` are the other losses of the kind.
+pub(super) fn find(members: &[&Loss], outside: &[&Loss], base: &Base) -> Vec<Share> {
+    let mut counts = BTreeMap::<Trait, u64>::new();
+    for found in members.iter().flat_map(|loss| traits(loss)) {
+        *counts.entry(found).or_default() += 1;
+    }
+    let reason_base = |code: u8| {
+        let same = outside.iter().filter(|loss| loss.mqtt_reason_code == Some(code)).count();
+        (outside.len() as u64 >= BASE_CLIENTS_MIN).then(|| same as f64 / outside.len() as f64)
+    };
+    let shares = counts.into_iter().filter_map(|(found, count)| {
+        let share = count as f64 / members.len() as f64;
+        let base_share = match &found {
+            Trait::Reason(code) => reason_base(*code),
+            other => base.share(other),
+        };
+        // Without a base only the reason is told: it is what happened, not what was hit.
+        let is_known = base_share.is_some() || matches!(found, Trait::Reason(_));
+        let is_told = share >= SHARE_MIN && is_known && base_share.is_none_or(|base| base <= BASE_MAX);
+        is_told.then(|| found.share(share, base_share))
+    });
+    shares.collect()
+}
+
+fn traits(loss: &Loss) -> impl Iterator<Item = Trait> {
+    let found = [
+        loss.subnet.map(Trait::Subnet),
+        loss.device_type.clone().map(Trait::DeviceType),
+        loss.version.map(Trait::Version),
+        loss.mqtt_reason_code.map(Trait::Reason),
+    ];
+    found.into_iter().flatten()
+}
