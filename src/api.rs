@@ -2,6 +2,7 @@
 //!
 //! Called by the stores; the only module that fetches. It knows no view and retries nothing.
 
+mod diagnosis;
 mod fetch;
 mod session;
 
@@ -13,6 +14,7 @@ use rollcall_model::query::Query;
 use rollcall_model::{StateDoc, Timestamp};
 use serde::Deserialize;
 
+pub use diagnosis::{Finding, diagnosis, diagnosis_address};
 pub use fetch::{Abort, ApiError, Token, accept_answers_from_now_on, on_unauthorized};
 use fetch::{get, get_json};
 pub use session::{Credentials, Who, sign_in, sign_out, who_am_i};

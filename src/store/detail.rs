@@ -3,6 +3,7 @@
 //! Called by the views of the client and by the feed. What the log shows is in [`log`], what the time line is made of in
 //! [`history`]; this part reads the state and says when the others have to read.
 
+mod findings;
 mod history;
 mod log;
 mod sessions;
@@ -22,6 +23,7 @@ use super::{Clock, Problem, Session, ViewStore};
 use crate::api::{self, Abort};
 use crate::url::Range;
 
+pub use findings::FindingStore;
 pub use history::{History, HistoryStore};
 pub use log::{LogState, LogStore};
 pub use sessions::{Ending, Session as ClientSession, Sessions, kind_of};
@@ -54,6 +56,7 @@ pub struct Detail {
     pub open: RwSignal<Open>,
     pub log: LogStore,
     pub history: HistoryStore,
+    pub findings: FindingStore,
     chosen: Memo<Option<Chosen>>,
     abort: StoredValue<Option<Abort>, LocalStorage>,
     is_refresh_asked: StoredValue<bool>,
@@ -73,6 +76,7 @@ impl Detail {
             open: RwSignal::default(),
             log: LogStore::new(clock),
             history: HistoryStore::new(clock, view),
+            findings: FindingStore::new(),
             chosen,
             abort: StoredValue::new_local(None),
             is_refresh_asked: StoredValue::new(false),
@@ -87,6 +91,7 @@ impl Detail {
             if before.flatten() != id {
                 self.open.set(Open::Loading);
                 self.history.begin(id.clone());
+                self.findings.begin(id.clone());
             }
             self.log.reset();
             self.read();
@@ -165,5 +170,6 @@ impl Detail {
         });
         self.log.read_newest(&chosen);
         self.history.read();
+        self.findings.read();
     }
 }

@@ -1,6 +1,7 @@
 //! What the page of the open client shows, as a part of the query string. Called by the view's codec; pure.
 
 use rollcall_model::log::LogEvent;
+use rollcall_model::time::TimeUnit;
 
 /// The parts of the page, one at a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +14,12 @@ pub enum Tab {
 
 impl Tab {
     pub const ALL: [Self; 3] = [Self::Sessions, Self::Log, Self::Details];
+
+    /// The one of that name, or the default.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self::ALL.into_iter().find(|tab| tab.name() == name).unwrap_or_default()
+    }
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -42,6 +49,16 @@ impl Span {
             Self::Day => "24h",
             Self::Week => "7d",
             Self::Month => "30d",
+        }
+    }
+
+    /// As it is said: in hours or in days.
+    #[must_use]
+    pub const fn amount(self) -> (u32, TimeUnit) {
+        match self {
+            Self::Day => (24, TimeUnit::Hour),
+            Self::Week => (7, TimeUnit::Day),
+            Self::Month => (30, TimeUnit::Day),
         }
     }
 
@@ -83,7 +100,7 @@ impl ClientPage {
     /// Reads a parameter; returns whether it is one of the page's. An unknown value leaves the default.
     pub fn read(&mut self, name: &str, value: &str) -> bool {
         match name {
-            TAB => self.tab = Tab::ALL.into_iter().find(|tab| tab.name() == value).unwrap_or_default(),
+            TAB => self.tab = Tab::of(value),
             SPAN => self.span = Span::ALL.into_iter().find(|span| span.name() == value).unwrap_or_default(),
             FULL => self.is_full = value == "1",
             EVENT => {

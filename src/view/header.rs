@@ -19,7 +19,7 @@ pub fn Header() -> impl IntoView {
     let zone = live(move || t::zone_title(&format::time_zone()));
     view! {
         <header class="top">
-            <strong class="brand">{say(t::page_title)}</strong>
+            <h1 class="brand">{say(t::page_title)}</h1>
             <span class="org">{org}</span>
             <span class="grow"></span>
             <ApiIndicator/>

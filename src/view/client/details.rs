@@ -1,20 +1,15 @@
 //! Every field of a client's state, exact, with a way to all clients that share the value.
 
-use std::sync::Arc;
-
-use leptos::ev;
-use leptos::html;
-use leptos::prelude::*;
+use leptos::prelude::{StoredValue, UpdateValue};
 use rollcall_model::query::Field;
 use rollcall_model::{StateDoc, Timestamp};
 use wasm_bindgen::JsCast;
-use web_sys::Element;
+use web_sys::{Element, Event};
 
-use super::dom::{self, El, el, fill};
-use super::tools::{ApiLink, Copy};
+use super::dom::{El, effect, el, json};
+use super::{id, tools, with_doc};
 use crate::i18n::{self, t};
 use crate::store::stores;
-use crate::view::live::live;
 use crate::words;
 use crate::{api, format, text};
 
@@ -39,44 +34,38 @@ const FIELDS: [Field; 17] = [
     Field::Certainty,
 ];
 
-#[component]
-pub fn Details(doc: Signal<Option<Arc<StateDoc>>>) -> impl IntoView {
+pub fn details() -> El {
     let view = stores().view;
-    let list = NodeRef::<html::Dl>::new();
+    let list = el("dl", "").attr("data-testid", "details");
     let kept = StoredValue::new_local(Kept::default());
-    Effect::new(move || {
-        let Some(list) = list.get() else { return };
-        let lines = doc.with(|doc| doc.as_ref().map(|doc| lines(doc)).unwrap_or_default());
-        kept.update_value(|kept| show(&list, &lines, kept));
+    effect({
+        let list = list.clone();
+        move || {
+            let lines = with_doc(|doc| Some(lines(doc))).unwrap_or_default();
+            kept.update_value(|kept| show(&list, &lines, kept));
+        }
     });
-    let choose = move |event: ev::MouseEvent| {
+    let choose = move |event: &Event| {
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         let button = target.and_then(|target| target.closest("[data-field]").ok().flatten());
-        let name = button.and_then(|button| button.get_attribute("data-field"));
-        let Some(field) = name.and_then(|name| FIELDS.into_iter().find(|field| field.name() == name)) else {
-            return;
-        };
-        let Some(value) = doc.get_untracked().and_then(|doc| field.text(&doc)) else { return };
+        let name = button.and_then(|button| button.get_attribute("data-field")).unwrap_or_default();
+        let Some(field) = FIELDS.into_iter().find(|field| field.name() == name) else { return };
+        let Some(value) = with_doc(|doc| field.text(doc)) else { return };
         view.change(|view| {
             view.set_values(field, vec![value]);
             view.page.is_full = false;
         });
     };
-    let address =
-        live(move || api::client_address(&view.with(|view| view.client.clone()).unwrap_or_default()));
-    let copied = Callback::new(move |()| {
-        doc.with_untracked(|doc| doc.as_ref().map(|doc| dom::json(&**doc))).unwrap_or_default()
-    });
-    view! {
-        <section class="details">
-            <header>
-                <span class="grow"></span>
-                <Copy label=t::copy_json text=copied test_id="copy-state"/>
-                <ApiLink address=address/>
-            </header>
-            <dl data-testid="details" node_ref=list on:click=choose></dl>
-        </section>
-    }
+    el("section", "details").children(&[
+        el("header", "").children(&[
+            tools::gap(),
+            tools::copy(t::copy_json, "copy-state", || {
+                with_doc(|doc| Some(json(&**doc))).unwrap_or_default()
+            }),
+            tools::api_link(|| api::client_address(&id())),
+        ]),
+        list.on("click", choose),
+    ])
 }
 
 /// A field, its value in words, and for a time the time.
@@ -120,7 +109,7 @@ struct Kept {
 }
 
 /// Writes the values; makes the lines anew only when there are other ones, so that the focus stays where it is.
-fn show(list: &Element, lines: &[Line], kept: &mut Kept) {
+fn show(list: &El, lines: &[Line], kept: &mut Kept) {
     let language = &i18n::current().language;
     let fields = kept.lines.iter().map(|(field, _)| field);
     let is_same = kept.language == *language && fields.eq(lines.iter().map(|(field, ..)| field));
@@ -146,7 +135,7 @@ fn show(list: &Element, lines: &[Line], kept: &mut Kept) {
         }
     }
     if !is_same {
-        fill(list, &rows);
+        list.fill(&rows);
     }
 }
 

@@ -1,18 +1,17 @@
 //! The log of the open client: what happened, newest first, by kind and range, with a tail that follows live.
 
-use leptos::html;
 use leptos::prelude::*;
 use rollcall_model::log::{LogEntry, LogEvent};
 use rollcall_model::{Certainty, Timestamp};
 
-use super::dom::{self, El, Rows, el};
-use super::tools::{ApiLink, Copy};
+use super::dom::{self, El, Rows, button, effect, el, toggle};
+use super::tools;
 use crate::i18n::{self, t};
-use crate::store::{kind_of, stores};
+use crate::store::{LogState, kind_of, stores};
 use crate::url::EVENTS;
 use crate::view::banner::name_of;
 use crate::view::icons::mark_of_event;
-use crate::view::live::{flag, live, maybe, say};
+use crate::view::live::say;
 use crate::view::range::RangePicker;
 use crate::words::{self, Cause};
 use crate::{format, text};
@@ -30,96 +29,92 @@ pub fn stamp(now: Timestamp) -> String {
     day + &zone + &i18n::current().language
 }
 
-#[component]
-pub fn Log(to_front: Callback<()>) -> impl IntoView {
+/// The list and its controls; `front` is what to scroll to for the newest entry.
+pub fn log(front: El) -> El {
     let stores = stores();
     let log = stores.detail.log;
-    let list = NodeRef::<html::Ol>::new();
+    let list = el("ol", "").attr("data-testid", "panel-log");
     let day = Memo::new(move |_| stamp(stores.clock.now()));
     let rows = StoredValue::new_local(Rows::<LogEntry>::default());
-    Effect::new(move || {
-        let (Some(list), stamp) = (list.get(), day.get()) else { return };
-        let now = stores.clock.exact();
-        let make = |entry: &LogEntry| row(entry, now);
-        log.state.with(|log| rows.update_value(|rows| rows.sync(&list, log.shown(), stamp, &make)));
+    effect({
+        let list = list.clone();
+        move || {
+            let (Some(list), stamp) = (list.element(), day.get()) else { return };
+            let now = stores.clock.exact();
+            let make = |entry: &LogEntry| row(entry, now);
+            log.state.with(|log| rows.update_value(|rows| rows.sync(list, log.shown(), stamp, &make)));
+        }
     });
-    let is_empty =
-        maybe(move || log.state.with(|log| log.is_loaded && log.shown().is_empty()).then(t::log_empty));
-    let is_loading = maybe(move || log.state.with(|log| log.is_loading && !log.is_loaded).then(t::loading));
-    let problem = maybe(move || log.state.with(|log| log.problem.as_ref().map(name_of)));
-    let has_older = move || log.state.with(|log| log.older.is_some());
-    let has_held = move || log.state.with(|log| log.held > 0);
-    let held = live(move || t::new_above(log.state.with(|log| log.held) as u64));
-    let show_held = move |_| {
+    let of_log = move |read: fn(&LogState) -> Option<String>| move || log.state.with(read);
+    let is = move |read: fn(&LogState) -> bool| move || log.state.with(read);
+    let show_held = move |_: &web_sys::Event| {
         log.show_held();
-        to_front.run(());
+        if let Some(front) = front.element() {
+            front.scroll_into_view();
+        }
     };
-    view! {
-        <section class="log">
-            <LogTools/>
-            <Show when=has_held>
-                <button type="button" class="primary held" data-testid="log-new" on:click=show_held>{held}</button>
-            </Show>
-            <ol data-testid="panel-log" node_ref=list></ol>
-            <p class="hint">{is_empty}</p>
-            <p class="hint loading">{is_loading}</p>
-            <p class="hint">{problem}</p>
-            <Show when=has_older>
-                <button type="button" disabled=flag(move || log.state.with(|log| log.is_loading))
-                    on:click=move |_| read_older()>{say(t::older)}</button>
-            </Show>
-        </section>
-    }
+    let held = el("button", "primary held").attr("type", "button").attr("data-testid", "log-new");
+    let older = button("", "log-older", t::older, read_older);
+    el("section", "log").children(&[
+        tools_of_log(),
+        held.maybe_text(of_log(|log| (log.held > 0).then(|| t::new_above(log.held as u64))))
+            .on("click", show_held),
+        list,
+        el("p", "hint")
+            .maybe_text(of_log(|log| (log.is_loaded && log.shown().is_empty()).then(t::log_empty))),
+        el("p", "hint loading").maybe_text(of_log(|log| (log.is_loading && !log.is_loaded).then(t::loading))),
+        el("p", "hint").maybe_text(of_log(|log| log.problem.as_ref().map(name_of))),
+        older.shown_if(is(|log| log.older.is_some())),
+    ])
 }
 
 /// Range, kinds, the live tail, and what is shown for elsewhere.
-#[component]
-fn LogTools() -> impl IntoView {
+fn tools_of_log() -> El {
     let stores = stores();
     let (log, view) = (stores.detail.log, stores.view);
-    let range = Signal::derive(move || view.with(|view| view.log));
-    let choose = move |range| view.change(|view| view.log = range);
     let kinds = EVENTS.map(|(event, name)| {
-        let is_on = live(move || view.with(|view| view.page.events.contains(&event)).to_string());
-        let toggle = move |_| {
+        let is_on = move || view.with(|view| view.page.events.contains(&event));
+        let click = move || {
             view.adjust(|view| {
                 let events = &mut view.page.events;
-                let is_on = events.contains(&event);
-                *events = EVENTS
-                    .into_iter()
-                    .map(|(one, _)| one)
-                    .filter(|one| if *one == event { !is_on } else { events.contains(one) })
-                    .collect();
+                let before = events.len();
+                events.retain(|one| *one != event);
+                if events.len() == before {
+                    events.push(event);
+                }
+                events.sort_by_key(|one| EVENTS.iter().position(|(event, _)| event == one));
             });
         };
-        view! {
-            <button type="button" class="toggle" data-testid=format!("log-{name}") aria-pressed=is_on on:click=toggle>
-                <i class=mark_of_event(Some(event)) aria-hidden="true"></i>
-                {live(move || words::log_event(Some(event)))}
-            </button>
-        }
+        toggle(&format!("log-{name}"), is_on, click)
+            .child(&el("i", mark_of_event(Some(event))).attr("aria-hidden", "true"))
+            .live_text(move || words::log_event(Some(event)))
     });
-    let is_following = log.is_following;
-    let follow = live(move || if is_following.get() { t::tail_pause() } else { t::tail_resume() });
-    let copied = Callback::new(move |()| {
+    let range = Signal::derive(move || view.with(|view| view.log));
+    let choose = move |range| view.change(|view| view.log = range);
+    let picker = view! {
+        <RangePicker label=Signal::derive(t::log_range) test_id="range-log" range=range on_choose=choose
+            not_since=false unlimited=say(t::all_time)/>
+    };
+    let copied = move || {
         log.state
             .with_untracked(|log| dom::json(&log.shown().iter().map(|entry| &**entry).collect::<Vec<_>>()))
-    });
-    view! {
-        <header>
-            <div class="kinds" role="group" aria-label=say(t::log_kinds)>{kinds.into_iter().collect_view()}</div>
-            <RangePicker label=Signal::derive(t::log_range) test_id="range-log" range=range on_choose=choose
-                not_since=false unlimited=say(t::all_time)/>
-            <span class="grow"></span>
-            <button type="button" class="plain" data-testid="log-follow"
-                on:click=move |_| log.toggle_following()>{follow}</button>
-            <Copy label=t::copy_json text=copied test_id="copy-log"/>
-            <ApiLink address=live(move || log.state.with(|log| log.address.clone()))/>
-        </header>
-    }
+    };
+    let is_following = log.is_following;
+    let follow = el("button", "plain").attr("type", "button").attr("data-testid", "log-follow");
+    let group = el("div", "kinds").attr("role", "group").live_attr("aria-label", || Some(t::log_kinds()));
+    el("header", "").children(&[
+        group.children(&kinds),
+        el("div", "").mount(picker.into_any()),
+        tools::gap(),
+        follow
+            .live_text(move || if is_following.get() { t::tail_pause() } else { t::tail_resume() })
+            .on("click", move |_| log.toggle_following()),
+        tools::copy(t::copy_json, "copy-log", copied),
+        tools::api_link(move || log.state.with(|log| log.address.clone())),
+    ])
 }
 
-fn row(entry: &LogEntry, now: Timestamp) -> El {
+pub fn row(entry: &LogEntry, now: Timestamp) -> El {
     let time = entry.timestamp;
     let kind = kind_of(entry);
     let cause = Cause::of_entry(entry);

@@ -1,19 +1,16 @@
 //! The sessions of the open client as a table, newest first: when, how long, from where, how much, and why each ended.
 
-use std::sync::Arc;
-
-use leptos::html;
 use leptos::prelude::*;
+use rollcall_model::Timestamp;
 use rollcall_model::log::LogEntry;
-use rollcall_model::{StateDoc, Timestamp};
 
-use super::dom::{El, el, fill};
-use super::log::address;
-use super::tools::{ApiLink, Copy};
+use super::dom::{El, effect, el, json};
+use super::log::{address, stamp};
+use super::timeline::Line;
+use super::tools;
 use crate::api;
 use crate::i18n::t;
 use crate::store::{ClientSession, Ending, stores};
-use crate::view::live::{live, maybe, say};
 use crate::words::Cause;
 use crate::{format, text};
 
@@ -31,59 +28,51 @@ const HEADS: [fn() -> String; 7] = [
     t::session_sent,
 ];
 
-#[component]
-pub fn SessionTable(doc: Signal<Option<Arc<StateDoc>>>, pages: RwSignal<usize>) -> impl IntoView {
+/// The table, of as many pages as were asked for.
+pub fn table(line: Line, pages: RwSignal<u64>) -> El {
     let stores = stores();
     let history = stores.detail.history.state;
-    let body = NodeRef::<html::Tbody>::new();
+    let body = el("tbody", "");
     pages.set(1);
-    let found =
-        Memo::new(move |_| doc.with(|doc| history.with(|history| history.sessions(doc.as_deref()).sessions)));
-    let day = Memo::new(move |_| super::log::stamp(stores.clock.now()));
-    Effect::new(move || {
-        let Some(body) = body.get() else { return };
-        day.track();
-        let now = stores.clock.exact();
-        let shown = pages.get() * PAGE;
-        let rows: Vec<El> =
-            found.with(|found| found.iter().rev().take(shown).map(|session| row(session, now)).collect());
-        fill(&body, &rows);
+    let day = Memo::new(move |_| stamp(stores.clock.now()));
+    effect({
+        let body = body.clone();
+        move || {
+            day.track();
+            let now = stores.clock.exact();
+            let shown = PAGE * pages.get() as usize;
+            let rows = |all: &[ClientSession]| {
+                all.iter().rev().take(shown).map(|one| row(one, now)).collect::<Vec<_>>()
+            };
+            body.fill(&line.with_sessions(rows));
+        }
     });
-    let is_empty = maybe(move || {
+    let is_empty = move || {
         let is_done = history.with(|history| !history.is_reading && history.known_since().is_some());
-        (is_done && found.with(Vec::is_empty)).then(t::sessions_empty)
-    });
-    let address = live(move || {
-        let id = stores.view.with(|view| view.client.clone()).unwrap_or_default();
-        api::log_address(&id, history.with(|history| history.from), None, &[], 1_000)
-    });
-    let copied = Callback::new(move |()| {
-        let rows: Vec<Arc<LogEntry>> = found.with_untracked(|found| {
-            found
-                .iter()
-                .rev()
-                .flat_map(|session| session.disconnect.iter().chain(&session.connect).cloned())
-                .collect()
-        });
-        super::dom::json(&rows.iter().map(|entry| &**entry).collect::<Vec<_>>())
-    });
-    let heads = HEADS.map(|head| view! { <th scope="col">{head}</th> });
-    view! {
-        <section class="sessions">
-            <header>
-                <span class="hint">{live(move || t::session_count(found.with(Vec::len) as u64))}</span>
-                <span class="grow"></span>
-                <Copy label=t::copy_json text=copied test_id="copy-sessions"/>
-                <ApiLink address=address/>
-            </header>
-            <table data-testid="sessions">
-                <thead><tr>{heads.into_iter().collect_view()}</tr></thead>
-                <tbody node_ref=body></tbody>
-            </table>
-            <p class="hint">{is_empty}</p>
-            <span class="for-readers">{say(t::sessions_hint)}</span>
-        </section>
-    }
+        (is_done && line.with_sessions(<[_]>::is_empty)).then(t::sessions_empty)
+    };
+    let address =
+        move || api::log_address(&super::id(), history.with(|history| history.from), None, &[], 1_000);
+    let copied = move || {
+        line.with_sessions(|all| {
+            let entries = all.iter().rev().flat_map(|one| one.disconnect.iter().chain(&one.connect));
+            json(&entries.map(|entry| &**entry).collect::<Vec<_>>())
+        })
+    };
+    let heads = HEADS.map(|head| el("th", "").attr("scope", "col").live_text(head));
+    let count = move || t::session_count(line.with_sessions(<[_]>::len) as u64);
+    let table = el("table", "").attr("data-testid", "sessions");
+    el("section", "sessions").children(&[
+        el("header", "").children(&[
+            el("span", "hint").live_text(count),
+            tools::gap(),
+            tools::copy(t::copy_json, "copy-sessions", copied),
+            tools::api_link(address),
+        ]),
+        table.child(&el("thead", "").child(&el("tr", "").children(&heads))).child(&body),
+        el("p", "hint").maybe_text(is_empty),
+        el("span", "for-readers").live_text(t::sessions_hint),
+    ])
 }
 
 /// Cells carry the name of their column, for where there is no room for columns.
@@ -101,7 +90,7 @@ fn row(session: &ClientSession, now: Timestamp) -> El {
         el("tr", if session.is_inferred() { "is-inferred" } else { "" }).attr("data-testid", "session");
     for (head, parts) in HEADS.into_iter().zip(cells) {
         let cell = el("td", "").attr("data-head", &head());
-        row = row.child(&parts.iter().fold(cell, |cell, part| cell.child(part)));
+        row = row.child(&cell.children(&parts));
     }
     row
 }

@@ -1,49 +1,51 @@
 //! The state of the open client as a person would tell it: since when, who ended it, why, and what to check.
 
-use std::sync::Arc;
-
-use leptos::prelude::*;
 use rollcall_model::{Certainty, ConnectionStatus, Initiator, StateDoc, Timestamp};
 
+use super::dom::{El, el};
+use super::with_doc;
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
-use crate::view::live::maybe;
 use crate::words::Cause;
 
 /// From how many connects in an hour a client is said to come and go.
 const FLAPPING: u32 = 6;
 
-#[component]
-pub fn Story(doc: Signal<Option<Arc<StateDoc>>>) -> impl IntoView {
+pub fn story() -> [El; 5] {
     let clock = stores().clock;
-    let of_doc = move |read: fn(&StateDoc) -> Option<String>| {
-        maybe(move || doc.with(|doc| doc.as_ref().and_then(|doc| read(doc))))
+    let with_cause = |read: fn(&Cause) -> Option<String>| {
+        move || with_doc(|doc| Cause::of_state(doc)).and_then(|cause| read(&cause))
     };
-    let lead = maybe(move || doc.with(|doc| doc.as_ref().map(|doc| sentence(doc, clock.now()))));
-    let meaning = of_doc(|doc| Cause::of_state(doc).map(|cause| cause.meaning()));
-    let name = of_doc(|doc| Cause::of_state(doc)?.standard_name());
-    let own = of_doc(|doc| Cause::of_state(doc)?.own_words().map(|words| t::own_words(&words)));
-    let advice = of_doc(|doc| Cause::of_state(doc)?.advice());
-    let inferred = of_doc(|doc| (doc.certainty == Certainty::Inferred).then(t::inferred_note));
-    let stale = maybe(move || {
-        let since = doc.with(|doc| doc.as_ref().and_then(|doc| doc.stale_since))?;
+    let lead = move || with_doc(|doc| Some(sentence(doc, clock.now())));
+    let inferred = || with_doc(|doc| (doc.certainty == Certainty::Inferred).then(t::inferred_note));
+    let stale = move || {
+        let since = with_doc(|doc| doc.stale_since)?;
         Some(t::stale_note(&format::moment_exact(since, clock.exact())))
-    });
-    let flapping = of_doc(|doc| {
-        (doc.recent_connects >= FLAPPING).then(|| t::flapping_note(u64::from(doc.recent_connects)))
-    });
-    let notes = [("note warning", stale), ("note", inferred), ("note warning", flapping)];
-    let notes = notes.map(|(class, text)| view! { <p class=class>{text}</p> });
-    view! {
-        <p class="lead" data-testid="story">{lead}</p>
-        <div class="why-box" data-testid="why">
-            <p title=name>{meaning}</p>
-            <p>{own}</p>
-            <p class="advice"><b>{maybe(move || advice.with(Option::is_some).then(t::advice_label))}</b>" "{advice}</p>
-        </div>
-        {notes.into_iter().collect_view()}
-    }
+    };
+    let flapping = || {
+        let count = with_doc(|doc| Some(doc.recent_connects)).filter(|count| *count >= FLAPPING)?;
+        Some(t::flapping_note(u64::from(count)))
+    };
+    let meaning = el("p", "").maybe_text(with_cause(|cause| Some(cause.meaning())));
+    let advice = with_cause(Cause::advice);
+    let why = [
+        meaning.live_attr("title", with_cause(Cause::standard_name)),
+        el("p", "").maybe_text(with_cause(|cause| cause.own_words().map(|words| t::own_words(&words)))),
+        el("p", "advice")
+            .shown_if(move || advice().is_some())
+            .child(&el("b", "").live_text(t::advice_label))
+            .text(" ")
+            .live_text(move || advice().unwrap_or_default()),
+    ];
+    let has_cause = || with_doc(|doc| Cause::of_state(doc)).is_some();
+    [
+        el("p", "lead").attr("data-testid", "story").maybe_text(lead),
+        el("div", "why-box").attr("data-testid", "why").children(&why).shown_if(has_cause),
+        el("p", "note warning").maybe_text(stale),
+        el("p", "note").maybe_text(inferred),
+        el("p", "note warning").maybe_text(flapping),
+    ]
 }
 
 /// `Offline since 08:52:01, 3h ago: the network dropped it (close code 91).`

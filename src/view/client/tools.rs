@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use leptos::prelude::*;
+use leptos::prelude::{Get, RwSignal, Set, set_timeout};
 
+use super::dom::{El, el};
 use crate::browser;
 use crate::i18n::t;
-use crate::view::live::{live, say};
 
 /// A button that copies a text and says that it did.
-#[component]
-pub fn Copy(label: fn() -> String, text: Callback<(), String>, test_id: &'static str) -> impl IntoView {
+pub fn copy(label: fn() -> String, hook: &str, text: impl Fn() -> String + 'static) -> El {
     let is_copied = RwSignal::new(false);
-    let copy = move |_| {
-        if browser::copy(&text.run(())) {
+    let said = el("span", "").attr("role", "status");
+    let said = said.live_text(move || if is_copied.get() { t::copied() } else { label() });
+    let button = el("button", "plain").attr("type", "button").attr("data-testid", hook).child(&said);
+    button.on("click", move |_| {
+        if browser::copy(&text()) {
             is_copied.set(true);
             // The button may be gone by then.
             let calm = move || {
@@ -21,20 +23,19 @@ pub fn Copy(label: fn() -> String, text: Callback<(), String>, test_id: &'static
             };
             set_timeout(calm, Duration::from_secs(2));
         }
-    };
-    view! {
-        <button type="button" class="plain" data-testid=test_id on:click=copy>
-            <span role="status">{live(move || if is_copied.get() { t::copied() } else { label() })}</span>
-        </button>
-    }
+    })
 }
 
 /// A link to the call of the API that gives what is shown.
-#[component]
-pub fn ApiLink(address: Signal<String>) -> impl IntoView {
-    view! {
-        <a class="api" target="_blank" rel="noreferrer" data-testid="api-link" href=address title=say(t::api_link_title)>
-            {say(t::api_link)}
-        </a>
-    }
+pub fn api_link(address: impl Fn() -> String + 'static) -> El {
+    let link =
+        el("a", "api").attr("target", "_blank").attr("rel", "noreferrer").attr("data-testid", "api-link");
+    link.live_attr("href", move || Some(address()))
+        .live_attr("title", || Some(t::api_link_title()))
+        .live_text(t::api_link)
+}
+
+/// Takes the room between what stands at the left and what stands at the right.
+pub fn gap() -> El {
+    el("span", "grow")
 }

@@ -1,12 +1,11 @@
 //! Draws the time line: one path for each kind of thing. Called by the time line's effect; reads and decides nothing.
 
 use rollcall_model::{Certainty, Initiator, Timestamp};
-use web_sys::Element;
 
-use super::{Item, Picture};
+use super::line::State;
 use crate::format;
 use crate::store::{ClientSession, Ending};
-use crate::view::client::dom::{El, fill, px, svg};
+use crate::view::client::dom::{El, px, svg};
 
 /// From top to bottom: failed attempts, how sessions ended, the sessions, the axis. In pixels.
 const CROSS_Y: f64 = 7.0;
@@ -38,32 +37,26 @@ const NETWORK: usize = 6;
 const CLIENT: usize = 7;
 const CROSS: usize = 8;
 
-pub fn draw(
-    holder: &Element,
-    picture: &Picture,
-    sessions: &[ClientSession],
-    chosen: Option<Item>,
-    drag: Option<(f64, f64)>,
-) {
-    let scale = &picture.scale;
+pub fn draw(holder: &El, state: &State) {
+    let scale = &state.scale;
     let mut paths: [String; KINDS.len()] = Default::default();
-    let unknown_to = scale.x(picture.known_since).clamp(0.0, scale.width);
+    let unknown_to = scale.x(state.known_since.unwrap_or(scale.to)).clamp(0.0, scale.width);
     if unknown_to > 0.0 {
         rect(&mut paths[UNKNOWN], 0.0, unknown_to, 0.0, BAR_BOTTOM);
     }
     let mut last_sign = f64::MIN;
-    for item in &picture.items {
+    for item in &state.items {
         if item.is_refused {
             cross(&mut paths[CROSS], item.mark.x0);
             continue;
         }
         let (x0, x1) = (item.mark.x0, item.mark.x1.max(item.mark.x0 + BAR_MIN_PX));
         rect(&mut paths[if item.mark.count() > 1 { MANY } else { BAR }], x0, x1, BAR_TOP, BAR_BOTTOM);
-        let Some(session) = sessions.get(item.mark.last) else { continue };
+        let Some(session) = state.found.sessions.get(item.mark.last) else { continue };
         if session.is_inferred() {
             rect(&mut paths[HATCHED], x0.max(x1 - HATCHED_PX), x1, BAR_TOP, BAR_BOTTOM);
         }
-        let is_end_in_view = session.end_or(picture.now).millis() <= scale.to;
+        let is_end_in_view = session.end_or(state.now).millis() <= scale.to;
         if let (Ending::At(..), true) = (session.end, is_end_in_view && x1 - last_sign >= SIGN_PX) {
             sign(&mut paths, session, x1);
             last_sign = x1;
@@ -83,19 +76,19 @@ pub fn draw(
             .map(|(class, d)| svg("path", class).attr("d", d)),
     );
     children.extend(ticks.iter().filter_map(|(ms, is_day)| label(scale.x(*ms), scale.width, *ms, *is_day)));
-    if let Some(item) = chosen {
+    if let Some(item) = state.chosen_item() {
         let (top, bottom) =
             if item.is_refused { (0.0, CROSS_Y * 2.0) } else { (BAR_TOP - 2.0, BAR_BOTTOM + 2.0) };
         children.push(frame("chosen", item.mark.x0 - 4.0, item.mark.x1 + 4.0, top, bottom));
     }
-    if let Some((a, b)) = drag.filter(|(a, b)| a != b) {
+    if let Some((a, b)) = state.drag.filter(|(a, b)| a != b) {
         children.push(frame("dragged", a.min(b), a.max(b), 0.0, BAR_BOTTOM));
     }
     let drawing = svg("svg", "")
         .attr("width", &px(scale.width))
         .attr("height", &px(HEIGHT))
         .attr("aria-hidden", "true");
-    fill(holder, &[children.iter().fold(drawing, |drawing, child| drawing.child(child))]);
+    holder.fill(&[drawing.children(&children)]);
 }
 
 /// Slanted lines: what was inferred, and where nothing is known.

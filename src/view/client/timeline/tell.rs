@@ -1,14 +1,13 @@
 //! The time line in words: what is pointed at, what is in view altogether, how far back the log is known, and a table of
 //! all that for screen readers.
 
-use leptos::prelude::With;
-use rollcall_model::log::LogEntry;
+use rollcall_model::log::{LogEntry, LogEvent};
 use rollcall_model::{Initiator, Timestamp};
 
-use super::{Item, Line, Picture};
+use super::line::{Item, Line, State};
 use crate::format;
 use crate::i18n::t;
-use crate::store::{ClientSession, Ending, History};
+use crate::store::{ClientSession, Ending, History, stores};
 use crate::view::client::dom::{El, el};
 use crate::view::client::sessions::duration;
 use crate::words::{self, Cause};
@@ -18,31 +17,32 @@ const LINES_MAX: usize = 200;
 
 /// What is chosen, or what there is in view.
 pub fn told(line: Line) -> String {
-    match line.chosen_item() {
-        Some(item) => line.picture.with(|picture| tell(line, &item, picture.now)),
-        None => line.picture.with(|picture| line.sessions.with(|sessions| summary(picture, sessions))),
-    }
+    // The line is a little ahead of the time.
+    let now = stores().clock.exact();
+    line.read(|state| match state.chosen_item() {
+        Some(item) => tell(state, &item),
+        None => summary(state, now),
+    })
 }
 
-fn tell(line: Line, item: &Item, now: Timestamp) -> String {
-    let count = item.mark.count();
+fn tell(state: &State, item: &Item) -> String {
+    let (count, now) = (item.mark.count() as u64, state.now);
     let moment = |time: Timestamp| format::moment_exact(time, now);
+    let range = item.mark.first..=item.mark.last;
     if item.is_refused {
-        return line.refused.with(|refused| match refused.get(item.mark.first..=item.mark.last) {
+        return match state.found.refused.get(range) {
             Some([entry]) => refused_once(entry, &moment(entry.timestamp)),
             Some([first, .., last]) => {
-                t::refused_many(count as u64, &moment(first.timestamp), &moment(last.timestamp))
+                t::refused_many(count, &moment(first.timestamp), &moment(last.timestamp))
             }
             _ => String::new(),
-        });
+        };
     }
-    line.sessions.with(|sessions| match sessions.get(item.mark.first..=item.mark.last) {
+    match state.found.sessions.get(range) {
         Some([session]) => session_in_words(session, now),
-        Some([first, .., last]) => {
-            t::sessions_merged(count as u64, &moment(first.start), &moment(last.end_or(now)))
-        }
+        Some([first, .., last]) => t::sessions_merged(count, &moment(first.start), &moment(last.end_or(now))),
         _ => String::new(),
-    })
+    }
 }
 
 fn refused_once(entry: &LogEntry, time: &str) -> String {
@@ -85,17 +85,17 @@ fn session_in_words(session: &ClientSession, now: Timestamp) -> String {
 }
 
 /// How many sessions and attempts there are in view, and for how much of the time that is known it was connected.
-fn summary(picture: &Picture, sessions: &[ClientSession]) -> String {
+fn summary(state: &State, now: Timestamp) -> String {
     let count = |is_refused| -> usize {
-        let items = picture.items.iter().filter(|item| item.is_refused == is_refused);
+        let items = state.items.iter().filter(|item| item.is_refused == is_refused);
         items.map(|item| item.mark.count()).sum()
     };
-    let scale = &picture.scale;
-    let (from, to) = (scale.from.max(picture.known_since), scale.to.min(picture.now.millis()));
+    let scale = &state.scale;
+    let (from, to) = (scale.from.max(state.known_since.unwrap_or(scale.to)), scale.to.min(now.millis()));
     let inside = |session: &ClientSession| {
-        (session.end_or(picture.now).millis().min(to) - session.start.millis().max(from)).max(0)
+        (session.end_or(now).millis().min(to) - session.start.millis().max(from)).max(0)
     };
-    let connected: i64 = sessions.iter().map(inside).sum();
+    let connected: i64 = state.found.sessions.iter().map(inside).sum();
     let share = (to > from).then(|| connected.min(to - from) as f64 / (to - from) as f64);
     let refused = count(true) as u64;
     let parts = [
@@ -135,27 +135,23 @@ pub fn reach(history: &History, from: i64, now: Timestamp) -> Option<String> {
 }
 
 /// What the shapes mean.
-pub fn legend(at: usize) -> String {
-    match at {
-        0 => t::legend_ended_by(),
-        1 => words::initiator(Initiator::Server),
-        2 => words::initiator(Initiator::Network),
-        3 => words::log_event(Some(rollcall_model::log::LogEvent::FailedConnect)),
-        _ => t::inferred_mark(),
-    }
+pub fn legend() -> [El; 5] {
+    type Part = (&'static str, &'static str, fn() -> String);
+    let parts: [Part; 5] = [
+        ("", "", t::legend_ended_by),
+        ("ended-server", "■ ", || words::initiator(Initiator::Server)),
+        ("ended-network", "▲ ", || words::initiator(Initiator::Network)),
+        ("ended-network", "✕ ", || words::log_event(Some(LogEvent::FailedConnect))),
+        ("", "▨ ", t::inferred_mark),
+    ];
+    parts.map(|(class, sign, name)| el("span", class).text(sign).live_text(name))
 }
 
 /// What is in view, line by line, newest first.
 pub fn table(line: Line) -> Vec<El> {
-    line.picture.with(|picture| {
-        let lines = picture
-            .items
-            .iter()
-            .rev()
-            .take(LINES_MAX)
-            .map(|item| el("tr", "").child(&el("td", "").text(&tell(line, item, picture.now))));
-        let mut rows = vec![el("caption", "").text(&t::timeline_label())];
-        rows.extend(lines);
-        rows
+    line.read(|state| {
+        let lines = state.items.iter().rev().take(LINES_MAX);
+        let lines = lines.map(|item| el("tr", "").child(&el("td", "").text(&tell(state, item))));
+        std::iter::once(el("caption", "").text(&t::timeline_label())).chain(lines).collect()
     })
 }
