@@ -1,59 +1,62 @@
-//! The diagnosis of one client, as the server gives it. Every kind of finding is read into one flat shape: what a kind
-//! does not have is absent, and a kind that this dashboard does not know is told in the server's words.
+//! The diagnosis of one client, as the server gives it. Only what every kind of finding has is read here; the numbers of
+//! a kind are read when they are told, and a kind that this dashboard does not know is told in the server's words.
 
 use rollcall_model::Timestamp;
 use rollcall_model::client_id::encode_path_segment;
-use rollcall_model::diagnosis::Cause;
 use rollcall_model::log::LogEntry;
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::fetch::get_json;
 use super::{ApiError, STATES, Token};
 
-/// Something that is wrong with a client. Durations are in milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// As in `rollcall_model::diagnosis::FindingKind`.
-    pub kind: String,
-    pub confidence: String,
-    pub since: Timestamp,
-    pub until: Option<Timestamp>,
-    pub message: String,
-    #[serde(default)]
-    pub evidence: Vec<LogEntry>,
-    #[serde(default)]
-    pub addresses: Vec<String>,
-    pub takeovers: Option<u64>,
-    pub sessions: Option<u64>,
-    pub attempts: Option<u64>,
-    pub losses: Option<u64>,
-    pub hold_ms: Option<i64>,
-    pub interval_ms: Option<i64>,
-    pub spread_ms: Option<i64>,
-    pub over_ms: Option<i64>,
-    pub session_ms: Option<i64>,
-    pub silent_ms: Option<i64>,
-    pub usual_gap_ms: Option<i64>,
-    pub cause: Option<Cause>,
-    pub mqtt_reason_code: Option<u8>,
-    pub close_code: Option<u16>,
-    pub reason: Option<String>,
-    #[serde(default)]
-    pub while_connected: bool,
-    pub incident: Option<Incident>,
-}
+/// Something that is wrong with a client, as `rollcall_model::diagnosis::Finding` is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding(Value);
 
-/// A mass disconnect that the client was part of.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Incident {
-    pub clients: u64,
-    pub since: Timestamp,
-}
+impl Finding {
+    /// A text of the finding; empty when it has none of that name.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        self.0[name].as_str().unwrap_or_default()
+    }
 
-#[derive(Deserialize)]
-struct Diagnosis {
-    findings: Vec<Finding>,
+    /// A whole number of the finding.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.0[name].as_i64()
+    }
+
+    /// A time of the finding.
+    #[must_use]
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::parse(self.text(name)).ok()
+    }
+
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.0[name].as_bool().unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn addresses(&self) -> Vec<&str> {
+        self.0["addresses"]
+            .as_array()
+            .map(|all| all.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default()
+    }
+
+    /// The mass disconnect that the client was part of.
+    #[must_use]
+    pub fn incident(&self) -> Self {
+        Self(self.0["incident"].clone())
+    }
+
+    /// The entries that it rests on, newest first.
+    #[must_use]
+    pub fn evidence(&self) -> Vec<LogEntry> {
+        // By way of a text, because the code that reads entries from a text is there already.
+        serde_json::from_str(&self.0["evidence"].to_string()).unwrap_or_default()
+    }
 }
 
 /// The address of a client's diagnosis.
@@ -67,10 +70,14 @@ pub fn diagnosis_address(id: &str) -> String {
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn diagnosis(id: &str, token: &Token) -> Result<Vec<Finding>, ApiError> {
-    match get_json::<Diagnosis>(&diagnosis_address(id), token).await {
+    match get_json::<Value>(&diagnosis_address(id), token).await {
         Err(ApiError::Refused { status: 404, .. }) => Ok(Vec::new()),
-        other => other.map(|diagnosis| diagnosis.findings),
+        other => other.map(|answer| findings(&answer)),
     }
+}
+
+fn findings(answer: &Value) -> Vec<Finding> {
+    answer["findings"].as_array().map(|all| all.iter().cloned().map(Finding).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -80,40 +87,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_finding_that_the_model_has_is_read() {
+    fn what_the_model_writes_is_read_by_the_same_names() {
         let at = Timestamp::from_millis(1_800_000_000_000);
-        let kinds = [
-            FindingKind::SharedId { takeovers: 9, addresses: vec!["10.0.0.7".to_owned()], hold_ms: 5_000 },
-            FindingKind::RegularTimeout {
-                interval_ms: 3_600_000,
-                spread_ms: 5_000,
-                sessions: 8,
-                cause: Cause::Network,
+        let finding = rollcall_model::diagnosis::Finding {
+            kind: FindingKind::SharedId {
+                takeovers: 9,
+                addresses: vec!["10.0.0.7".to_owned()],
+                hold_ms: 5_000,
             },
-            FindingKind::Refused {
-                attempts: 3,
-                mqtt_reason_code: Some(0x87),
-                close_code: Some(180),
-                reason: None,
-                addresses: Vec::new(),
-                while_connected: true,
-            },
-            FindingKind::Flapping { losses: 40, over_ms: 9, session_ms: 7, cause: Cause::KeepAlive },
-            FindingKind::Silent { silent_ms: 90, usual_gap_ms: 5, sessions: 12 },
-        ];
-        for kind in kinds {
-            let name = kind.as_str();
-            let finding = rollcall_model::diagnosis::Finding {
-                kind,
-                confidence: Confidence::High,
-                since: at,
-                until: None,
-                message: "m".to_owned(),
-                evidence: Vec::new(),
-            };
-            let text = serde_json::json!({ "clientId": "c", "findings": [finding] }).to_string();
-            let read: Diagnosis = serde_json::from_str(&text).unwrap();
-            assert_eq!((read.findings[0].kind.as_str(), read.findings[0].since), (name, at));
-        }
+            confidence: Confidence::High,
+            since: at,
+            until: None,
+            message: "m".to_owned(),
+            evidence: vec![
+                serde_json::from_value(serde_json::json!({ "message": "x", "timestamp": at })).unwrap(),
+            ],
+        };
+        let answer = serde_json::json!({ "clientId": "c", "findings": [finding] });
+        let [read] = findings(&answer).try_into().unwrap();
+        assert_eq!(
+            [read.text("kind"), read.text("confidence"), read.text("message")],
+            ["sharedId", "high", "m"]
+        );
+        assert_eq!((read.number("takeovers"), read.number("holdMs")), (Some(9), Some(5_000)));
+        assert_eq!((read.time("since"), read.time("until")), (Some(at), None));
+        assert_eq!((read.addresses(), read.evidence().len()), (vec!["10.0.0.7"], 1));
+        assert_eq!(findings(&serde_json::json!({})), []);
     }
 }

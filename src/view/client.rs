@@ -80,13 +80,12 @@ fn header() -> El {
     let (stores, ui) = (stores(), ui());
     let mark = || Some(with_doc(|doc| Some(mark_of(doc))).unwrap_or("mark mark-none").to_owned());
     let is_full = move || stores.view.with(|view| view.page.is_full);
-    let expand_label = move || if is_full() { t::shrink() } else { t::expand() };
     let expand = move || stores.view.change(|view| view.page.is_full = !view.page.is_full);
     let close = move || {
         stores.view.change(|view| view.client = None);
         ui.focus_grid();
     };
-    let expand = icon_button("⤢", "expand", expand_label, expand);
+    let expand = icon_button("⤢", "expand", t::expand, expand);
     let bdi = el("bdi", "id").live_text(shown_id);
     el("header", "").children(&[
         el("i", "mark").attr("aria-hidden", "true").live_attr("class", mark),

@@ -50,6 +50,15 @@ async function tellStory() {
   await connectRaw(guarded, STORIED, { ...login, version: 5 });
 }
 
+/** Lets a client come and go that often, as fast as the server takes it. */
+async function flap(of, id, count) {
+  for (let n = 0; n < count; n++) {
+    const socket = await until(`${id} is let in`, () => connectRaw(of, id));
+    socket.destroy();
+  }
+  await untilStatus(of, id, 'disconnected');
+}
+
 const page = (of, id, query, body, options = {}) =>
   withPage(
     browser,
@@ -193,8 +202,7 @@ test('wheel and drag zoom, and the part in view becomes the range of the log', (
 test('a client that comes and goes hundreds of times is drawn as one mark that says how many', async () => {
   const id = 'd:acme01:thermo:flapping';
   const COUNT = 300;
-  for (let n = 0; n < COUNT; n++) (await connectRaw(server, id)).destroy();
-  await untilStatus(server, id, 'disconnected');
+  await flap(server, id, COUNT);
   await page(server, id, '&tab=sessions', async (dashboard) => {
     await untilText(dashboard, 'timeline-told', new RegExp(`^${COUNT} sessions`));
     await dashboard.get('timeline').focus();
@@ -219,7 +227,7 @@ test('the table of sessions tells how long, from where, how much, and why each e
     assert.match(rows[0], /mqtt5/);
     assert.match(rows[1], /keep-alive ran out/);
     assert.match(rows[2], /connection lost/);
-    assert.match(rows[3], /said goodbye[^]+127\.0\.0\.1:\d+[^]+1 · \d+ byte/);
+    assert.match(rows[3], /said goodbye[^]+127\.0\.0\.1:\d+[^]+\n1\n0$/);
   }));
 
 test('the tabs are tabs: arrow keys go from one to the next, and each names its panel', () =>
@@ -238,8 +246,7 @@ test('the tabs are tabs: arrow keys go from one to the next, and each names its 
 
 test('the log shows the kinds that are chosen, and reads on as one scrolls', async () => {
   const id = 'd:acme01:thermo:talkative';
-  for (let n = 0; n < 130; n++) (await connectRaw(server, id)).destroy();
-  await untilStatus(server, id, 'disconnected');
+  await flap(server, id, 130);
   await until('everything is logged', async () => (await server.api(`/logs/connection?clientId=${id}&limit=1000`)).body.length === 260);
   await page(server, id, '', async (dashboard) => {
     await dashboard.entries().first().waitFor();
@@ -355,7 +362,7 @@ test('an error that the client itself reports is not held against it, whatever i
 });
 
 test('an id of 65,535 bytes has a page like every other', async () => {
-  const id = `long-${'ü'.repeat(32_765)}`;
+  const id = `long-${'x'.repeat(65_530)}`;
   assert.equal(Buffer.byteLength(id), 65_535);
   (await connectRaw(server, id)).destroy();
   await withPage(browser, server, { query: '?search=long-' }, async (dashboard) => {

@@ -4,6 +4,7 @@
 //! renderer is compiled anew for each type of view, some kilobytes each, while everything here is compiled once. Called by
 //! the parts of the page. Text is set as text, never as HTML.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use leptos::prelude::{AnyView, Effect, Mountable, Owner, Render, StoredValue, document};
@@ -40,22 +41,21 @@ pub fn svg(name: &str, class: &str) -> El {
 /// A button with a text that follows the language.
 #[must_use]
 pub fn button(class: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
+    button_boxed(class, hook, label, Box::new(on_click))
+}
+
+fn button_boxed(class: &str, hook: &str, label: fn() -> String, on_click: Box<dyn Fn()>) -> El {
     let button = el("button", class).attr("type", "button").attr("data-testid", hook);
     button.live_text(label).on("click", move |_| on_click())
 }
 
 /// A button with a sign, and a text for hovering and for screen readers.
 #[must_use]
-pub fn icon_button(
-    sign: &str,
-    hook: &str,
-    label: impl Fn() -> String + Copy + 'static,
-    on_click: impl Fn() + 'static,
-) -> El {
+pub fn icon_button(sign: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
     let sign = el("span", "").attr("aria-hidden", "true").text(sign);
     let button = el("button", "icon").attr("type", "button").attr("data-testid", hook).child(&sign);
-    let button =
-        button.live_attr("title", move || Some(label())).live_attr("aria-label", move || Some(label()));
+    let names = ["title", "aria-label"];
+    let button = names.into_iter().fold(button, |button, name| button.live_attr(name, move || Some(label())));
     button.on("click", move |_| on_click())
 }
 
@@ -99,6 +99,10 @@ impl El {
 
     /// A text after what is there, which follows what it is made of.
     pub fn live_text(self, text: impl Fn() -> String + 'static) -> Self {
+        self.live_text_boxed(Box::new(text))
+    }
+
+    fn live_text_boxed(self, text: Box<dyn Fn() -> String>) -> Self {
         let node = document().create_text_node("");
         if let Some(element) = &self.0 {
             let _ = element.append_child(&node);
@@ -114,6 +118,10 @@ impl El {
 
     /// An attribute that follows what it is made of; absent for `None`.
     pub fn live_attr(self, name: &'static str, value: impl Fn() -> Option<String> + 'static) -> Self {
+        self.live_attr_boxed(name, Box::new(value))
+    }
+
+    fn live_attr_boxed(self, name: &'static str, value: Box<dyn Fn() -> Option<String>>) -> Self {
         let Some(element) = self.0.clone() else { return self };
         effect(move || {
             let _ = match value() {
@@ -124,9 +132,15 @@ impl El {
         self
     }
 
-    /// Hides the element while the text is absent.
-    pub fn maybe_text(self, text: impl Fn() -> Option<String> + Copy + 'static) -> Self {
-        self.shown_if(move || text().is_some()).live_text(move || text().unwrap_or_default())
+    /// A text that may be absent: then the element is hidden.
+    pub fn maybe_text(self, text: impl Fn() -> Option<String> + 'static) -> Self {
+        self.maybe_text_boxed(Box::new(text))
+    }
+
+    fn maybe_text_boxed(self, text: Box<dyn Fn() -> Option<String>>) -> Self {
+        let text: Rc<dyn Fn() -> Option<String>> = text.into();
+        let same = Rc::clone(&text);
+        self.shown_if(move || text().is_some()).live_text(move || same().unwrap_or_default())
     }
 
     pub fn shown_if(self, is_shown: impl Fn() -> bool + 'static) -> Self {

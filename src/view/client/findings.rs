@@ -26,58 +26,56 @@ pub fn findings() -> El {
 }
 
 fn line(finding: &Finding, now: Timestamp) -> El {
-    let doubt = if finding.confidence == "high" { t::finding_high() } else { t::finding_medium() };
-    let sentence = sentence(finding, now).unwrap_or_else(|| text::limited(&finding.message, 1_000));
+    let doubt = if finding.text("confidence") == "high" { t::finding_high() } else { t::finding_medium() };
+    let sentence = sentence(finding, now).unwrap_or_else(|| text::limited(finding.text("message"), 1_000));
     let summary = el("summary", "")
         .child(&el("span", "").text(&sentence))
         .text(" ")
         .child(&el("span", "why").text(&t::finding_why()));
-    let since = format::moment_exact(finding.since, now);
-    let when = match finding.until {
-        Some(until) => t::range_from_to(&since, &format::moment_exact(until, now)),
+    let moment = |name| finding.time(name).map(|time| format::moment_exact(time, now));
+    let since = moment("since").unwrap_or_default();
+    let when = match moment("until") {
+        Some(until) => t::range_from_to(&since, &until),
         None => t::range_from(&since),
     };
-    let list =
-        finding.evidence.iter().fold(el("ol", ""), |list, entry| list.child(&super::log::row(entry, now)));
+    let rows: Vec<El> = finding.evidence().iter().map(|entry| super::log::row(entry, now)).collect();
     el("details", "note warning log")
         .attr("data-testid", "finding")
-        .attr("data-kind", &finding.kind)
-        .child(&summary)
-        .child(&el("p", "").text(&doubt).text(" ").text(&when))
-        .child(&list)
+        .attr("data-kind", finding.text("kind"))
+        .children(&[summary, el("p", "").text(&doubt).text(" ").text(&when), el("ol", "").children(&rows)])
 }
 
 /// In the reader's language; `None` for what this dashboard does not know.
 fn sentence(finding: &Finding, now: Timestamp) -> Option<String> {
-    let span = |ms: Option<i64>| ms.map(|ms| format::duration(ms.max(1_000)));
-    let since = format::moment_exact(finding.since, now);
-    let from = || {
-        let all: Vec<String> = finding.addresses.iter().take(4).map(|addr| text::limited(addr, 60)).collect();
-        all.join(", ")
-    };
+    let span = |name| finding.number(name).map(|ms| format::duration(ms.max(1_000)));
+    let count = |name| finding.number(name).and_then(|number| u64::try_from(number).ok());
+    let since = format::moment_exact(finding.time("since")?, now);
     let why = || {
         let cause = Cause {
-            mqtt: finding.mqtt_reason_code,
-            close: finding.close_code,
-            text: finding.reason.clone(),
+            mqtt: count("mqttReasonCode").and_then(|code| code.try_into().ok()),
+            close: count("closeCode").and_then(|code| code.try_into().ok()),
+            text: Some(finding.text("reason").to_owned()).filter(|text| !text.is_empty()),
             ..Cause::default()
         };
         cause.short()
     };
-    Some(match finding.kind.as_str() {
-        "sharedId" => t::finding_shared_id(finding.takeovers?, &span(finding.hold_ms)?, &from()),
-        "regularTimeout" => {
-            t::finding_regular(finding.sessions?, &span(finding.interval_ms)?, &span(finding.spread_ms)?)
+    Some(match finding.text("kind") {
+        "sharedId" => {
+            let from = finding.addresses();
+            let from: Vec<String> = from.iter().take(4).map(|addr| text::limited(addr, 60)).collect();
+            t::finding_shared_id(count("takeovers")?, &span("holdMs")?, &from.join(", "))
         }
-        "refused" if finding.while_connected => t::finding_stranger(finding.attempts?, &since, &why()),
-        "refused" => t::finding_refused(finding.attempts?, &since, &why()),
-        "flapping" => {
-            t::finding_flapping(finding.losses?, &span(finding.over_ms)?, &span(finding.session_ms)?)
+        "regularTimeout" => t::finding_regular(count("sessions")?, &span("intervalMs")?, &span("spreadMs")?),
+        "refused" if finding.flag("whileConnected") => {
+            t::finding_stranger(count("attempts")?, &since, &why())
         }
-        "silent" => t::finding_silent(&span(finding.silent_ms)?, &span(finding.usual_gap_ms)?),
+        "refused" => t::finding_refused(count("attempts")?, &since, &why()),
+        "flapping" => t::finding_flapping(count("losses")?, &span("overMs")?, &span("sessionMs")?),
+        "silent" => t::finding_silent(&span("silentMs")?, &span("usualGapMs")?),
         "massDisconnect" => {
-            let incident = finding.incident.as_ref()?;
-            t::finding_mass(incident.clients, &format::moment_exact(incident.since, now))
+            let incident = finding.incident();
+            let clients = incident.number("clients").and_then(|number| u64::try_from(number).ok())?;
+            t::finding_mass(clients, &format::moment_exact(incident.time("since")?, now))
         }
         _ => return None,
     })
