@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rollcall_model::query::{Field, Filter, SortKey, compare};
-use rollcall_model::{ClientState, ConnectionEvent, StateDoc, Timestamp, fold};
+use rollcall_model::{ClientState, ClientType, ConnectionEvent, StateDoc, Timestamp};
 
 /// A row, as painted.
 #[derive(Debug, Clone, PartialEq)]
@@ -211,9 +211,7 @@ impl Window {
 
     fn apply_to_row(&mut self, event: &ConnectionEvent, now: Timestamp) -> Option<Touched> {
         let row = self.rows.get_mut(*self.at_by_id.get(&event.client_id)?)?;
-        let mut state = row.doc.to_state();
-        fold(&mut state, event);
-        let doc = state.doc(now, None);
+        let doc = row.doc.after([event], now);
         if doc == *row.doc {
             return Some(Touched::default());
         }
@@ -252,8 +250,13 @@ impl Window {
     /// A client that what never changes about it keeps off the page, changes nothing but the counts.
     fn touched_if_possible(&self, event: &ConnectionEvent) -> Touched {
         let doc = ClientState::new(event.client_id.clone()).doc(event.time, None);
-        let is_fixed =
-            |field| matches!(field, Field::Id | Field::ClientType | Field::DeviceType | Field::DeviceId);
+        // What patterns the server has for the ids of others, it does not tell.
+        let is_named = doc.client_type != ClientType::Other;
+        let is_fixed = |field| match field {
+            Field::Id | Field::ClientType => true,
+            Field::DeviceType | Field::DeviceId => is_named,
+            _ => false,
+        };
         let possible = self
             .filter
             .terms

@@ -17,7 +17,7 @@ use leptos::prelude::{
 };
 use leptos::task::spawn_local;
 use rollcall_model::log::LogEvent;
-use rollcall_model::{ConnectionEvent, EventKind, StateDoc, fold};
+use rollcall_model::{ConnectionEvent, EventKind, StateDoc};
 
 use super::{Clock, Problem, Session, ViewStore};
 use crate::api::{self, Abort};
@@ -123,11 +123,7 @@ impl Detail {
         if mine.is_empty() {
             return;
         }
-        let mut state = doc.to_state();
-        for event in &mine {
-            fold(&mut state, event);
-        }
-        let new = state.doc(self.clock.exact(), None);
+        let new = doc.after(mine.iter().copied(), self.clock.exact());
         if new != *doc {
             self.open.set(Open::Known(Arc::new(new)));
         }

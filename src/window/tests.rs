@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rollcall_model::monitor::MonitorMessage;
 use rollcall_model::query::{Term, Test};
-use rollcall_model::{ClientState, ConnectionStatus};
+use rollcall_model::{ClientState, ConnectionStatus, fold};
 
 use super::*;
 
@@ -97,6 +97,13 @@ fn a_client_that_cannot_be_on_the_page_asks_for_nothing() {
     let mut window = window(&[is(Field::DeviceType, "pump")], vec![]);
     assert_eq!(window.apply(&connect("d:o:thermo:1", 9), false, NOW), Touched::default());
     assert!(window.apply(&connect("d:o:pump:1", 9), false, NOW).order);
+}
+
+/// The server may have a pattern that makes a pump of it.
+#[test]
+fn a_client_whose_id_says_nothing_to_the_browser_may_be_on_the_page() {
+    let mut window = window(&[is(Field::DeviceType, "pump")], Vec::new());
+    assert!(window.apply(&connect("pump/7", 5), false, NOW).counts);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod query;
 pub mod reason;
 pub mod state;
+pub mod statistics;
 pub mod time;
 
 pub use client_id::{ClientId, ClientType};

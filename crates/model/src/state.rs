@@ -7,7 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client_id::{ClientId, ClientType};
-use crate::event::{ActivityEvent, Certainty, End, Initiator, MqttVersion, Peer, Protocol, SessionKey};
+use crate::event::{
+    ActivityEvent, Certainty, ConnectionEvent, End, Initiator, MqttVersion, Peer, Protocol, SessionKey,
+};
+use crate::fold::fold;
 use crate::reason;
 use crate::time::Timestamp;
 
@@ -294,6 +297,22 @@ impl StateDoc {
             state.heard = state.heard.map(|heard| heard.min(since));
         }
         state
+    }
+
+    /// This answer with later events folded in. What the server says of the id stays: it may know patterns for ids
+    /// that nobody else knows.
+    #[must_use]
+    pub fn after<'a>(&self, events: impl IntoIterator<Item = &'a ConnectionEvent>, now: Timestamp) -> Self {
+        let mut state = self.to_state();
+        for event in events {
+            fold(&mut state, event);
+        }
+        Self {
+            client_type: self.client_type,
+            device_type: self.device_type.clone(),
+            device_id: self.device_id.clone(),
+            ..state.doc(now, None)
+        }
     }
 
     fn protocol(&self) -> Option<Protocol> {

@@ -1,5 +1,5 @@
-//! The HTTP APIs: State API, Connection Logs API, the device resources that IBM's SDKs read, and Rollcall's own
-//! status. They read the fleet and the journal and never write.
+//! The HTTP APIs: State API, Connection Logs API, the device resources that IBM's SDKs read, and Rollcall's own:
+//! diagnosis, incidents, statistics, status. They read the fleet, the journal and the statistics and never write.
 //!
 //! The web server mounts [`router`]. Everything under `/api` answers in JSON, errors included. Who may ask is
 //! decided in front of the handlers, for all of them in one place: `auth`.
@@ -18,19 +18,24 @@ use utoipa_axum::routes;
 use crate::access::Gate;
 use crate::fleet::Fleet;
 use crate::journal::Journal;
+use crate::statistics::Statistics;
 
 mod auth;
 mod clientconnectionstates;
 mod clientstate_config;
 mod connection_logs;
 mod devices;
-mod error;
+mod diagnosis;
+pub(crate) mod error;
 mod etag;
+mod incidents;
 mod observers;
 mod openapi;
 mod params;
 mod schema;
 mod session;
+mod span;
+mod statistics;
 mod status;
 
 pub use error::ApiError;
@@ -42,6 +47,7 @@ pub use status::{ServerStatus, Status};
 pub struct ApiState {
     pub fleet: Arc<Fleet>,
     pub journal: Arc<dyn Journal>,
+    pub statistics: Arc<Statistics>,
     pub clock: fn() -> Timestamp,
     /// The organisation in the ids of devices that are named by type and id alone.
     pub org: String,
@@ -104,6 +110,9 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let (router, description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(clientconnectionstates::list::list))
         .routes(routes!(clientconnectionstates::get::get))
+        .routes(routes!(diagnosis::get))
+        .routes(routes!(incidents::list))
+        .routes(routes!(statistics::get))
         .routes(routes!(clientstate_config::get))
         .routes(routes!(connection_logs::list))
         .routes(routes!(devices::get::get))

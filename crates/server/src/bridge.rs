@@ -1,17 +1,18 @@
-//! The way into the embedded broker for clients that do not come to its own listener.
+//! The way into the embedded broker, for every client.
 //!
-//! MQTT over WebSocket ([`crate::mqtt_ws`]) and MQTT over TLS ([`crate::mqtts`]) unwrap a client's bytes and send
-//! them over here to the broker's internal listener, whose PROXY header carries the real address of the client.
-//! What else the broker cannot see (the port the client came to, TLS, WebSocket) is announced beside it. Nothing
-//! in here reads MQTT or knows what the bytes were wrapped in.
+//! The ports of MQTT ([`crate::mqtt_port`]) and MQTT over WebSocket ([`crate::mqtt_ws`]) unwrap a client's bytes and
+//! send them over here to one of the broker's internal listeners, whose PROXY header carries the real address of the
+//! client. What else the broker cannot see (the port the client came to, TLS, WebSocket, how many bytes went either
+//! way) is announced beside it. Nothing in here reads MQTT or knows what the bytes were wrapped in.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::arrival::Arrival;
 use crate::identity::Caller;
@@ -39,28 +40,47 @@ pub(crate) struct Guest {
     pub is_local: bool,
 }
 
+/// How many bytes of MQTT a connection has carried, whatever they were wrapped in.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    read_bytes: AtomicU64,
+    write_bytes: AtomicU64,
+}
+
+impl Traffic {
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn write_bytes(&self) -> u64 {
+        self.write_bytes.load(Ordering::Relaxed)
+    }
+}
+
 /// Where the bytes go. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bridge {
-    broker: SocketAddr,
+    /// Never empty.
+    brokers: Arc<[SocketAddr]>,
+    next: Arc<AtomicUsize>,
     announced: Arc<Announced>,
     server_port: u16,
 }
 
 impl Bridge {
-    pub(crate) const fn new(broker: SocketAddr, announced: Arc<Announced>, server_port: u16) -> Self {
-        Self { broker, announced, server_port }
+    pub(crate) fn new(brokers: Arc<[SocketAddr]>, announced: Arc<Announced>, server_port: u16) -> Self {
+        Self { brokers, next: Arc::default(), announced, server_port }
     }
 
-    /// The broker's internal listener. It refuses whoever does not come through a bridge.
+    /// One of the broker's internal listeners, each in turn. They refuse whoever does not come through a bridge.
     #[must_use]
-    pub const fn broker_addr(&self) -> SocketAddr {
-        self.broker
+    pub fn broker_addr(&self) -> SocketAddr {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.brokers[next % self.brokers.len()]
     }
 
-    /// Connects to the broker in the name of the client. The announcement lasts as long as its guard. A failure
-    /// is logged here.
-    pub(crate) async fn connect(&self, guest: Guest) -> Option<(TcpStream, Announcement)> {
+    /// Connects to the broker in the name of the client. A failure is logged here.
+    pub(crate) async fn connect(&self, guest: Guest) -> Option<Crossing> {
         let websocket = guest.websocket;
         match self.try_connect(guest).await {
             Ok(connected) => Some(connected),
@@ -76,36 +96,65 @@ impl Bridge {
         }
     }
 
-    async fn try_connect(&self, guest: Guest) -> std::io::Result<(TcpStream, Announcement)> {
+    async fn try_connect(&self, guest: Guest) -> std::io::Result<Crossing> {
         let Guest { arrival, websocket, caller, is_local } = guest;
         let client = SocketAddr::new(arrival.client.ip().to_canonical(), arrival.client.port());
-        let mut broker = TcpStream::connect(self.broker).await?;
+        let address = self.broker_addr();
+        let mut broker = TcpStream::connect(address).await?;
         broker.set_nodelay(true)?;
         let (server_port, secure) = (self.server_port, arrival.secure);
-        let entrance = Entrance { server_port, secure, websocket, caller, is_local };
-        if !self.announced.announce(client, entrance.clone()) {
+        let traffic = Arc::new(Traffic::default());
+        let entrance =
+            Entrance { server_port, secure, websocket, caller, is_local, traffic: Arc::clone(&traffic) };
+        if !self.announced.announce(client, entrance) {
             // Possible where one address comes to two ports from the same port. The client will come again,
             // from another one.
             let text = format!("another connection of {client} is in the middle of its handshake");
             return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, text));
         }
-        let announcement = Announcement { announced: Arc::clone(&self.announced), client, entrance };
+        let (announced, counted) = (Arc::clone(&self.announced), Arc::clone(&traffic));
+        let announcement = Announcement { announced, client, traffic: counted };
         // The broker's accept loop waits for the header, so it is written at once and whole.
-        broker.write_all(&proxy_header(client, self.broker)).await?;
-        Ok((broker, announcement))
+        broker.write_all(&proxy_header(client, address)).await?;
+        let (reader, writer) = broker.into_split();
+        let from_broker = FromBroker { broker: reader, size: FIRST_READ, traffic: Arc::clone(&traffic) };
+        Ok(Crossing { from_broker, to_broker: ToBroker { broker: writer, traffic }, announcement })
     }
+}
+
+/// A client's connection to the broker. It ends when both halves are dropped, the announcement not before them.
+pub(crate) struct Crossing {
+    pub from_broker: FromBroker,
+    pub to_broker: ToBroker,
+    pub announcement: Announcement,
 }
 
 /// Takes back what was announced for a client that never sent a CONNECT.
 pub(crate) struct Announcement {
     announced: Arc<Announced>,
     client: SocketAddr,
-    entrance: Entrance,
+    traffic: Arc<Traffic>,
 }
 
 impl Drop for Announcement {
     fn drop(&mut self) {
-        self.announced.withdraw(self.client, &self.entrance);
+        self.announced.withdraw(self.client, &self.traffic);
+    }
+}
+
+/// Takes what the client sends.
+pub(crate) struct ToBroker {
+    broker: OwnedWriteHalf,
+    traffic: Arc<Traffic>,
+}
+
+impl ToBroker {
+    /// # Errors
+    /// When the broker has closed.
+    pub async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        // First: whatever the broker has read is counted when it ends the session.
+        self.traffic.read_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.broker.write_all(bytes).await
     }
 }
 
@@ -113,18 +162,17 @@ impl Drop for Announcement {
 pub(crate) struct FromBroker {
     broker: OwnedReadHalf,
     size: usize,
+    traffic: Arc<Traffic>,
 }
 
 impl FromBroker {
-    pub(crate) const fn new(broker: OwnedReadHalf) -> Self {
-        Self { broker, size: FIRST_READ }
-    }
-
     /// The next bytes, or nothing when the broker has closed.
     pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
         self.broker.readable().await.ok()?;
         let mut bytes = Vec::with_capacity(self.size);
         let read = self.broker.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;
+        // Before the client has them: whatever it has seen is counted when it leaves.
+        self.traffic.write_bytes.fetch_add(read as u64, Ordering::Relaxed);
         self.size = if read >= self.size {
             (self.size * 2).min(CHUNK_MAX)
         } else {

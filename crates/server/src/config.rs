@@ -3,13 +3,18 @@
 //! All three know the same settings by the same names (`--http`, `ROLLCALL_HTTP`, `http = `). Called by `main`;
 //! reads the file, changes nothing.
 
+mod retention;
 mod transport;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::journal::Retention;
+use crate::naming::{Naming, NamingError};
+use retention::{Age, Size};
 pub use transport::{Transport, TransportArgs, TransportError};
 
 /// Flags of `rollcall serve`. A flag beats its environment variable, which beats the file.
@@ -30,6 +35,16 @@ pub struct ServeArgs {
     /// Demo clients to run beside the real ones, 0 for none [default: 0]
     #[arg(long, env = "ROLLCALL_DEMO", value_name = "N", value_parser = clap::value_parser!(u32).range(0..=DEMO_MAX))]
     pub demo: Option<u32>,
+    /// Where client ids outside Watson's grammar name their device: a regular expression with a group “type”, and
+    /// “id” if there is one; may be repeated, the first that matches counts [default: all are of the type mqtt]
+    #[arg(long, env = "ROLLCALL_DEVICE_TYPE_PATTERN", value_name = "REGEX", value_delimiter = '\n')]
+    pub device_type_pattern: Option<Vec<String>>,
+    /// How long the connection log is kept, in hours, days or weeks, or “unlimited” [default: 30d]
+    #[arg(long, env = "ROLLCALL_LOG_RETENTION", value_name = "TIME")]
+    pub log_retention: Option<Age>,
+    /// How much disk space the connection log may take before its oldest entries go, or “unlimited” [default: 10GB]
+    #[arg(long, env = "ROLLCALL_LOG_MAX_SIZE", value_name = "SIZE")]
+    pub log_max_size: Option<Size>,
     #[command(flatten)]
     pub transport: TransportArgs,
     /// Configuration file (TOML) with the same settings, “_” for “-”: http, mqtt, data, tls_cert and so on
@@ -37,8 +52,8 @@ pub struct ServeArgs {
     pub config: Option<PathBuf>,
 }
 
-/// One process can hold about 19,900 sockets, and every demo client needs two.
-const DEMO_MAX: i64 = 5_000;
+/// Every demo client takes four sockets of this process, which can have 20,000 files open on many systems.
+const DEMO_MAX: i64 = 4_500;
 
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
@@ -49,6 +64,9 @@ struct File {
     data: Option<PathBuf>,
     org: Option<String>,
     demo: Option<u32>,
+    device_type_pattern: Option<Vec<String>>,
+    log_retention: Option<Age>,
+    log_max_size: Option<Size>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_self_signed: Option<bool>,
@@ -56,6 +74,8 @@ struct File {
     behind_proxy: Option<bool>,
     trusted_proxies: Option<Vec<String>>,
     allow_plain_mqtt: Option<bool>,
+    http_connections: Option<NonZeroU32>,
+    http_connections_per_address: Option<NonZeroU32>,
 }
 
 impl File {
@@ -68,6 +88,8 @@ impl File {
             behind_proxy: self.behind_proxy,
             trusted_proxies: self.trusted_proxies.take(),
             allow_plain_mqtt: self.allow_plain_mqtt,
+            http_connections: self.http_connections,
+            http_connections_per_address: self.http_connections_per_address,
         }
     }
 }
@@ -80,6 +102,9 @@ pub struct Config {
     pub data: PathBuf,
     pub org: String,
     pub demo_clients: u32,
+    /// What client ids outside Watson's grammar say of their devices.
+    pub naming: Naming,
+    pub retention: Retention,
     pub transport: Transport,
 }
 
@@ -93,6 +118,8 @@ pub enum ConfigError {
     Org(String),
     #[error("demo = {0} is too many: at most {DEMO_MAX} demo clients can run in one process")]
     Demo(u32),
+    #[error(transparent)]
+    Naming(#[from] NamingError),
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
@@ -112,6 +139,7 @@ impl ServeArgs {
         let http = self.http.or(file.http).unwrap_or_else(|| loopback(8080));
         let mqtt = self.mqtt.or(file.mqtt).unwrap_or_else(|| loopback(1883));
         let transport = self.transport.over(file.transport());
+        let patterns = self.device_type_pattern.or(file.device_type_pattern.take()).unwrap_or_default();
         let config = Config {
             http,
             mqtt,
@@ -119,6 +147,11 @@ impl ServeArgs {
             data: self.data.or(file.data).unwrap_or_else(default_data),
             org: checked_org(self.org.or(file.org))?,
             demo_clients: self.demo.or(file.demo).unwrap_or(0),
+            naming: Naming::new(&patterns)?,
+            retention: retention::resolve(
+                self.log_retention.or(file.log_retention),
+                self.log_max_size.or(file.log_max_size),
+            ),
         };
         if i64::from(config.demo_clients) > DEMO_MAX {
             return Err(ConfigError::Demo(config.demo_clients));
@@ -184,6 +217,9 @@ mod tests {
         let transport = with_file(text, ServeArgs::default()).unwrap().transport;
         assert_eq!(transport.tls.unwrap().mqtts.port(), 9);
         assert!(transport.proxies.is_some());
+        let limits = with_file("http_connections = 9\n", ServeArgs::default()).unwrap().transport.connections;
+        assert_eq!((limits.all.get(), limits.per_address.get()), (9, 1_000));
+        assert!(with_file("http_connections = 0\n", ServeArgs::default()).is_err());
         let text = "tls_cert = \"a\"\n";
         assert!(with_file(text, ServeArgs::default()).is_err());
     }
@@ -192,6 +228,18 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line_in_one_line() {
         let error = with_file("org = \"acme01\"\nhtpp = 1\n", ServeArgs::default()).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("htpp") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn patterns_for_device_types_come_from_the_flag_or_the_file_and_bad_ones_are_refused() {
+        let naming = |pattern: &str| Naming::new(&[pattern.to_owned()]).unwrap();
+        let text = "device_type_pattern = ['^(?<type>[a-z]+)/(?<id>\\d+)$']\n";
+        let of_file = with_file(text, ServeArgs::default()).unwrap().naming;
+        assert_eq!(of_file, naming(r"^(?<type>[a-z]+)/(?<id>\d+)$"));
+        let flag = Some(vec!["(?<type>x)".to_owned()]);
+        let args = ServeArgs { device_type_pattern: flag, ..ServeArgs::default() };
+        assert_eq!(with_file(text, args).unwrap().naming, naming("(?<type>x)"));
+        assert!(with_file("device_type_pattern = ['(']\n", ServeArgs::default()).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::naming::Naming;
 use rollcall_model::query::{Field, Query};
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
 
@@ -79,6 +80,18 @@ impl Fleet {
     #[must_use]
     pub fn new() -> Self {
         Self::with_strangers_max(STRANGERS_MAX)
+    }
+
+    /// A fleet whose clients outside Watson's grammar are named by these patterns.
+    #[must_use]
+    pub fn named_by(naming: Naming) -> Self {
+        Self { table: RwLock::new(Table::named_by(naming)), ..Self::new() }
+    }
+
+    /// Whether clients outside Watson's grammar can have device ids.
+    #[must_use]
+    pub fn names_others(&self) -> bool {
+        self.read().names_others()
     }
 
     /// A fleet that keeps at most so many clients that are known only by refused attempts or lost events. Anyone
@@ -210,6 +223,12 @@ impl Fleet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many clients are connected; costs nothing.
+    #[must_use]
+    pub fn connected(&self) -> u64 {
+        self.read().connected as u64
     }
 
     #[must_use]

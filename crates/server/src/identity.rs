@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use rollcall_model::Timestamp;
 use rusqlite::Connection;
 
-pub use clients::{Login, Verdict};
+pub use clients::{Admitted, Login, Verdict};
 pub use devices::{Device, NewDevice};
 pub use keys::{Key, NewKey, Role};
 pub use links::{LINK_LIFETIME_MS, SignInLink};
@@ -118,6 +118,8 @@ pub type SessionId = [u8; 32];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub role: Role,
+    /// The API key that it is, or that opened the session; none for a session of a sign-in link.
+    pub key: Option<String>,
     /// The name of the API key, where it has one.
     pub name: Option<String>,
     pub org: String,

@@ -1,9 +1,14 @@
-//! The journal: every logged event, kept, and checkpoints of the states.
+//! The journal: every logged event, kept, and the states as far as the log does not give them.
 //!
-//! The recorder is the only writer. The Connection Logs API reads. A restart loads the checkpointed states and
-//! replays the log entries that are newer.
+//! The recorder is the only writer. The Connection Logs API reads, and so do the statistics once. A restart reads the newest snapshot of the states,
+//! what has changed since, and the log since. Import and export use the same calls: [`Journal::append`] with large
+//! batches and one [`Journal::snapshot`] at the end, [`Journal::each`] and [`Journal::recover`].
 
+pub mod packed;
 pub mod sqlite;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_model::log::LogEntry;
 use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
@@ -30,7 +35,7 @@ pub struct LogQuery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogCursor {
     pub time: Timestamp,
-    /// The entry's number in the journal; tells apart entries of one millisecond.
+    /// The entry's place in the journal; tells apart entries of one millisecond.
     pub sequence: i64,
 }
 
@@ -41,7 +46,16 @@ pub struct LogPage {
     pub next: Option<LogCursor>,
 }
 
-#[derive(Debug, thiserror::Error)]
+/// How long the log is kept. What goes goes in steps of about a sixteenth of either limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Entries older than so many milliseconds go.
+    pub max_age_ms: Option<i64>,
+    /// The oldest entries go while the log takes more bytes than this.
+    pub max_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
     #[error("cannot open the journal {path}: {reason}")]
     Open { path: String, reason: String },
@@ -51,31 +65,97 @@ pub enum JournalError {
     Corrupt(String),
 }
 
-/// What a restart finds.
-#[derive(Debug, Default)]
-pub struct Recovered {
-    /// The states as of the last checkpoint.
-    pub states: Vec<ClientState>,
-    /// The events logged since, in the order in which they were logged.
-    pub newer: Vec<ConnectionEvent>,
-    /// The last moment at which the server is known to have been alive.
-    pub alive: Option<Timestamp>,
+/// A run of the server some of whose sessions may not have an end in the log yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Boot {
+    pub started: Timestamp,
+    /// The last moment at which it is known to have been alive.
+    pub alive: Timestamp,
 }
+
+/// What a restart finds.
+pub struct Recovered {
+    /// The states as of the newest snapshot, then those that have changed since, so that a client may come twice.
+    /// They are read on the way, by another thread. When they end, ask `failure`.
+    pub states: Box<dyn Iterator<Item = ClientState> + Send>,
+    /// The clients of whom there is more than the one state in the snapshot, by [`id_hash`]; those with newer
+    /// entries in the log are not among them.
+    pub changed: HashSet<u64>,
+    /// What the log holds from this sequence on may not be in the states: see [`Journal::each`].
+    pub sequence: u64,
+    /// Earlier runs of the server with open ends, oldest first.
+    pub boots: Vec<Boot>,
+    pub failure: Failure,
+}
+
+/// Why the states of [`Recovered`] ended too soon, if they did.
+#[derive(Debug, Clone, Default)]
+pub struct Failure(Arc<Mutex<Option<JournalError>>>);
+
+impl Failure {
+    #[must_use]
+    pub fn get(&self) -> Option<JournalError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, error: JournalError) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+impl Default for Recovered {
+    /// Of a journal that is empty.
+    fn default() -> Self {
+        Self {
+            states: Box::new(std::iter::empty()),
+            changed: HashSet::new(),
+            sequence: 0,
+            boots: Vec::new(),
+            failure: Failure::default(),
+        }
+    }
+}
+
+/// What stands for a client in [`Recovered::changed`].
+#[must_use]
+pub fn id_hash(id: &str) -> u64 {
+    crate::fleet::text_hash([id])
+}
+
+/// Calls its argument with every state: [`crate::fleet::Fleet::for_each`], or whatever else has states.
+pub type EachState<'a> = dyn Fn(&mut dyn FnMut(&ClientState)) + 'a;
 
 /// Where events are kept. Calls block; asynchronous callers use a blocking task.
 pub trait Journal: Send + Sync {
     /// Appends the events of a batch that belong to the log (not activity). When this returns, they are durable.
+    /// Larger batches are cheaper; ten thousand events are a good one.
     ///
     /// # Errors
     /// When nothing of the batch was kept.
     fn append(&self, events: &[ConnectionEvent]) -> Result<(), JournalError>;
 
-    /// Keeps these states and the moment `alive`. Everything appended before must be folded into them, or into
-    /// states kept earlier.
+    /// Keeps states that changed by what the log does not carry, and the runs of the server with open ends, the
+    /// present one among them. When this returns, both are durable.
     ///
     /// # Errors
     /// When none of them was kept.
-    fn checkpoint(&self, states: &[ClientState], alive: Timestamp) -> Result<(), JournalError>;
+    fn keep(&self, states: &[ClientState], boots: &[Boot]) -> Result<(), JournalError>;
+
+    /// Keeps every state that `each` calls its argument with, so that a restart need not read what is older.
+    /// All that was appended before must be folded into them. Appends go on beside it.
+    ///
+    /// # Errors
+    /// When it was not kept; a restart then reads the one before.
+    fn snapshot(&self, each: &EachState<'_>) -> Result<(), JournalError>;
+
+    /// Whether a restart would have to read so much that it is time for a snapshot.
+    fn needs_snapshot(&self) -> bool;
+
+    /// Drops what is older than it is to be kept. Cheap when there is nothing to do.
+    ///
+    /// # Errors
+    /// When a file cannot be removed or made.
+    fn retain(&self, now: Timestamp) -> Result<(), JournalError>;
 
     /// Reads what a restart needs.
     ///
@@ -83,9 +163,28 @@ pub trait Journal: Send + Sync {
     /// When the journal cannot be read.
     fn recover(&self) -> Result<Recovered, JournalError>;
 
+    /// Calls `see` with the entries of all clients from a sequence on (0 for all), in the order in which they were
+    /// appended, until it returns `false`.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn each(&self, from: u64, see: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError>;
+
     /// Reads one page of a client's log.
     ///
     /// # Errors
     /// When the journal cannot be read.
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError>;
+
+    /// Calls `see` with the entries of all clients whose time is from `from` on and before `to`, in the order in which
+    /// they were appended, until it returns `false`. Memory does not grow with the log.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn replay(
+        &self,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        see: &mut dyn FnMut(ConnectionEvent) -> bool,
+    ) -> Result<(), JournalError>;
 }

@@ -1,7 +1,7 @@
 //! MQTT over WebSocket: carries bytes between a WebSocket and the broker.
 //!
-//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]), and so does the port of MQTT over TLS
-//! ([`crate::mqtts`]). The bytes go over the [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT.
+//! The HTTP server calls [`accept`] for `GET /mqtt` (or mounts [`router`]), and so do the ports of MQTT
+//! ([`crate::mqtt_port`]). The bytes go over the [`crate::bridge`] to the embedded broker. Nothing in here reads MQTT.
 //! Doing this instead of using a broker's own WebSocket listener lets many MQTT packets share one WebSocket message,
 //! which is what a browser's throughput hangs on.
 
@@ -14,12 +14,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::access::{Denied, Gate, is_same_origin, names_this_machine};
 use crate::arrival::Arrival;
-use crate::bridge::{Bridge, CLOSE_MAX, CONNECT_BYTES_MIN, FIRST_BYTES_MAX, FromBroker, Guest, SEND_MAX};
+use crate::bridge::{
+    Bridge, CLOSE_MAX, CONNECT_BYTES_MIN, Crossing, FIRST_BYTES_MAX, FromBroker, Guest, SEND_MAX, ToBroker,
+};
 use crate::identity::Refusal;
 use crate::source::embedded::PACKET_BYTES_MAX;
 
@@ -106,11 +106,10 @@ enum Stopped {
 
 async fn carry(bridge: Bridge, guest: Guest, socket: WebSocket) {
     let (mut to_client, mut from_client) = socket.split();
-    let Some((broker, announcement)) = bridge.connect(guest).await else {
+    let Some(Crossing { from_broker, to_broker, announcement }) = bridge.connect(guest).await else {
         close(&mut to_client, close_code::ERROR).await;
         return;
     };
-    let (from_broker, to_broker) = broker.into_split();
     let stopped = tokio::select! {
         stopped = upwards(&mut from_client, to_broker) => stopped,
         stopped = downwards(from_broker, &mut to_client) => stopped,
@@ -137,7 +136,7 @@ async fn close(to_client: &mut SplitSink<WebSocket, Message>, code: u16) {
     let _ = tokio::time::timeout(CLOSE_MAX, goodbye).await;
 }
 
-async fn upwards(from_client: &mut SplitStream<WebSocket>, mut broker: OwnedWriteHalf) -> Stopped {
+async fn upwards(from_client: &mut SplitStream<WebSocket>, mut broker: ToBroker) -> Stopped {
     let begin = tokio::time::timeout(FIRST_BYTES_MAX, pass(from_client, &mut broker, CONNECT_BYTES_MIN));
     match begin.await {
         Ok(None) => pass(from_client, &mut broker, usize::MAX).await.unwrap_or(Stopped::ByClient),
@@ -149,14 +148,14 @@ async fn upwards(from_client: &mut SplitStream<WebSocket>, mut broker: OwnedWrit
 /// Passes messages on until there were so many bytes (`None`) or one end has stopped.
 async fn pass(
     from_client: &mut SplitStream<WebSocket>,
-    broker: &mut OwnedWriteHalf,
+    broker: &mut ToBroker,
     bytes_max: usize,
 ) -> Option<Stopped> {
     let mut passed: usize = 0;
     while passed < bytes_max {
         match from_client.next().await {
             Some(Ok(Message::Binary(bytes))) => {
-                if broker.write_all(&bytes).await.is_err() {
+                if broker.send(&bytes).await.is_err() {
                     return Some(Stopped::ByBroker);
                 }
                 passed = passed.saturating_add(bytes.len());
@@ -170,8 +169,7 @@ async fn pass(
     None
 }
 
-async fn downwards(broker: OwnedReadHalf, to_client: &mut SplitSink<WebSocket, Message>) -> Stopped {
-    let mut from_broker = FromBroker::new(broker);
+async fn downwards(mut from_broker: FromBroker, to_client: &mut SplitSink<WebSocket, Message>) -> Stopped {
     while let Some(bytes) = from_broker.next().await {
         let message = Message::Binary(Bytes::from(bytes));
         if !matches!(tokio::time::timeout(SEND_MAX, to_client.send(message)).await, Ok(Ok(()))) {

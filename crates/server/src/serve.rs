@@ -1,6 +1,9 @@
 //! `rollcall serve`: builds the house from its parts, runs it, and takes it down in order.
 
+pub use http::crowd::Limits;
+
 mod doors;
+mod files;
 mod health;
 mod http;
 
@@ -16,7 +19,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
-use rollcall_model::{Certainty, ConnectionEvent};
+use rollcall_model::ConnectionEvent;
 use tokio::sync::{mpsc, oneshot};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -32,6 +35,7 @@ use crate::journal::{Journal, JournalError};
 use crate::recorder::{self, Recorder, RecorderHealth};
 use crate::source;
 use crate::source::embedded::{EmbeddedBroker, EmbeddedConfig, EmbeddedError};
+use crate::statistics::{self, Statistics};
 use crate::tls::TlsError;
 use crate::{clock, monitor, mqtt_ws, web};
 use doors::Doors;
@@ -75,14 +79,17 @@ fn port_hint(reason: &std::io::Error, flag: &str) -> String {
 /// # Errors
 /// When a part cannot be started; the message names the part and what to do.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let files_max = files::make_room();
     let _lock = lock_data(&config.data)?;
     let doors = Doors::open(&config).await?;
 
-    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data)?);
-    let fleet = Arc::new(Fleet::new());
-    let recovered = journal.recover()?;
-    let ended = recorder::restore(&fleet, journal.as_ref(), recovered)?;
-    tracing::info!(clients = fleet.len(), ended, "restored the fleet");
+    let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&config.data, config.retention)?);
+    let fleet = Arc::new(Fleet::named_by(config.naming.clone()));
+    let mut inheritance = recorder::restore(&fleet, journal.as_ref())?;
+    tracing::info!(clients = fleet.len(), ended = inheritance.ends.len(), "restored the fleet");
+    let (unfinished, log_is_whole) = std::sync::mpsc::channel();
+    inheritance.unfinished = Some(unfinished);
+    let statistics = start_statistics(&fleet, &journal, log_is_whole);
 
     let observers = Arc::new(ObserverRegistry::new());
     let credentials = Arc::new(Credentials::open(&config.data)?);
@@ -102,12 +109,13 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     );
 
     let health = Arc::new(RecorderHealth::default());
-    let recording = Recording::start(&fleet, &journal, &broker, stream, &health);
+    let recording = Recording::start(&fleet, &journal, &statistics, &broker, stream, &health, inheritance);
     let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
     let gate = Gate::new(Arc::clone(&credentials), doors.secure.is_some());
     let state = ApiState {
         fleet: Arc::clone(&fleet),
         journal: Arc::clone(&journal),
+        statistics,
         clock: clock::now,
         org: config.org.clone(),
         status: Arc::new(status),
@@ -119,7 +127,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let app = app(state, mqtt_ws::Door { bridge, gate: gate.clone(), is_local });
     let demo = start_demo(&config, broker.mqtt_addr(), &credentials);
     let accepts_anonymous = embedded.is_local() && !credentials.has_devices()?;
-    let notices = Notices { link: credentials.make_link()?, accepts_anonymous };
+    let notices = Notices { link: credentials.make_link()?, accepts_anonymous, files_max };
     announce(&config, &doors, broker.mqtt_addr(), &notices);
 
     tokio::select! {
@@ -130,17 +138,32 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     broker.shutdown().await;
     recording.stop().await;
     // Those that did not end in time.
-    recorder::end_open_sessions(
-        &fleet,
-        journal.as_ref(),
-        Some(clock::now()),
-        Certainty::Reported,
-        Vec::new(),
-    )?;
+    recorder::end_open_sessions(&fleet, journal.as_ref())?;
     if let Some(demo) = demo {
         demo.stop().await;
     }
     Ok(())
+}
+
+/// Statistics that count from this moment, and are filled from the journal in the background.
+///
+/// The past is counted when the ends of the sessions of earlier runs are in the log, too.
+fn start_statistics(
+    fleet: &Fleet,
+    journal: &Arc<dyn Journal>,
+    log_is_whole: std::sync::mpsc::Receiver<()>,
+) -> Arc<Statistics> {
+    let statistics = Arc::new(Statistics::new(clock::now(), fleet.connected()));
+    let (seeded, journal) = (Arc::clone(&statistics), Arc::clone(journal));
+    // A thread of its own: a long log takes its time, and nobody waits for it.
+    std::thread::spawn(move || {
+        // Nothing is ever sent: that the other end has gone is the signal.
+        let _ = log_is_whole.recv();
+        if let Err(error) = statistics::seed(&seeded, journal.as_ref()) {
+            tracing::warn!(%error, "the statistics begin with this start: the journal cannot be read");
+        }
+    });
+    statistics
 }
 
 /// The recorder and what hangs on it.
@@ -153,9 +176,11 @@ impl Recording {
     fn start(
         fleet: &Arc<Fleet>,
         journal: &Arc<dyn Journal>,
+        statistics: &Arc<Statistics>,
         broker: &Arc<EmbeddedBroker>,
         stream: source::EventStream,
         health: &Arc<RecorderHealth>,
+        inheritance: recorder::Inheritance,
     ) -> Self {
         let (monitor_tx, monitor_rx) = mpsc::channel::<Vec<ConnectionEvent>>(MONITOR_CAPACITY);
         let (reconcile_tx, mut reconcile_rx) = mpsc::channel::<Vec<String>>(4);
@@ -169,9 +194,11 @@ impl Recording {
         let recorder = Recorder::new(
             Arc::clone(fleet),
             Arc::clone(journal),
+            Arc::clone(statistics),
             monitor_tx,
             reconcile_tx,
             Arc::clone(health),
+            inheritance,
         );
         let (stop, stopped) = oneshot::channel();
         Self { stop, recorder: tokio::spawn(recorder.run(stream, stopped)) }
@@ -257,6 +284,8 @@ const DEMO_SEED: u64 = 17;
 struct Notices {
     link: SignInLink,
     accepts_anonymous: bool,
+    /// How many files can be open, where that is limited.
+    files_max: Option<u64>,
 }
 
 fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr, notices: &Notices) {
@@ -287,6 +316,12 @@ fn announce(config: &Config, doors: &Doors, mqtt: SocketAddr, notices: &Notices)
         say(
             "Anonymous devices are accepted: none is registered. Register with: rollcall devices add TYPE ID",
         );
+    }
+    if let Some(files) = notices.files_max.filter(|files| *files < files::FEW) {
+        let clients = files / files::PER_MQTT_CLIENT;
+        say(&format!(
+            "Warning    this process may open {files} files, enough for about {clients} MQTT clients; “ulimit -Hn” gives more"
+        ));
     }
     if !web::has_dashboard() {
         say("Warning    this binary was built without the dashboard; build it with: cargo xtask build");

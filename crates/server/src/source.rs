@@ -1,8 +1,10 @@
 //! Sources: each turns what one kind of broker says into [`ConnectionEvent`]s and sends them to the recorder.
 //!
 //! A source knows its broker's dialect and nothing else; it never reads the fleet or the journal. Between a
-//! source and the recorder is one bounded queue. A source never waits for it: when it is full, the event is
-//! counted as lost and its client is remembered, so that the recorder can mark what it knows of it as stale.
+//! source and the recorder is one bounded queue. A source that runs inside the sessions of clients never waits for
+//! it ([`EventSink::offer`]): when it is full, the event is counted as lost and its client is remembered, so that
+//! the recorder can mark what it knows of it as stale. A source that can make its broker wait does
+//! ([`EventSink::send`]), and learns when its events are safe ([`EventSink::committed`]).
 
 pub mod embedded;
 
@@ -11,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_model::{ConnectionEvent, EventKind, Peer, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// How many clients with lost events are remembered by name; beyond that, all states count as missed.
 const MISSED_CLIENTS_MAX: usize = 100_000;
@@ -34,17 +36,32 @@ struct Missed {
     overflowed: std::sync::atomic::AtomicBool,
 }
 
-/// The source's end. Cheap to clone; [`Self::offer`] never blocks.
+/// What is in the queue.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every item is the large one")]
+enum Item {
+    Event(ConnectionEvent),
+    /// Is answered when everything before it is durable.
+    Mark(oneshot::Sender<()>),
+}
+
+/// The recorder has gone, or it had to give up events because the journal could not be written for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the recorder did not take the events")]
+pub struct NotRecorded;
+
+/// The source's end. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EventSink {
-    tx: mpsc::Sender<ConnectionEvent>,
+    tx: mpsc::Sender<Item>,
     missed: Arc<Missed>,
 }
 
 impl EventSink {
-    /// Queues an event or, when the queue is full, counts it as lost and remembers its client.
+    /// Queues an event or, when the queue is full, counts it as lost and remembers its client. Never waits.
     pub fn offer(&self, event: ConnectionEvent) {
-        if let Err(mpsc::error::TrySendError::Full(event)) = self.tx.try_send(event) {
+        if let Err(mpsc::error::TrySendError::Full(Item::Event(event))) = self.tx.try_send(Item::Event(event))
+        {
             self.missed.total.fetch_add(1, Ordering::Relaxed);
             let mut clients = self.missed.clients.lock().unwrap_or_else(PoisonError::into_inner);
             if clients.len() < MISSED_CLIENTS_MAX {
@@ -53,6 +70,25 @@ impl EventSink {
                 self.missed.overflowed.store(true, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Queues an event; waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the recorder has gone.
+    pub async fn send(&self, event: ConnectionEvent) -> Result<(), NotRecorded> {
+        self.tx.send(Item::Event(event)).await.map_err(|_| NotRecorded)
+    }
+
+    /// Waits until everything that was queued through this sink before is durable: then a source may acknowledge
+    /// it to its broker. Events that [`Self::offer`] found no room for are not among it.
+    ///
+    /// # Errors
+    /// When some of it was not recorded.
+    pub async fn committed(&self) -> Result<(), NotRecorded> {
+        let (mark, answer) = oneshot::channel();
+        self.tx.send(Item::Mark(mark)).await.map_err(|_| NotRecorded)?;
+        answer.await.map_err(|_| NotRecorded)
     }
 
     /// Events lost since the start because the queue was full.
@@ -65,7 +101,7 @@ impl EventSink {
 /// The recorder's end.
 #[derive(Debug)]
 pub struct EventStream {
-    rx: mpsc::Receiver<ConnectionEvent>,
+    rx: mpsc::Receiver<Item>,
     missed: Arc<Missed>,
 }
 
@@ -73,6 +109,8 @@ pub struct EventStream {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub events: Vec<ConnectionEvent>,
+    /// Each is to be answered when these events, and all before them, are durable.
+    pub marks: Vec<oneshot::Sender<()>>,
     /// More clients than can be named have lost events: the whole feed counts as interrupted.
     pub feed_interrupted: bool,
 }
@@ -91,9 +129,16 @@ impl EventStream {
     /// Waits for events and takes what is there, at most `max`. Clients with lost events come as
     /// [`EventKind::Missed`] at the time `now` gives. `None` when every source has gone and the queue is empty.
     pub async fn next_batch(&mut self, max: usize, now: impl Fn() -> Timestamp) -> Option<Batch> {
-        let mut events = Vec::with_capacity(max.min(1_024));
-        if self.rx.recv_many(&mut events, max).await == 0 {
+        let mut items = Vec::with_capacity(max.min(1_024));
+        if self.rx.recv_many(&mut items, max).await == 0 {
             return None;
+        }
+        let (mut events, mut marks) = (Vec::with_capacity(items.len()), Vec::new());
+        for item in items {
+            match item {
+                Item::Event(event) => events.push(event),
+                Item::Mark(mark) => marks.push(mark),
+            }
         }
         let missed = std::mem::take(&mut *self.missed.clients.lock().unwrap_or_else(PoisonError::into_inner));
         let time = now();
@@ -103,7 +148,7 @@ impl EventStream {
             peer: Peer::default(),
             kind: EventKind::Missed,
         }));
-        Some(Batch { events, feed_interrupted: self.missed.overflowed.swap(false, Ordering::Relaxed) })
+        Some(Batch { events, marks, feed_interrupted: self.missed.overflowed.swap(false, Ordering::Relaxed) })
     }
 }
 

@@ -8,12 +8,16 @@ mod access;
 mod app;
 #[path = "api/devices.rs"]
 mod devices;
+#[path = "api/diagnosis.rs"]
+mod diagnosis;
 #[path = "api/errors.rs"]
 mod errors;
 #[path = "api/ids.rs"]
 mod ids;
 #[path = "api/logs.rs"]
 mod logs;
+#[path = "api/naming.rs"]
+mod naming;
 #[path = "api/openapi.rs"]
 mod openapi;
 #[path = "api/paging.rs"]

@@ -20,6 +20,7 @@ use crate::client_id::ClientId;
 use crate::event::{Certainty, ConnectionEvent, EventKind, MqttVersion};
 use crate::time::Timestamp;
 
+use share::Reasons;
 pub use share::{Base, Share, ShareField, Subnet};
 
 /// One client that lost its connection, in little memory.
@@ -146,22 +147,23 @@ pub fn incidents(losses: &[Loss], base: &Base, now: Timestamp) -> Vec<Incident> 
     for of_class in classes.values_mut() {
         of_class.sort_by_key(|loss| (loss.time, loss.client, loss.cause, loss.certainty));
         of_class.dedup_by_key(|loss| (loss.time, loss.client));
-        for burst in burst::find(of_class) {
-            let (within, outside) = split(of_class, burst.from, burst.to);
-            found.extend(describe(&within, &outside, burst.usual, base, now));
+        let bursts = burst::find(of_class);
+        if bursts.is_empty() {
+            continue;
+        }
+        let reasons = Reasons::of(of_class);
+        for burst in bursts {
+            let within = burst::within(of_class, burst.from, burst.to);
+            found.extend(describe(within, &reasons, burst.usual, base, now));
         }
     }
     found.sort_by_key(|incident| std::cmp::Reverse((incident.since, incident.cause)));
     found
 }
 
-fn split<'a>(losses: &[&'a Loss], from: Timestamp, to: Timestamp) -> (Vec<&'a Loss>, Vec<&'a Loss>) {
-    losses.iter().partition(|loss| (from..to).contains(&loss.time))
-}
-
 fn describe(
     within: &[&Loss],
-    outside: &[&Loss],
+    reasons: &Reasons,
     usual: f64,
     base: &Base,
     now: Timestamp,
@@ -181,7 +183,7 @@ fn describe(
         until: (now.millis() - last.millis() > OVER_MS).then_some(last),
         clients: members.len() as u64,
         usual,
-        shares: share::find(&members, outside, base),
+        shares: share::find(&members, &reasons.without(within), base),
         message: String::new(),
         latest: Some(last),
     };

@@ -2,6 +2,7 @@
 
 use super::incident::{Incident, ShareField};
 use super::{Cause, FindingKind, HOUR_MS, MINUTE_MS, SECOND_MS};
+use crate::event::Certainty;
 use crate::reason;
 use crate::time::Timestamp;
 
@@ -77,11 +78,12 @@ pub(super) fn of_incident(incident: &Incident) -> String {
         })
         .collect();
     format!(
-        "{what} of {} clients at {}; usual are {} in that time.{}",
+        "{what} of {} clients at {}; usual are {} in that time.{}{}",
         incident.clients,
         incident.since,
         incident.usual,
-        shares.concat()
+        shares.concat(),
+        if incident.certainty == Certainty::Reported { "" } else { " Not all of these ends were reported." }
     )
 }
 

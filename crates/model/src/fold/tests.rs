@@ -218,3 +218,14 @@ proptest! {
         prop_assert_eq!((doc.last_activity_time, doc.last_activity_event), (again.last_activity_time, again.last_activity_event));
     }
 }
+
+/// A dashboard that derived them from the id again lost the names that the server knew.
+#[test]
+fn later_events_leave_what_the_server_said_of_the_id() {
+    let mut doc = folded(&[connect(0)]).doc(at(1), None);
+    (doc.device_type, doc.device_id) = (Some("pump".to_owned()), Some("7".to_owned()));
+    let active = event(2_000, EventKind::Activity { session: None, event: ActivityEvent::Publish });
+    let after = doc.after([&active], at(3_000));
+    assert_eq!((after.device_type, after.device_id), (doc.device_type, doc.device_id));
+    assert_eq!(after.last_activity_time, Some(at(2_000)));
+}

@@ -5,14 +5,13 @@ pub mod get;
 pub mod list;
 mod registered;
 
-use rollcall_model::ClientId;
 use rollcall_model::client_id::encode_path_segment;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use registered::{Registered, is_known, known_as};
 
-/// A device or gateway.
+/// A device or gateway, or another client whose id names a device by a pattern of this server.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
@@ -35,10 +34,7 @@ pub struct DeviceRefs {
 }
 
 impl Device {
-    fn new(client_id: String) -> Self {
-        let parsed = ClientId::parse(&client_id);
-        let [type_id, device_id] =
-            [parsed.device_type, parsed.device_id].map(|part| part.unwrap_or_default().to_owned());
+    fn new(client_id: String, type_id: String, device_id: String) -> Self {
         let client_state = format!("/api/v0002/clientconnectionstates/{}", encode_path_segment(&client_id));
         Self { type_id, device_id, client_id, refs: DeviceRefs { client_state } }
     }

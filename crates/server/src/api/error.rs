@@ -21,12 +21,15 @@ const INVALID_REQUEST: &str = "CUDRS0007E";
 const INVALID_VALUE: &str = "ROLLC0400E";
 const NOT_FOUND: &str = "ROLLC0404E";
 const NO_SUCH_PATH: &str = "ROLLC0001E";
+const NO_HTTP: &str = "ROLLC0002E";
 const UNAUTHORIZED: &str = "ROLLC0401E";
 const FORBIDDEN: &str = "ROLLC0403E";
 const METHOD_NOT_ALLOWED: &str = "ROLLC0405E";
 const TOO_LARGE: &str = "ROLLC0413E";
 const NOT_JSON: &str = "ROLLC0415E";
+const PATH_TOO_LONG: &str = "ROLLC0414E";
 const TOO_MANY: &str = "ROLLC0429E";
+const HEAD_TOO_LARGE: &str = "ROLLC0431E";
 const UNAVAILABLE: &str = "ROLLC0503E";
 const INTERNAL: &str = "ROLLC0500E";
 
@@ -193,6 +196,54 @@ impl ApiError {
         let message = "The server has more requests than it can answer; try again in a second.";
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
         error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// There are as many connections as there may be.
+    #[must_use]
+    pub fn crowded() -> Self {
+        let message =
+            "The server, or your address, has as many connections as allowed; try again in a while.";
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
+        error.with_header(header::RETRY_AFTER, HeaderValue::from_static("10"))
+    }
+
+    /// What came is no request.
+    #[must_use]
+    pub fn no_http() -> Self {
+        let message = "The request is not valid HTTP/1.1: method, path or headers have what cannot be there.";
+        Self::new(StatusCode::BAD_REQUEST, NO_HTTP, message, Vec::new())
+    }
+
+    /// Path and query have more bytes than the HTTP library can hold.
+    #[must_use]
+    pub fn path_too_long() -> Self {
+        let message = "Path and query may have 65,534 bytes together. A client whose encoded id is longer is \
+            found with the filter “search” and a part of its id.";
+        Self::new(StatusCode::URI_TOO_LONG, PATH_TOO_LONG, message, Vec::new())
+    }
+
+    #[must_use]
+    pub fn head_too_large() -> Self {
+        let message = "The headers of the request are too many (at most 100) or too large (at most 400 KiB).";
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, HEAD_TOO_LARGE, message, Vec::new())
+    }
+
+    /// The whole answer, for a connection on which no request was understood. It is the last one there.
+    #[must_use]
+    pub fn to_wire(&self) -> Vec<u8> {
+        let body = serde_json::to_vec(&self.body).unwrap_or_default();
+        let mut answer = format!(
+            "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\ncache-control: no-store\r\nconnection: close\r\n",
+            self.status,
+            body.len()
+        )
+        .into_bytes();
+        if let Some((name, value)) = &self.header {
+            answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        answer.extend(b"\r\n");
+        answer.extend(body);
+        answer
     }
 
     /// Logs the cause; the caller only learns that it is not their fault.

@@ -39,6 +39,7 @@ pub fn base() -> OpenApi {
         .tags(Some([
             tag("State API", "The state of every client now."),
             tag("Connection Logs API", "What happened to a client."),
+            tag("Diagnosis", "What is wrong with a client, what hit many, and the fleet over time."),
             tag("Devices", "The devices that IBM's SDKs read before they ask for a log."),
             tag("Rollcall", "The server itself."),
         ]))

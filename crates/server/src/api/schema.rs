@@ -3,6 +3,8 @@
 
 #![expect(dead_code, reason = "the fields are read by the derived descriptions, never by code")]
 
+pub mod diagnosis;
+
 use utoipa::{IntoParams, ToSchema};
 
 use super::devices::Device;

@@ -45,6 +45,10 @@ pub struct SessionAnswer {
     /// `viewer` may read everything, `operator` may also act on clients, `admin` may do everything.
     #[schema(value_type = String, example = "viewer")]
     role: crate::identity::Role,
+    /// The API key that it is, or that opened the session; absent for a session of a sign-in link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "a-acme01-x7k2m9q4tz")]
+    key: Option<String>,
     /// The name of the API key, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, example = "Control room")]
@@ -59,7 +63,8 @@ pub struct SessionAnswer {
 
 impl From<Caller> for SessionAnswer {
     fn from(caller: Caller) -> Self {
-        Self { role: caller.role, name: caller.name, org: caller.org, expires: caller.expires }
+        let Caller { role, key, name, org, expires, holder: _ } = caller;
+        Self { role, key, name, org, expires }
     }
 }
 

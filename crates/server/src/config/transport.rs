@@ -4,16 +4,22 @@
 //! [`crate::tls`].
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::builder::BoolishValueParser;
 
 use crate::arrival::{Network, NetworkError, TrustedProxies};
+use crate::serve::Limits;
 use crate::tls::CertificateSource;
 
 /// Where MQTT over TLS is served unless told otherwise.
 const MQTTS_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8883);
+
+/// A browser has six connections and a WebSocket; the rest of the files that a process may open is for MQTT.
+const CONNECTIONS_DEFAULT: NonZeroU32 = NonZeroU32::new(4_000).unwrap();
+const PER_ADDRESS_DEFAULT: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 
 /// Flags and environment variables, or the same settings from the file.
 #[derive(Debug, Default, clap::Args)]
@@ -48,14 +54,21 @@ pub struct TransportArgs {
         default_missing_value = "true", value_parser = BoolishValueParser::new()
     )]
     pub allow_plain_mqtt: Option<bool>,
+    /// HTTP connections at once, WebSockets of dashboards included [default: 4000]
+    #[arg(long, env = "ROLLCALL_HTTP_CONNECTIONS", value_name = "N")]
+    pub http_connections: Option<NonZeroU32>,
+    /// HTTP connections at once from one address; trusted proxies are exempt [default: 1000]
+    #[arg(long, env = "ROLLCALL_HTTP_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    pub http_connections_per_address: Option<NonZeroU32>,
 }
 
 /// The settings in force.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transport {
     pub tls: Option<TlsTransport>,
     /// Present with `--behind-proxy`.
     pub proxies: Option<Arc<TrustedProxies>>,
+    pub connections: Limits,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +125,10 @@ impl TransportArgs {
             behind_proxy: self.behind_proxy.or(other.behind_proxy),
             trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             allow_plain_mqtt: self.allow_plain_mqtt.or(other.allow_plain_mqtt),
+            http_connections: self.http_connections.or(other.http_connections),
+            http_connections_per_address: self
+                .http_connections_per_address
+                .or(other.http_connections_per_address),
         }
     }
 
@@ -149,6 +166,10 @@ impl TransportArgs {
         Ok(Transport {
             tls: certificate.map(|certificate| TlsTransport { certificate, mqtts }),
             proxies: is_behind_proxy.then(|| Arc::new(TrustedProxies::new(networks))),
+            connections: Limits {
+                all: self.http_connections.unwrap_or(CONNECTIONS_DEFAULT),
+                per_address: self.http_connections_per_address.unwrap_or(PER_ADDRESS_DEFAULT),
+            },
         })
     }
 }

@@ -170,8 +170,7 @@ impl Columns {
     }
 
     /// Writes what follows from the id alone.
-    pub fn write_id(&mut self, slot: usize, id: &str, device_types: &mut Symbols) {
-        let parsed = ClientId::parse(id);
+    pub fn write_id(&mut self, slot: usize, parsed: &ClientId<'_>, device_types: &mut Symbols) {
         self.client_type[slot] = 1 + parsed.client_type as u8;
         self.device_type[slot] = device_types.acquire(parsed.device_type);
     }

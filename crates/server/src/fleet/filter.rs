@@ -150,13 +150,18 @@ fn retain(rows: &mut Bitmap, term: &Term, view: View<'_>) {
             retain_symbols(rows, term, &columns.reason, &table.reasons);
         }
         (Test::AnyOf(values), Field::DeviceId) => {
-            // First the end of the id, which settles most rows, then where its last part begins.
-            let is_end = |id: &str| values.iter().any(|value| id.ends_with(value.as_str()));
+            // First the end of the id, which settles most rows, then where its last part begins. A pattern may find
+            // the device id anywhere.
+            let is_end =
+                |id: &str| table.names_others() || values.iter().any(|value| id.ends_with(value.as_str()));
             let wanted = |id: &str| values.iter().any(|value| value == id);
             rows.retain_slots(|slot| {
                 let found = is_end(table.ids.get(slot)) && view.device_id(slot).is_some_and(wanted);
                 found != negated
             });
+        }
+        (Test::Present(present), Field::DeviceId) => {
+            rows.retain_slots(|slot| (view.device_id(slot).is_some() == *present) != negated);
         }
         (Test::AtLeast(least), Field::RecentConnects) => {
             retain_recent(rows, i64::from(*least), negated, view);

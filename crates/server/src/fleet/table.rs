@@ -3,7 +3,9 @@
 
 use ahash::RandomState;
 use hashbrown::HashTable;
-use rollcall_model::{ActivityEvent, ClientState, Timestamp};
+use rollcall_model::{ActivityEvent, ClientId, ClientState, ClientType, Timestamp};
+
+use crate::naming::Naming;
 
 use super::arena::Arena;
 use super::columns::{Columns, NO_TIME, is_long_addr, recent, unpack_addr, unpack_code, unpack_time};
@@ -23,6 +25,10 @@ pub struct Table {
     pub order: Order,
     pub columns: Columns,
     pub device_types: Symbols,
+    naming: Naming,
+    /// Where in its id a client's device id is, by slot, for clients outside Watson's grammar: begin and end in bytes,
+    /// as [`pack_span`]. Empty while there are no patterns.
+    id_spans: Vec<u32>,
     pub reasons: Symbols,
     dictionary: Dictionary,
     cold: Vec<Box<[u8]>>,
@@ -34,6 +40,11 @@ pub struct Table {
 
 impl Table {
     pub fn new() -> Self {
+        Self::named_by(Naming::default())
+    }
+
+    /// An empty table whose clients outside Watson's grammar are named by these patterns.
+    pub fn named_by(naming: Naming) -> Self {
         Self {
             ids: Arena::new(),
             lower_ids: Arena::new(),
@@ -43,6 +54,8 @@ impl Table {
             order: Order::new(),
             columns: Columns::default(),
             device_types: Symbols::default(),
+            naming,
+            id_spans: Vec::new(),
             reasons: Symbols::default(),
             dictionary: Dictionary::default(),
             cold: Vec::new(),
@@ -102,9 +115,25 @@ impl Table {
             self.lower_slots.push(slot);
         }
         self.columns.push_empty();
-        self.columns.write_id(slot as usize, id, &mut self.device_types);
+        let parsed = self.naming.parse(id);
+        self.columns.write_id(slot as usize, &parsed, &mut self.device_types);
+        if !self.naming.is_empty() {
+            self.id_spans.push(pack_span(id, &parsed));
+        }
         self.cold.push(Box::default());
         slot
+    }
+
+    /// Whether clients outside Watson's grammar can have device ids.
+    pub fn names_others(&self) -> bool {
+        !self.naming.is_empty()
+    }
+
+    /// The device id of a client outside Watson's grammar.
+    pub fn named_id(&self, slot: u32) -> Option<&str> {
+        let span = *self.id_spans.get(slot as usize)?;
+        let (begin, end) = (span >> 16, span & 0xFFFF);
+        self.ids.get(slot).get(begin as usize..end as usize).filter(|id| !id.is_empty())
     }
 
     /// Puts a state into the row of its client.
@@ -181,6 +210,17 @@ impl Table {
             (false, false) => NO_TIME,
         }
     }
+}
+
+/// Where the device id of a client outside Watson's grammar is in its id; 0 for none. An id has at most 65,535 bytes
+/// (MQTT 5, section 1.5.4).
+fn pack_span(id: &str, parsed: &ClientId<'_>) -> u32 {
+    let named = parsed.device_id.filter(|_| parsed.client_type == ClientType::Other);
+    let span = named.and_then(|named| {
+        let begin = (named.as_ptr() as usize).checked_sub(id.as_ptr() as usize)?;
+        Some((u16::try_from(begin).ok()?, u16::try_from(begin + named.len()).ok()?))
+    });
+    span.map_or(0, |(begin, end)| u32::from(begin) << 16 | u32::from(end))
 }
 
 /// Whether nothing was ever heard of the client itself: only refused attempts under its id, or lost events.

@@ -51,15 +51,23 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     pub fn doc(self, slot: u32) -> Option<StateDoc> {
-        self.table.state(slot).map(|state| state.doc(self.now, self.table.feed_lost))
+        let mut doc = self.table.state(slot)?.doc(self.now, self.table.feed_lost);
+        if self.table.names_others() && doc.client_type == ClientType::Other {
+            let device_type = self.table.columns.device_type[slot as usize];
+            doc.device_type = self.table.device_types.text(device_type).map(str::to_owned);
+            doc.device_id = self.device_id(slot).map(str::to_owned);
+        }
+        Some(doc)
     }
 
-    /// The device id, which is the end of the id of a device or gateway.
+    /// The device id: the end of the id of a device or gateway, or what a pattern finds in another id.
     pub fn device_id(self, slot: u32) -> Option<&'a str> {
         let code = self.table.columns.client_type[slot as usize];
         let is_device = code == 1 + ClientType::Device as u8 || code == 1 + ClientType::Gateway as u8;
-        let id = self.table.ids.get(slot);
-        if is_device { id.rsplit_once(':').map(|(_, device_id)| device_id) } else { None }
+        if !is_device {
+            return self.table.named_id(slot);
+        }
+        self.table.ids.get(slot).rsplit_once(':').map(|(_, device_id)| device_id)
     }
 
     pub fn recent_connects(self, slot: u32) -> i64 {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use super::throttle::Subject;
-use super::{Credentials, Found, Holder, Refusal, TOKEN_USER, unanswered};
+use super::{Caller, Credentials, Found, Holder, Refusal, Role, TOKEN_USER, unanswered};
 
 /// A connection that asks to be let in.
 #[derive(Clone)]
@@ -27,8 +27,28 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// A connection that may stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    pub holder: Holder,
+    /// Not with the key of a viewer, who may read everything and change nothing.
+    pub may_publish: bool,
+}
+
+impl From<Holder> for Admitted {
+    fn from(holder: Holder) -> Self {
+        Self { holder, may_publish: true }
+    }
+}
+
+impl From<Caller> for Admitted {
+    fn from(caller: Caller) -> Self {
+        Self { may_publish: caller.role > Role::Viewer, holder: caller.holder }
+    }
+}
+
 /// What the credentials of a connection say: on what its right rests, or why it has none.
-pub type Verdict = Result<Holder, Refusal>;
+pub type Verdict = Result<Admitted, Refusal>;
 
 /// The organisation in the id of an application: `a:{org}:…` or `A:{org}:…`, whatever follows.
 pub(super) fn application_org(client_id: &str) -> Option<&str> {
@@ -51,6 +71,12 @@ impl Credentials {
         }
     }
 
+    /// Whether this is the id of a client that lives in this process.
+    #[must_use]
+    pub fn is_ephemeral(&self, client_id: &str) -> bool {
+        self.ephemeral.read().unwrap_or_else(PoisonError::into_inner).contains_key(client_id)
+    }
+
     /// Clients of this process guess nothing, so they are not counted when they pretend to.
     fn judge_ephemeral(&self, login: &Login) -> Option<Verdict> {
         let ephemeral = self.ephemeral.read().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +84,7 @@ impl Credentials {
         let is_right = login.user.as_ref() == Some(&expected.user)
             && login.password.as_ref().is_some_and(|token| self.hasher.is_quick_hash(token, &expected.token));
         let refusal = if expected.user == TOKEN_USER { Refusal::Token } else { Refusal::Key };
-        Some(if is_right { Ok(Holder::Process) } else { Err(refusal) })
+        Some(if is_right { Ok(Holder::Process.into()) } else { Err(refusal) })
     }
 
     async fn judge_application(self: &Arc<Self>, org: &str, login: &Login) -> Verdict {
@@ -66,14 +92,14 @@ impl Credentials {
             return Err(Refusal::Missing);
         };
         let caller = self.authenticate_key(key, token, login.from).await?;
-        if caller.org == org { Ok(caller.holder) } else { Err(Refusal::Organization) }
+        if caller.org == org { Ok(caller.into()) } else { Err(Refusal::Organization) }
     }
 
     async fn judge_device(self: &Arc<Self>, login: Login) -> Verdict {
         let from = login.from;
         match self.ask(move |this| this.find_client(login)).await? {
-            Client::Anonymous => Ok(Holder::Nobody),
-            Client::Known(found) => self.prove(found, from, Refusal::Token).await,
+            Client::Anonymous => Ok(Holder::Nobody.into()),
+            Client::Known(found) => self.prove(found, from, Refusal::Token).await.map(Admitted::from),
             Client::Unknown => {
                 self.throttle.check(from, &Subject::AnyClient)?;
                 self.throttle.failed(from, Subject::AnyClient);

@@ -20,6 +20,9 @@ use super::{IdentityError, SessionId};
 const HASHES_AT_A_TIME: usize = 2;
 /// Tokens remembered as verified. Beyond that, all are forgotten and hashed again.
 const VERIFIED_MAX: usize = 100_000;
+/// What no token of anybody has, at the same cost as those that are stored.
+pub const NOBODYS_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGwtbm9ib2R5IQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// Nothing that was made here is longer, in bytes; what is longer is wrong without a look.
 const TOKEN_BYTES_MAX: usize = 256;
 
@@ -113,4 +116,20 @@ pub fn new_secret() -> (String, SessionId) {
 /// of use either: whoever could measure the time would learn about the hash, not about the secret.
 pub fn secret_hash(secret: &str) -> SessionId {
     Sha256::digest(secret.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verifying_for_nobody_costs_what_verifying_for_somebody_does() {
+        let cost = |hash: &str| {
+            let hash = PasswordHash::new(hash).unwrap();
+            let (salt, output) = (hash.salt.unwrap().len(), hash.hash.unwrap().len());
+            (hash.algorithm.to_string(), hash.version, hash.params.to_string(), salt, output)
+        };
+        assert_eq!(cost(NOBODYS_HASH), cost(&new_token().unwrap().1));
+        assert!(!Hasher::new().verify(&Subject::AnyKey, NOBODYS_HASH.to_owned(), b"guessed"));
+    }
 }

@@ -9,7 +9,7 @@ use rusqlite::OptionalExtension;
 
 use super::store::lock;
 use super::throttle::Subject;
-use super::{Caller, Credentials, Found, Holder, IdentityError, Refusal, hashing, unanswered};
+use super::{Caller, Claim, Credentials, Found, Holder, IdentityError, Refusal, hashing, unanswered};
 
 /// What somebody may do; each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, clap::ValueEnum)]
@@ -131,12 +131,16 @@ impl Credentials {
         token: &[u8],
         from: Option<IpAddr>,
     ) -> Result<Caller, Refusal> {
-        let (key, token) = (key.to_owned(), token.to_vec());
-        let found = self.ask(move |this| this.find_key(key, &token)).await?;
+        let (key, presented) = (key.to_owned(), token.to_vec());
+        let found = self.ask(move |this| this.find_key(key, &presented)).await?;
         let Some(found) = found else {
-            self.throttle.check(from, &Subject::AnyKey)?;
-            self.throttle.failed(from, Subject::AnyKey);
-            return Err(Refusal::Key);
+            // As slow as a wrong token for a key that there is, so that the time does not tell which there are.
+            let claim = Claim {
+                subject: Subject::AnyKey,
+                stored_hash: hashing::NOBODYS_HASH.to_owned(),
+                token: token.to_vec(),
+            };
+            return self.prove(Found::Claimed((), claim), from, Refusal::Key).await.and(Err(Refusal::Key));
         };
         let caller = self.prove(found, from, Refusal::Key).await?;
         // Only who has the token learns whose key it is.
@@ -161,7 +165,14 @@ impl Credentials {
             return Ok(None);
         };
         let role = Role::parse(&role).map_err(unanswered)?;
-        let caller = Caller { role, name, org, holder: Holder::Key(key.clone()), expires: None };
+        let caller = Caller {
+            role,
+            key: Some(key.clone()),
+            name,
+            org,
+            holder: Holder::Key(key.clone()),
+            expires: None,
+        };
         Ok(Some(self.claim(Subject::Key(key), stored_hash, token, caller)))
     }
 

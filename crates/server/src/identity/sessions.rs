@@ -35,6 +35,7 @@ impl std::fmt::Debug for NewSession {
 pub(super) struct Row {
     role: String,
     org: String,
+    key: Option<String>,
     name: Option<String>,
     created_ms: i64,
     used_ms: i64,
@@ -62,16 +63,13 @@ impl Credentials {
     pub async fn open_link_session(self: &Arc<Self>, org: &str) -> Result<NewSession, Refusal> {
         let holder = Holder::Nobody;
         let org = org.to_owned();
-        self.open_session(Caller { role: Role::Admin, name: None, org, holder, expires: None }).await
+        self.open_session(Caller { role: Role::Admin, key: None, name: None, org, holder, expires: None })
+            .await
     }
 
     fn insert_session(&self, caller: Caller) -> Result<NewSession, IdentityError> {
         let (secret, id) = new_secret();
         let now_ms = self.now_ms();
-        let key = match caller.holder {
-            Holder::Key(key) => Some(key),
-            _ => None,
-        };
         let store = lock(&self.store);
         store.execute(
             "DELETE FROM sessions WHERE used_ms <= ?1 OR created_ms <= ?2
@@ -80,7 +78,7 @@ impl Credentials {
         )?;
         store.execute(
             "INSERT INTO sessions (hash, key, role, org, created_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
-            (id, key, caller.role.as_str(), &caller.org, now_ms),
+            (id, &caller.key, caller.role.as_str(), &caller.org, now_ms),
         )?;
         let expires = Some(Timestamp::from_millis(now_ms + IDLE_EXPIRY_MS));
         let caller = Caller { holder: Holder::Session(id), expires, ..caller };
@@ -110,7 +108,14 @@ impl Credentials {
         }
         let expires = Some(Timestamp::from_millis(row.expires_ms()));
         let role = Role::parse(&row.role)?;
-        Ok(Some(Caller { role, name: row.name, org: row.org, holder: Holder::Session(id), expires }))
+        Ok(Some(Caller {
+            role,
+            key: row.key,
+            name: row.name,
+            org: row.org,
+            holder: Holder::Session(id),
+            expires,
+        }))
     }
 
     /// The session, unless it is over or its key was revoked. Its role is that of its key.
@@ -118,7 +123,7 @@ impl Credentials {
         let now_ms = self.now_ms();
         lock(&self.store)
             .prepare_cached(
-                "SELECT coalesce(keys.role, sessions.role), sessions.org, keys.name, created_ms, used_ms
+                "SELECT coalesce(keys.role, sessions.role), sessions.org, keys.name, created_ms, used_ms, sessions.key
                  FROM sessions LEFT JOIN keys ON keys.key = sessions.key
                  WHERE hash = ?1 AND used_ms > ?2 AND created_ms > ?3
                     AND (sessions.key IS NULL OR keys.key IS NOT NULL)",
@@ -130,6 +135,7 @@ impl Credentials {
                     name: row.get(2)?,
                     created_ms: row.get(3)?,
                     used_ms: row.get(4)?,
+                    key: row.get(5)?,
                 })
             })
             .optional()

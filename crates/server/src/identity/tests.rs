@@ -16,12 +16,20 @@ fn login(id: &str, user: Option<&str>, password: Option<&str>) -> Login {
     }
 }
 
-async fn verdict(credentials: &Arc<Credentials>, id: &str, user: &str, token: &str) -> Verdict {
-    Arc::clone(credentials).authenticate_client(login(id, Some(user), Some(token))).await
+/// On what the right of a client rests.
+async fn verdict(
+    credentials: &Arc<Credentials>,
+    id: &str,
+    user: &str,
+    token: &str,
+) -> Result<Holder, Refusal> {
+    let login = login(id, Some(user), Some(token));
+    Arc::clone(credentials).authenticate_client(login).await.map(|admitted| admitted.holder)
 }
 
-async fn anonymous(credentials: &Arc<Credentials>, id: &str) -> Verdict {
-    Arc::clone(credentials).authenticate_client(login(id, None, None)).await
+async fn anonymous(credentials: &Arc<Credentials>, id: &str) -> Result<Holder, Refusal> {
+    let verdict = Arc::clone(credentials).authenticate_client(login(id, None, None)).await;
+    verdict.map(|admitted| admitted.holder)
 }
 
 fn in_memory() -> Arc<Credentials> {

@@ -1,4 +1,4 @@
-//! The server's own doors: HTTP or HTTPS, and MQTT over TLS. Plain MQTT is the broker's.
+//! The server's own doors: HTTP or HTTPS, and MQTT over TLS. Plain MQTT is opened by the broker.
 //!
 //! `serve` opens them before anything else, so that a bad certificate or a port in use is told at once, and lets
 //! people in when everything behind them stands.
@@ -12,6 +12,7 @@ use axum::middleware;
 use tokio::net::TcpListener;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::http::crowd::Crowd;
 use super::{ServeError, http};
 use crate::access::Gate;
 use crate::arrival::{self, Way};
@@ -30,6 +31,7 @@ pub struct Doors {
     pub secure: Option<Secure>,
     listener: TcpListener,
     way: Way,
+    crowd: Arc<Crowd>,
 }
 
 /// What there is where there is a certificate.
@@ -56,7 +58,8 @@ impl Doors {
             }
         };
         let way = Way { secure: secure.is_some(), proxies: config.transport.proxies.clone() };
-        Ok(Self { http, secure, listener, way })
+        let crowd = Crowd::new(config.transport.connections, way.proxies.clone());
+        Ok(Self { http, secure, listener, way, crowd })
     }
 
     /// Where a browser on this machine finds the dashboard.
@@ -87,7 +90,7 @@ impl Doors {
     pub async fn serve(self, app: Router, broker: &EmbeddedBroker, gate: Gate) -> Result<(), ServeError> {
         let app = app.layer(middleware::from_fn_with_state(self.way, arrival::note));
         let Some(secure) = self.secure else {
-            http::serve(self.listener, app, http::HEAD_MAX).await;
+            http::serve(self.listener, app, http::HEAD_MAX, self.crowd).await;
             return Ok(());
         };
         let app = if secure.tls.is_real() {
@@ -102,7 +105,7 @@ impl Doors {
         let _reload = Running::spawn(reload::watch(Arc::clone(&secure.tls)));
         let https =
             HttpsListener::new(self.listener, Arc::clone(&secure.tls.https)).map_err(ServeError::Serve)?;
-        http::serve(https, app, http::HEAD_MAX).await;
+        http::serve(https, app, http::HEAD_MAX, self.crowd).await;
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! The server starts it once, gives it the recorder's queue, and publishes monitor messages through it. It never
 //! reads the fleet or the journal: what it must know of them it asks through [`RetainedMonitor`] and
-//! [`Observers`]. Plain MQTT clients come to its public listener; those of the HTTP server's `/mqtt`
-//! ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]) come over a [`Bridge`] to an internal one.
+//! [`Observers`]. Clients come over a [`Bridge`] to its internal listeners: those of its public port
+//! ([`crate::mqtt_tcp`]), of the HTTP server's `/mqtt` ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]).
 
 mod admission;
 mod end;
@@ -17,6 +17,7 @@ mod topics;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rmqtt::context::ServerContext;
@@ -30,12 +31,15 @@ use tokio::task::JoinHandle;
 
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
-use crate::bridge::Bridge;
+use crate::access::Gate;
+use crate::bridge::{Bridge, FIRST_BYTES_MAX, Traffic};
 use crate::identity::{Caller, Credentials};
+use crate::mqtt_tcp;
+use crate::mqtt_ws::Door;
 use crate::source::EventSink;
 
-const PUBLIC: ListenerId = 1;
-const INTERNAL: ListenerId = 2;
+/// One address has some 28,000 ports to connect to another from, which bounds the clients of one listener.
+const INTERNAL: [ListenerId; 4] = [1, 2, 3, 4];
 /// The largest packet either way, in bytes. A CONNECT with the longest client id, will and password fits.
 pub const PACKET_BYTES_MAX: u32 = 1024 * 1024;
 /// How long a session may outlive its connection.
@@ -98,8 +102,8 @@ pub trait Observers: Send + Sync {
     fn is_observer(&self, client_id: &str) -> bool;
 }
 
-/// The way by which a client came in, where it is not the broker's own listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The way by which a client came in.
+#[derive(Debug, Clone)]
 pub(crate) struct Entrance {
     /// The port of this server that the client came to.
     pub server_port: u16,
@@ -110,32 +114,43 @@ pub(crate) struct Entrance {
     pub caller: Option<Caller>,
     /// Came by a way that is open to this machine only.
     pub is_local: bool,
+    /// What the connection carries. Each connection has its own.
+    pub traffic: Arc<Traffic>,
 }
 
 /// The clients that a bridge is about to connect: their address, and the way by which they came. Any process on
 /// this machine can reach the internal listener and claim any address there; only an address that was announced
 /// is believed, once.
 #[derive(Debug, Default)]
-pub(crate) struct Announced(DashMap<SocketAddr, Entrance>);
+pub(crate) struct Announced {
+    clients: DashMap<SocketAddr, Entrance>,
+    /// Connections whose bytes are being carried.
+    carried: AtomicUsize,
+}
 
 impl Announced {
     /// Whether the address was free to be announced: what is announced for another connection stays.
     pub fn announce(&self, client: SocketAddr, entrance: Entrance) -> bool {
         let mut is_free = false;
-        self.0.entry(client).or_insert_with(|| {
+        self.clients.entry(client).or_insert_with(|| {
             is_free = true;
             entrance
         });
+        if is_free {
+            self.carried.fetch_add(1, Ordering::AcqRel);
+        }
         is_free
     }
 
     pub fn take(&self, client: SocketAddr) -> Option<Entrance> {
-        self.0.remove(&client).map(|(_, entrance)| entrance)
+        self.clients.remove(&client).map(|(_, entrance)| entrance)
     }
 
-    /// Takes back an announcement that nobody has taken. One of another entrance stays.
-    pub fn withdraw(&self, client: SocketAddr, entrance: &Entrance) {
-        self.0.remove_if(&client, |_, announced| announced == entrance);
+    /// The connection that was announced has ended. An announcement that nobody has taken is taken back; one of
+    /// another connection stays.
+    pub fn withdraw(&self, client: SocketAddr, traffic: &Arc<Traffic>) {
+        self.clients.remove_if(&client, |_, announced| Arc::ptr_eq(&announced.traffic, traffic));
+        self.carried.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -144,7 +159,7 @@ pub struct EmbeddedBroker {
     hooks: Arc<Hooks>,
     announced: Arc<Announced>,
     mqtt: SocketAddr,
-    internal: SocketAddr,
+    internal: Arc<[SocketAddr]>,
     /// The accept loops and the care of connections; they end with [`Self::shutdown`].
     tasks: Vec<JoinHandle<()>>,
 }
@@ -161,9 +176,10 @@ impl EmbeddedBroker {
         observers: Arc<dyn Observers>,
         credentials: Arc<Credentials>,
     ) -> Result<Self, EmbeddedError> {
-        let (public, mqtt) = listen("mqtt", config.mqtt, false)?;
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (internal, internal_addr) = listen("mqtt-bridged", loopback, true)?;
+        let failed =
+            |reason: std::io::Error| EmbeddedError::Listen { addr: config.mqtt, reason: reason.to_string() };
+        let public = mqtt_tcp::listen(config.mqtt).map_err(failed)?;
+        let mqtt = public.local_addr().map_err(failed)?;
 
         let context = ServerContext::new()
             // A full handshake queue or a busy machine is no reason to turn clients away.
@@ -181,24 +197,34 @@ impl EmbeddedBroker {
             observers,
             Arc::clone(&credentials),
             Arc::clone(&announced),
-            mqtt.port(),
             config.is_local(),
         ));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
 
-        let server = MqttServer::new(context.clone())
-            .listener_by_id(public, PUBLIC)
-            .listener_by_id(internal, INTERNAL)
-            .build();
+        let mut server = MqttServer::new(context.clone());
+        let mut internal = Vec::new();
+        for id in INTERNAL {
+            let (listener, address) = listen()?;
+            server = server.listener_by_id(listener, id);
+            internal.push(address);
+        }
+        let (server, internal) = (server.build(), Arc::<[SocketAddr]>::from(internal));
         let serve = tokio::spawn(async move {
             if let Err(error) = server.run().await {
                 tracing::error!(%error, "the embedded broker has stopped");
             }
         });
         let care = tokio::spawn(care(context.clone(), Arc::clone(&hooks)));
+        let door = Door {
+            bridge: Bridge::new(Arc::clone(&internal), Arc::clone(&announced), mqtt.port()),
+            // Cookies of a server that speaks TLS never come over this port.
+            gate: Gate::new(Arc::clone(&credentials), false),
+            is_local: mqtt.ip().to_canonical().is_loopback(),
+        };
+        let accept = tokio::spawn(mqtt_tcp::run(public, door, FIRST_BYTES_MAX));
         let evict = tokio::spawn(eviction::run(context.clone(), Arc::clone(&hooks), credentials));
-        let tasks = vec![serve, care, evict];
-        Ok(Self { context, hooks, announced, mqtt, internal: internal_addr, tasks })
+        let tasks = vec![accept, serve, care, evict];
+        Ok(Self { context, hooks, announced, mqtt, internal, tasks })
     }
 
     /// Where MQTT clients connect, with the real port.
@@ -210,7 +236,7 @@ impl EmbeddedBroker {
     /// What carries the clients that come to this server's `server_port` to this broker.
     #[must_use]
     pub fn bridge(&self, server_port: u16) -> Bridge {
-        Bridge::new(self.internal, Arc::clone(&self.announced), server_port)
+        Bridge::new(Arc::clone(&self.internal), Arc::clone(&self.announced), server_port)
     }
 
     /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each
@@ -278,7 +304,8 @@ impl EmbeddedBroker {
             let _ = sender.unbounded_send(Message::Closed(Reason::from(SERVER_SHUTDOWN)));
         }
         let all_ended = async {
-            while self.hooks.open_connections() > 0 {
+            // What the broker says last is still on its way to the client when its session has ended.
+            while self.hooks.open_connections() > 0 || self.announced.carried.load(Ordering::Acquire) > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -293,15 +320,19 @@ fn server_id(context: &ServerContext) -> Id {
     Id::from(context.node.id(), ClientId::from_static(SERVER_ID))
 }
 
-fn listen(name: &str, addr: SocketAddr, is_internal: bool) -> Result<(Listener, SocketAddr), EmbeddedError> {
+/// A listener that only the bridge knows of.
+fn listen() -> Result<(Listener, SocketAddr), EmbeddedError> {
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let error = |error: rmqtt::Error| EmbeddedError::Listen { addr, reason: error.to_string() };
     let listener = Builder::new()
-        .name(name)
+        .name("mqtt-bridged")
         .laddr(addr)
         .backlog(4_096)
         .nodelay(true)
         .reuseaddr(Some(true))
-        .proxy_protocol(is_internal)
+        // The bridge does not vanish without a word.
+        .tcp_keepalive(false)
+        .proxy_protocol(true)
         // The bridge writes the header at once; whoever does not holds up the accept loop for so long.
         .proxy_protocol_timeout(PROXY_HEADER_MAX)
         // Every connection is to be authenticated by the hook, also one without a user name.

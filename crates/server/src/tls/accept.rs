@@ -99,7 +99,8 @@ async fn hint(mut stream: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn refused(error: &std::io::Error) {
+/// What to do when accepting fails: nothing where only that one client is concerned, else a pause.
+pub async fn refused(error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         return;

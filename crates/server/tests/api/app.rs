@@ -16,7 +16,9 @@ use rollcall_server::api::{ApiState, ObserverRegistry, ServerStatus, Status, rou
 use rollcall_server::arrival::{self, Way};
 use rollcall_server::fleet::Fleet;
 use rollcall_server::identity::{Credentials, NewKey, Role};
-use rollcall_server::journal::{Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
+use rollcall_server::journal::{Boot, Journal, JournalError, LogCursor, LogPage, LogQuery, Recovered};
+use rollcall_server::naming::Naming;
+use rollcall_server::statistics::Statistics;
 use serde_json::Value;
 
 /// What the server's clock shows in these tests.
@@ -43,12 +45,40 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn checkpoint(&self, _: &[ClientState], _: Timestamp) -> Result<(), JournalError> {
+    fn keep(&self, _: &[ClientState], _: &[Boot]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn snapshot(&self, _: &dyn Fn(&mut dyn FnMut(&ClientState))) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn needs_snapshot(&self) -> bool {
+        false
+    }
+
+    fn retain(&self, _: Timestamp) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn each(&self, _: u64, _: &mut dyn FnMut(ConnectionEvent) -> bool) -> Result<(), JournalError> {
         Ok(())
     }
 
     fn recover(&self) -> Result<Recovered, JournalError> {
         Ok(Recovered::default())
+    }
+
+    fn replay(
+        &self,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        see: &mut dyn FnMut(ConnectionEvent) -> bool,
+    ) -> Result<(), JournalError> {
+        let events = self.events.lock().unwrap();
+        let is_in = |time| from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to);
+        let _ = events.iter().filter(|event| is_in(event.time)).cloned().all(see);
+        Ok(())
     }
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
@@ -107,6 +137,7 @@ pub struct TestApp {
     /// What requests carry unless they say otherwise.
     pub key: NewKey,
     journal: Arc<MemoryJournal>,
+    statistics: Arc<Statistics>,
     pub base: String,
     agent: ureq::Agent,
 }
@@ -155,14 +186,27 @@ impl TestApp {
         Self::guarded_by(Arc::new(Credentials::in_memory().unwrap()), false)
     }
 
+    /// An app whose clients outside Watson's grammar are named by these patterns.
+    pub fn named_by(patterns: &[&str]) -> Self {
+        let patterns: Vec<_> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+        let fleet = Fleet::named_by(Naming::new(&patterns).unwrap());
+        Self::around(fleet, Arc::new(Credentials::in_memory().unwrap()), false)
+    }
+
     /// An app with these credentials, which believes that it speaks TLS or not.
     pub fn guarded_by(credentials: Arc<Credentials>, is_secure: bool) -> Self {
+        Self::around(Fleet::new(), credentials, is_secure)
+    }
+
+    fn around(fleet: Fleet, credentials: Arc<Credentials>, is_secure: bool) -> Self {
         let key = credentials.add_key("acme01", Role::Admin, Some("tests")).unwrap();
-        let (fleet, journal) = (Arc::new(Fleet::new()), Arc::new(MemoryJournal::default()));
+        let (fleet, journal) = (Arc::new(fleet), Arc::new(MemoryJournal::default()));
+        let statistics = Arc::new(Statistics::new(at(NOW).plus_ms(-30 * 86_400_000), 0));
         let observers = Arc::new(ObserverRegistry::new());
         let state = ApiState {
             fleet: Arc::clone(&fleet),
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
+            statistics: Arc::clone(&statistics),
             clock: || at(NOW),
             org: "acme01".to_owned(),
             status: Arc::new(FixedStatus),
@@ -186,7 +230,7 @@ impl TestApp {
         });
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.max_response_header_size(1 << 20).build().new_agent();
-        Self { fleet, observers, credentials, key, journal, base, agent }
+        Self { fleet, observers, credentials, key, journal, statistics, base, agent }
     }
 
     /// An app that has heard of these events.
@@ -198,6 +242,7 @@ impl TestApp {
 
     pub fn tell(&self, events: &[ConnectionEvent]) {
         self.fleet.apply(events);
+        self.statistics.record(events, self.fleet.connected(), at(NOW).plus_ms(-1));
         self.journal.append(events).unwrap();
     }
 

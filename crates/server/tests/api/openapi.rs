@@ -63,6 +63,31 @@ fn states_and_log_entries_are_described_as_they_are() {
 }
 
 #[test]
+fn diagnosis_incidents_and_statistics_are_described_as_they_are() {
+    let app = crate::diagnosis::troubled();
+    let description = app.get("/api/openapi.json").body;
+    let check = |path: &str, call: &str| {
+        let (schema, answer) = (response_schema(&description, path), app.get(call).body);
+        check_members(schema, &answer);
+        (schema["properties"].clone(), answer)
+    };
+    let items = |members: &Value, name: &str| resolve(&description, &members[name]["items"]).clone();
+    let (members, answer) = check(
+        "/api/v0002/clientconnectionstates/{clientId}/diagnosis",
+        "/api/v0002/clientconnectionstates/d:acme01:thermo:cut/diagnosis",
+    );
+    let finding = items(&members, "findings");
+    answer["findings"].as_array().unwrap().iter().for_each(|answer| check_members(&finding, answer));
+    let (members, answer) = check("/api/v0002/incidents", "/api/v0002/incidents");
+    let incident = items(&members, "incidents");
+    check_members(&incident, &answer["incidents"][0]);
+    check_members(&items(&incident["properties"], "shares"), &answer["incidents"][0]["shares"][0]);
+    let (members, answer) = check("/api/v0002/statistics", "/api/v0002/statistics");
+    check_members(&items(&members, "buckets"), &answer["buckets"][100]);
+    check_members(&items(&members, "topFlappers"), &answer["topFlappers"][0]);
+}
+
+#[test]
 fn every_described_filter_is_understood_and_the_other_way_round() {
     let app = TestApp::start();
     let description = app.get("/api/openapi.json").body;

@@ -48,7 +48,8 @@ fn a_key_opens_a_session_with_its_role_and_name() {
     let (app, _) = with_clock();
     let answer = app.send("POST", SESSION, &[JSON], &by_key(&app));
     let expires = "2026-11-21T00:00:00.000Z";
-    let who = json!({ "role": "admin", "name": "tests", "org": "acme01", "expires": expires });
+    let who =
+        json!({ "role": "admin", "key": app.key.key, "name": "tests", "org": "acme01", "expires": expires });
     assert_eq!(answer.body, who);
     let cookie = cookie(&answer);
     let secret = cookie.strip_prefix("rollcall_session=").unwrap();
@@ -57,7 +58,10 @@ fn a_key_opens_a_session_with_its_role_and_name() {
     assert_eq!(flags, "; HttpOnly; SameSite=Strict; Path=/; Max-Age=604800");
     assert_eq!(with_cookie(&app, "GET", STATUS, &format!("theme=dark; {cookie}")).status, 200);
     assert_eq!(with_cookie(&app, "GET", SESSION, &cookie).body, who);
-    assert_eq!(app.get(SESSION).body, json!({ "role": "admin", "name": "tests", "org": "acme01" }));
+    assert_eq!(
+        app.get(SESSION).body,
+        json!({ "role": "admin", "key": app.key.key, "name": "tests", "org": "acme01" })
+    );
     assert_eq!(with_cookie(&app, "GET", STATUS, &cookie.to_uppercase()).status, 401);
 }
 

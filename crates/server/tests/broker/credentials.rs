@@ -5,7 +5,7 @@ use std::process::Output;
 use rollcall_model::{EventKind, Initiator};
 use rollcall_server::identity::{NewKey, Role};
 
-use crate::harness::{Connect, Raw, Running, soon, start, start_on, subscribe};
+use crate::harness::{Connect, Raw, Running, publish, soon, start, start_on, subscribe};
 
 const MONITOR: &str = "iot-2/type/+/id/+/mon";
 
@@ -38,7 +38,7 @@ async fn connack(running: &Running, connect: &Connect) -> u8 {
 #[tokio::test]
 async fn an_application_presents_a_key_and_its_token() {
     let mut running = start().await;
-    let NewKey { key, token } = running.credentials.add_key("acme01", Role::Viewer, None).unwrap();
+    let NewKey { key, token } = running.credentials.add_key("acme01", Role::Operator, None).unwrap();
     let (key, token) = (key.as_str(), token.as_str());
     for id in ["a:acme01:console", "A:acme01:console", "A:acme01:console:1"] {
         assert!(publishes(&running, id, &["-u", key, "-P", token]).await, "{id}");
@@ -137,6 +137,42 @@ async fn only_applications_watch_the_fleet_except_on_the_first_try() {
         assert_eq!(client.suback().await, 0);
     }
     assert_eq!(watches(&running, "a:acme01:console", &["-u", &key, "-P", &token]).await, "state");
+}
+
+/// Publishes with QoS 1, and expects the code in the PUBACK of version 5.
+async fn puback(client: &mut Raw, topic: &str, payload: &str) -> u8 {
+    client.send(&publish(5, topic, 1, payload.as_bytes())).await;
+    let (first, body) = client.packet().await;
+    assert_eq!(first, 0x40);
+    body.get(2).copied().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn an_application_with_the_key_of_a_viewer_reads_and_does_not_publish() {
+    let mut running = start().await;
+    let mut device = Raw::connect(&running.broker, &Connect::new("d:acme01:thermo:t-1").version(5)).await;
+    device.send(&subscribe(5, "iot-2/cmd/+/fmt/json", 0)).await;
+    assert_eq!(device.suback().await, 0);
+    for (role, code) in [(Role::Viewer, 0x87), (Role::Operator, 0), (Role::Admin, 0)] {
+        let NewKey { key, token } = running.credentials.add_key("acme01", role, None).unwrap();
+        let id = format!("a:acme01:{}", role.as_str());
+        let connect = Connect::new(&id).version(5).user(&key, &token);
+        let mut application = Raw::connect(&running.broker, &connect).await;
+        application.send(&subscribe(5, "iot-2/type/+/id/+/evt/+/fmt/+", 0)).await;
+        assert_eq!(application.suback().await, 0);
+        assert_eq!(puback(&mut application, "iot-2/cmd/stop/fmt/json", role.as_str()).await, code, "{id}");
+        let event = publish(5, "iot-2/type/thermo/id/t-1/evt/e/fmt/json", 0, b"x");
+        device.send(&event).await;
+        assert_eq!(application.packet().await, (event[0], event[2..].to_vec()), "{id}");
+        let with_will = connect.clone().will("gone", b"x");
+        let expect = if code == 0 { 0 } else { 0x87 };
+        assert_eq!(connack(&running, &with_will).await, expect, "{id}");
+    }
+    // The viewer's would have been the first.
+    for role in ["operator", "admin"] {
+        assert!(device.packet().await.1.ends_with(role.as_bytes()), "{role}");
+    }
+    running.refusal_of("a:acme01:viewer").await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn open(http: SocketAddr, headers: &[(&'static str, &str)]) -> Result<(Soc
     soon("the upgrade", tokio_tungstenite::client_async(request, stream)).await
 }
 
-async fn connect(http: SocketAddr, connect: &Connect) -> Socket {
+pub async fn connect(http: SocketAddr, connect: &Connect) -> Socket {
     let (socket, code) = attempt(http, connect, &[]).await;
     assert_eq!(code, 0);
     socket
@@ -50,7 +50,7 @@ fn basic(NewKey { key, token }: &NewKey) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key}:{token}")))
 }
 
-async fn bytes(socket: &mut Socket) -> Vec<u8> {
+pub async fn bytes(socket: &mut Socket) -> Vec<u8> {
     match soon("a message", socket.next()).await {
         Some(Ok(Message::Binary(bytes))) => bytes.to_vec(),
         other => panic!("no bytes but {other:?}"),

@@ -1,7 +1,5 @@
 //! Minutes in which far more clients were lost than usual.
 
-use std::collections::BTreeSet;
-
 use super::{Cause, Loss, MINUTE_MS};
 use crate::time::Timestamp;
 
@@ -35,13 +33,12 @@ pub(super) fn find(losses: &[&Loss]) -> Vec<Burst> {
     let last = minute(last.time);
     let first = (minute(first.time) - QUIET_MIN).max(last + 1 - MINUTES_MAX as i64);
     let mut counts = vec![0_usize; usize::try_from(last + 1 - first).unwrap_or(0)];
-    let mut seen = BTreeSet::new();
-    for loss in losses {
-        let at = usize::try_from(minute(loss.time) - first).ok();
-        // A client that is lost ten times in a minute is one client.
-        if let Some(count) = at.and_then(|at| counts.get_mut(at))
-            && seen.insert((minute(loss.time), loss.client))
-        {
+    // A client that is lost ten times in a minute is one client.
+    let mut lost: Vec<(i64, u64)> = losses.iter().map(|loss| (minute(loss.time), loss.client)).collect();
+    lost.sort_unstable();
+    lost.dedup();
+    for (minute, _) in lost {
+        if let Some(count) = usize::try_from(minute - first).ok().and_then(|at| counts.get_mut(at)) {
             *count += 1;
         }
     }
@@ -73,7 +70,9 @@ fn spans(counts: &[usize]) -> Vec<(usize, usize, f64)> {
             at += 1;
             continue;
         }
-        let mut from = if count(at) == 0 { at + 1 } else { at };
+        // A minute as usual before one that is enough by itself is not part of it.
+        let is_usual = count(at) as f64 <= tail && count(at + 1) as f64 >= enough;
+        let mut from = if is_usual { at + 1 } else { at };
         let previous_end = spans.last().map_or(0, |span| span.1);
         while from > previous_end && count(from - 1) as f64 > tail {
             from -= 1;
@@ -104,17 +103,25 @@ fn usual(counts: &[usize]) -> f64 {
 /// Enough different clients, and not in one long even stream.
 fn is_mass(losses: &[&Loss], burst: &Burst) -> bool {
     let clients = clients(losses, burst.from, burst.to);
-    let within = || losses.iter().filter(|loss| (burst.from..burst.to).contains(&loss.time));
-    let silent = within().filter(|loss| loss.cause == Cause::KeepAlive).count();
-    let longest = if silent * 2 > within().count() { LENGTH_MAX_KEEP_ALIVE_MIN } else { LENGTH_MAX_MIN };
+    let within = within(losses, burst.from, burst.to);
+    let silent = within.iter().filter(|loss| loss.cause == Cause::KeepAlive).count();
+    let longest = if silent * 2 > within.len() { LENGTH_MAX_KEEP_ALIVE_MIN } else { LENGTH_MAX_MIN };
     let length_ms = burst.to.millis() - burst.from.millis();
     clients >= CLIENTS_MIN && length_ms <= longest as i64 * MINUTE_MS
 }
 
-fn clients(losses: &[&Loss], from: Timestamp, to: Timestamp) -> usize {
+/// The losses from one time until before another, of losses in the order of their time.
+pub(super) fn within<'a, 'b>(losses: &'b [&'a Loss], from: Timestamp, to: Timestamp) -> &'b [&'a Loss] {
     let start = losses.partition_point(|loss| loss.time < from);
-    let of_span = losses.iter().skip(start).take_while(|loss| loss.time < to);
-    of_span.map(|loss| loss.client).collect::<BTreeSet<_>>().len()
+    let end = losses.partition_point(|loss| loss.time < to);
+    losses.get(start..end).unwrap_or_default()
+}
+
+fn clients(losses: &[&Loss], from: Timestamp, to: Timestamp) -> usize {
+    let mut clients: Vec<u64> = within(losses, from, to).iter().map(|loss| loss.client).collect();
+    clients.sort_unstable();
+    clients.dedup();
+    clients.len()
 }
 
 /// Whether at least half as many were lost at the same time of each of the last hours, or of the day before.

@@ -132,25 +132,56 @@ impl Base {
     }
 }
 
-/// What the members share; `outside` are the other losses of the kind.
-pub(super) fn find(members: &[&Loss], outside: &[&Loss], base: &Base) -> Vec<Share> {
+/// How often each reason code ended sessions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reasons {
+    losses: u64,
+    counts: BTreeMap<u8, u64>,
+}
+
+impl Reasons {
+    pub fn of(losses: &[&Loss]) -> Self {
+        let mut reasons = Self { losses: losses.len() as u64, counts: BTreeMap::new() };
+        for code in losses.iter().filter_map(|loss| loss.mqtt_reason_code) {
+            *reasons.counts.entry(code).or_default() += 1;
+        }
+        reasons
+    }
+
+    /// Those of the other losses.
+    pub fn without(&self, some: &[&Loss]) -> Self {
+        let some = Self::of(some);
+        let rest = |code: &u8, count: &u64| count - some.counts.get(code).copied().unwrap_or(0).min(*count);
+        Self {
+            losses: self.losses.saturating_sub(some.losses),
+            counts: self.counts.iter().map(|(code, count)| (*code, rest(code, count))).collect(),
+        }
+    }
+
+    fn share(&self, code: u8) -> Option<f64> {
+        let count = self.counts.get(&code).copied().unwrap_or(0);
+        (self.losses >= BASE_CLIENTS_MIN).then(|| count as f64 / self.losses as f64)
+    }
+}
+
+/// What the members share; `others` are the reasons of the other losses of the kind.
+pub(super) fn find(members: &[&Loss], others: &Reasons, base: &Base) -> Vec<Share> {
     let mut counts = BTreeMap::<Trait, u64>::new();
     for found in members.iter().flat_map(|loss| traits(loss)) {
         *counts.entry(found).or_default() += 1;
     }
-    let reason_base = |code: u8| {
-        let same = outside.iter().filter(|loss| loss.mqtt_reason_code == Some(code)).count();
-        (outside.len() as u64 >= BASE_CLIENTS_MIN).then(|| same as f64 / outside.len() as f64)
-    };
-    let shares = counts.into_iter().filter_map(|(found, count)| {
-        let share = count as f64 / members.len() as f64;
+    let common = counts
+        .into_iter()
+        .map(|(found, count)| (found, count as f64 / members.len() as f64))
+        .filter(|(_, share)| *share >= SHARE_MIN);
+    let shares = common.filter_map(|(found, share)| {
         let base_share = match &found {
-            Trait::Reason(code) => reason_base(*code),
+            Trait::Reason(code) => others.share(*code),
             other => base.share(other),
         };
         // Without a base only the reason is told: it is what happened, not what was hit.
         let is_known = base_share.is_some() || matches!(found, Trait::Reason(_));
-        let is_told = share >= SHARE_MIN && is_known && base_share.is_none_or(|base| base <= BASE_MAX);
+        let is_told = is_known && base_share.is_none_or(|base| base <= BASE_MAX);
         is_told.then(|| found.share(share, base_share))
     });
     shares.collect()

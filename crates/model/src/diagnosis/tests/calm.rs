@@ -4,7 +4,7 @@ use super::story::{DAY, Dice, GOODBYE, HOUR, KEEP_ALIVE, MINUTE, NETWORK, SECOND
 use crate::diagnosis::{Base, Loss, incidents};
 
 const CLIENTS: u32 = 10_000;
-const DAYS: i64 = 12;
+const DAYS: i64 = 8;
 const NOW: i64 = DAYS * DAY;
 
 #[test]
@@ -64,7 +64,7 @@ fn stays(story: &mut Story, dice: &mut Dice, home: &str) {
 }
 
 fn sleeps(story: &mut Story, dice: &mut Dice, home: &str, period: i64, how: super::story::How) {
-    let mut wake = NOW - 3 * DAY + dice.between(0, period);
+    let mut wake = NOW - 2 * DAY + dice.between(0, period);
     while wake < NOW - 5 * MINUTE {
         story.session_with(wake, wake + 95 * SECOND + dice.between(0, 500), home, how, 2);
         wake += period + dice.between(-2 * SECOND, 2 * SECOND);
@@ -107,7 +107,7 @@ fn is_tried_by_hand(story: &mut Story, dice: &mut Dice, home: &str) {
 
 /// Comes with each message and says goodbye.
 fn talks_and_leaves(story: &mut Story, dice: &mut Dice, home: &str) {
-    let mut start = NOW - DAY;
+    let mut start = NOW - 12 * HOUR;
     while start < NOW - 5 * MINUTE {
         story.session_with(start, start + dice.between(200, 3_000), home, GOODBYE, 1);
         start += 4 * MINUTE + dice.between(0, 2 * MINUTE);

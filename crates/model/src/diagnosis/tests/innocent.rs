@@ -50,7 +50,7 @@ fn a_client_that_connects_for_each_message_is_fine() {
 
 #[test]
 fn a_roaming_phone_is_fine() {
-    for seed in 0..200 {
+    for seed in 0..60 {
         let (mut story, mut dice, mut start) = (Story::new(), Dice(seed), 0);
         while start < 3 * DAY {
             let addr = [HOME, MOBILE, OFFICE][dice.between(0, 3) as usize];
@@ -85,7 +85,7 @@ fn one_takeover_after_a_change_of_network_is_fine() {
 /// notices that the old connection is dead.
 #[test]
 fn a_shaky_client_behind_a_nat_with_two_addresses_is_not_two_clients() {
-    for seed in 0..200 {
+    for seed in 0..60 {
         let (mut story, mut dice, mut start) = (Story::new(), Dice(seed), 0);
         for _ in 0..30 {
             let end = start + dice.between(2 * MINUTE, 12 * MINUTE);

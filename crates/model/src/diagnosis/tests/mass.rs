@@ -2,7 +2,7 @@
 
 use super::story::{DAY, Dice, GOODBYE, HOUR, How, KEEP_ALIVE, MINUTE, NETWORK, SECOND, SHUTDOWN, Story, at};
 use crate::diagnosis::{Base, Cause, Incident, Loss, ShareField, incidents};
-use crate::event::MqttVersion;
+use crate::event::{Certainty, EventKind, MqttVersion};
 
 /// A fleet of stories, one in five of the type `pump`, each in one of twenty subnets.
 fn fleet(size: u32) -> Vec<(Story, String)> {
@@ -187,4 +187,21 @@ fn an_incident_survives_being_written_and_read() {
     let text = serde_json::to_string(incident).unwrap();
     let read: Incident = serde_json::from_str(&text).unwrap();
     assert_eq!((read.last(), serde_json::to_string(&read).unwrap()), (incident.last(), text));
+}
+
+/// A server that died was not there to report how its connections ended.
+#[test]
+fn what_was_inferred_is_not_told_as_reported() {
+    let mut fleet = fleet(100);
+    strike(&mut fleet, DAY, 1, SHUTDOWN, |_, _| true);
+    for (story, _) in &mut fleet {
+        for event in &mut story.events {
+            if let EventKind::Disconnect { end, .. } = &mut event.kind {
+                end.certainty = Certainty::Inferred;
+            }
+        }
+    }
+    let found = found(&fleet, DAY + HOUR);
+    assert_eq!((found[0].cause, found[0].certainty), (Cause::ServerShutdown, Certainty::Inferred));
+    assert!(found[0].message.ends_with("Not all of these ends were reported."), "{}", found[0].message);
 }

@@ -36,7 +36,7 @@ pub async fn get(
         shared.busy(move |api| known_as(api, &type_id, &device_id)).await?
     };
     let known = known.map_err(|error| ApiError::internal(&error))?;
-    let device = known.map(Device::new).filter(|device| device.device_id == device_id);
     let [as_device, _] = client_ids(&shared.state.org, &type_id, &device_id);
-    device.map(Json).ok_or_else(|| ApiError::not_found("device", &as_device))
+    let known = known.ok_or_else(|| ApiError::not_found("device", &as_device))?;
+    Ok(Json(Device::new(known, type_id, device_id)))
 }

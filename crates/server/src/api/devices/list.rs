@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use rollcall_model::StateDoc;
 use rollcall_model::query::{Field, Query, Term, Test};
 
 use super::Device;
@@ -39,7 +40,7 @@ pub async fn list(
     pairs: Pairs,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let mut query = devices(&pairs)?;
+    let mut query = devices(&shared, &pairs)?;
     query.filter.terms.push(any_of(Field::DeviceType, vec![type_id]));
     answer(shared, headers, query).await
 }
@@ -65,7 +66,8 @@ pub async fn bulk(
     pairs: Pairs,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    answer(shared, headers, devices(&pairs)?).await
+    let query = devices(&shared, &pairs)?;
+    answer(shared, headers, query).await
 }
 
 /// Answers with a page of the devices that were seen or are registered.
@@ -84,18 +86,25 @@ async fn answer(shared: Arc<Shared>, headers: HeaderMap, query: Query) -> Result
         let page = this.registered.query(api, &query, now)?;
         Ok(page.map(|page| {
             let tag = question.tag(page.version);
-            etag::tagged(&tag, List::new(page, |doc| Device::new(doc.id)))
+            etag::tagged(&tag, List::new(page, device))
         }))
     };
     let answer = shared.busy(answered).await?.map_err(|error| ApiError::internal(&error))?;
     answer.map_err(|error| bookmark_refused(bookmark.as_deref(), error))
 }
 
-/// The query for devices and gateways that the parameters ask for.
-fn devices(pairs: &Pairs) -> Result<Query, ApiError> {
+fn device(doc: StateDoc) -> Device {
+    Device::new(doc.id, doc.device_type.unwrap_or_default(), doc.device_id.unwrap_or_default())
+}
+
+/// The query for devices, gateways and what else is named as a device that the parameters ask for.
+fn devices(shared: &Shared, pairs: &Pairs) -> Result<Query, ApiError> {
     let mut query = Query::parse(pairs.iter()).map_err(ApiError::invalid)?;
-    let kinds = ["device", "gateway"].map(str::to_owned).to_vec();
-    query.filter.terms.push(any_of(Field::ClientType, kinds));
+    query.filter.terms.push(if shared.state.fleet.names_others() {
+        Term { field: Field::DeviceId, test: Test::Present(true), negated: false }
+    } else {
+        any_of(Field::ClientType, ["device", "gateway"].map(str::to_owned).to_vec())
+    });
     Ok(query)
 }
 

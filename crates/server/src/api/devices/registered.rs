@@ -4,8 +4,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rollcall_model::Timestamp;
-use rollcall_model::query::Query;
+use rollcall_model::query::{Field, Query, Term, Test};
+use rollcall_model::{ClientId, ClientType, Timestamp};
 
 use crate::api::ApiState;
 use crate::fleet::{BookmarkError, Page, Roster};
@@ -42,21 +42,43 @@ impl Registered {
 }
 
 /// The client id under which a device or gateway of this organisation is known: one that was seen, else one that
-/// is registered.
+/// a pattern gives these names (the first in order), else one that is registered.
 ///
 /// # Errors
 /// When the store does not answer.
 pub fn known_as(api: &ApiState, type_id: &str, device_id: &str) -> Result<Option<String>, IdentityError> {
+    // A name with a colon would make the id of another device, or of no device at all.
+    let is_device = |id: &String| ClientId::parse(id).device_id == Some(device_id);
     let ids = super::client_ids(&api.org, type_id, device_id);
-    if let Some(seen) = ids.iter().find(|id| api.fleet.contains(id)) {
+    if let Some(seen) = ids.iter().find(|id| is_device(id) && api.fleet.contains(id)) {
         return Ok(Some(seen.clone()));
     }
-    for id in ids {
+    if let Some(named) = named_as(api, type_id, device_id) {
+        return Ok(Some(named));
+    }
+    for id in ids.into_iter().filter(is_device) {
         if api.gate.credentials().is_registered(&id)? {
             return Ok(Some(id));
         }
     }
     Ok(None)
+}
+
+/// The client outside Watson's grammar that a pattern gives these names.
+fn named_as(api: &ApiState, type_id: &str, device_id: &str) -> Option<String> {
+    if !api.fleet.names_others() {
+        return None;
+    }
+    let is = |field, value: &str| Term { field, test: Test::AnyOf(vec![value.to_owned()]), negated: false };
+    let mut query = Query { limit: 1, ..Query::default() };
+    query.filter.terms = vec![
+        is(Field::ClientType, ClientType::Other.as_str()),
+        is(Field::DeviceType, type_id),
+        is(Field::DeviceId, device_id),
+    ];
+    // Without a bookmark no query fails; none of these filters asks for the time.
+    let page = api.fleet.query(&query, (api.clock)()).ok()?;
+    page.results.into_iter().next().map(|doc| doc.id)
 }
 
 /// Whether a client of this id was seen or is registered.

@@ -5,20 +5,37 @@ use rollcall_model::log::LogEvent;
 use rollcall_model::{
     Certainty, ConnectionEvent, Counters, End, EventKind, Initiator, Peer, Protocol, SessionKey, Timestamp,
 };
+use rusqlite::types::FromSql;
 use rusqlite::{Row, Transaction, params};
 
-use super::super::JournalError;
+const CONNECT: u8 = 0;
+const DISCONNECT: u8 = 1;
+const FAILED_CONNECT: u8 = 2;
 
-const CONNECT: i64 = 0;
-const DISCONNECT: i64 = 1;
-const FAILED_CONNECT: i64 = 2;
+/// The table of one part of the log, whose index by client comes when the part is full.
+pub(super) const TABLE: &str = "
+CREATE TABLE entry (
+    sequence INTEGER PRIMARY KEY,
+    -- What stands for the id in the index: its hash.
+    client INTEGER NOT NULL,
+    id TEXT NOT NULL, time INTEGER NOT NULL, kind INTEGER NOT NULL,
+    session_start INTEGER, connection INTEGER, certainty INTEGER, initiator INTEGER,
+    mqtt_reason_code INTEGER, close_code INTEGER, reason TEXT,
+    addr TEXT, port INTEGER, server_port INTEGER, protocol INTEGER, secure INTEGER, user TEXT,
+    read_msg INTEGER, read_bytes INTEGER, write_msg INTEGER, write_bytes INTEGER
+);
+";
+pub(super) const INDEX: &str = "CREATE INDEX IF NOT EXISTS entry_by_client ON entry (client, time)";
 
-pub(super) const SELECT_NEWER: &str = "SELECT log.*, client.id AS id FROM log JOIN client ON client.no = log.client WHERE log.sequence > ?1 ORDER BY log.sequence";
-
-/// Parameters: client, from, to, time and sequence of the cursor, mask of kinds, limit, offset.
-pub(super) const SELECT_LOG: &str = "SELECT * FROM log WHERE client = ?1 AND time BETWEEN ?2 AND ?3 \
-    AND time <= ?4 AND (time, sequence) < (?4, ?5) AND (?6 >> kind) & 1 \
-    ORDER BY time DESC, sequence DESC LIMIT ?7 OFFSET ?8";
+const INSERT: &str = "INSERT INTO entry VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)";
+/// Parameter: the first sequence.
+pub(super) const SELECT_FROM: &str = "SELECT * FROM entry WHERE sequence >= ?1 ORDER BY sequence";
+/// Parameter: the sequence.
+pub(super) const SELECT_ONE: &str = "SELECT * FROM entry WHERE sequence = ?1";
+/// Parameters: hash and id of the client, from, to, time and sequence of the cursor, mask of kinds, limit.
+pub(super) const SELECT_NEWEST: &str = "SELECT * FROM entry WHERE client = ?1 AND id = ?2 \
+    AND time BETWEEN ?3 AND min(?4, ?5) AND (time, sequence) < (?5, ?6) AND (?7 >> kind) & 1 \
+    ORDER BY time DESC, sequence DESC LIMIT ?8";
 
 /// One bit for each kind that is wanted; none named means all.
 pub(super) fn kind_mask(events: &[LogEvent]) -> i64 {
@@ -33,7 +50,7 @@ pub(super) fn kind_mask(events: &[LogEvent]) -> i64 {
 /// The columns that depend on the kind of event.
 #[derive(Default)]
 struct Columns<'a> {
-    kind: i64,
+    kind: u8,
     session: Option<SessionKey>,
     certainty: Option<Certainty>,
     initiator: Option<Initiator>,
@@ -75,20 +92,24 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// What stands for a client in the index.
+pub(super) fn client_hash(id: &str) -> i64 {
+    super::super::id_hash(id).cast_signed()
+}
+
+/// Inserts an event of a kind that is logged; returns its kind in the table, or `None` for others.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
+    sequence: i64,
     client: i64,
     event: &ConnectionEvent,
-) -> Result<(), rusqlite::Error> {
-    let Some(columns) = Columns::of(&event.kind) else { return Ok(()) };
+) -> Result<Option<u8>, rusqlite::Error> {
+    let Some(columns) = Columns::of(&event.kind) else { return Ok(None) };
     let peer = &event.peer;
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO log (client, time, kind, session_start, connection, certainty, initiator, mqtt_reason_code, \
-         close_code, reason, addr, port, server_port, protocol, secure, user, read_msg, read_bytes, write_msg, \
-         write_bytes) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
-    )?;
-    statement.execute(params![
+    transaction.prepare_cached(INSERT)?.execute(params![
+        sequence,
         client,
+        event.client_id,
         event.time.millis(),
         columns.kind,
         columns.session.map(|session| session.start.millis()),
@@ -110,7 +131,7 @@ pub(super) fn insert(
         columns.counters.write_msg.map(u64::cast_signed),
         columns.counters.write_bytes.map(u64::cast_signed),
     ])?;
-    Ok(())
+    Ok(Some(columns.kind))
 }
 
 const fn protocol_number(protocol: Protocol) -> u8 {
@@ -122,54 +143,71 @@ fn protocol(number: u8) -> Option<Protocol> {
     Some(Protocol { version: *version, websocket: number % 2 == 1 })
 }
 
-pub(super) fn read(row: &Row<'_>, client_id: String) -> Result<ConnectionEvent, JournalError> {
-    let time = Timestamp::from_millis(row.get("time")?);
-    let number = |column: &str| row.get::<_, Option<i64>>(column).map(|n| n.map(i64::cast_unsigned));
-    let start: Option<i64> = row.get("session_start")?;
+/// The columns of a row, one after the other: finding each by its name would take longer than reading it.
+struct Reader<'a, 'stmt> {
+    row: &'a Row<'stmt>,
+    at: usize,
+}
+
+impl Reader<'_, '_> {
+    fn next<T: FromSql>(&mut self) -> Result<T, rusqlite::Error> {
+        self.at += 1;
+        self.row.get(self.at - 1)
+    }
+
+    fn number(&mut self) -> Result<Option<u64>, rusqlite::Error> {
+        Ok(self.next::<Option<i64>>()?.map(i64::cast_unsigned))
+    }
+}
+
+/// Reads a row of all columns: the sequence and the event.
+pub(super) fn read(row: &Row<'_>) -> Result<(i64, ConnectionEvent), rusqlite::Error> {
+    let mut reader = Reader { row, at: 0 };
+    let sequence = reader.next()?;
+    // The hash is for the index only.
+    reader.at += 1;
+    Ok((sequence, read_event(&mut reader)?))
+}
+
+/// Reads the columns from the id on.
+fn read_event(columns: &mut Reader<'_, '_>) -> Result<ConnectionEvent, rusqlite::Error> {
+    let client_id = columns.next()?;
+    let time = Timestamp::from_millis(columns.next()?);
+    let kind_at = columns.at;
+    let kind: u8 = columns.next()?;
+    let start = columns.next::<Option<i64>>()?;
+    let connection = columns.number()?;
     let session = start
-        .zip(number("connection")?)
+        .zip(connection)
         .map(|(start, connection)| SessionKey { start: Timestamp::from_millis(start), connection });
-    let certainty: Option<u8> = row.get("certainty")?;
+    let certainty: Option<u8> = columns.next()?;
     let certainty =
         certainty.and_then(|c| Certainty::ALL.get(usize::from(c)).copied()).unwrap_or(Certainty::Unknown);
-    let initiator: Option<u8> = row.get("initiator")?;
-    let mqtt_reason_code = row.get("mqtt_reason_code")?;
-    let close_code = row.get("close_code")?;
-    let reason = row.get("reason")?;
-    let kind = match row.get::<_, i64>("kind")? {
-        CONNECT => EventKind::Connect {
-            session: session
-                .ok_or_else(|| JournalError::Corrupt("a connect without a session".to_owned()))?,
-            certainty,
-        },
-        DISCONNECT => EventKind::Disconnect {
-            session,
-            end: End {
-                certainty,
-                time,
-                initiator: initiator.and_then(|i| Initiator::ALL.get(usize::from(i)).copied()),
-                mqtt_reason_code,
-                close_code,
-                reason,
-                counters: Counters {
-                    read_msg: number("read_msg")?,
-                    read_bytes: number("read_bytes")?,
-                    write_msg: number("write_msg")?,
-                    write_bytes: number("write_bytes")?,
-                },
-            },
-        },
-        FAILED_CONNECT => EventKind::FailedConnect { mqtt_reason_code, close_code, reason },
-        other => return Err(JournalError::Corrupt(format!("an event of kind {other}"))),
-    };
-    let protocol_number: Option<u8> = row.get("protocol")?;
+    let initiator: Option<u8> = columns.next()?;
+    let initiator = initiator.and_then(|i| Initiator::ALL.get(usize::from(i)).copied());
+    let (mqtt_reason_code, close_code, reason) = (columns.next()?, columns.next()?, columns.next()?);
     let peer = Peer {
-        addr: row.get("addr")?,
-        port: row.get("port")?,
-        server_port: row.get("server_port")?,
-        protocol: protocol_number.and_then(protocol),
-        secure: row.get("secure")?,
-        user: row.get("user")?,
+        addr: columns.next()?,
+        port: columns.next()?,
+        server_port: columns.next()?,
+        protocol: columns.next::<Option<u8>>()?.and_then(protocol),
+        secure: columns.next()?,
+        user: columns.next()?,
+    };
+    let counters = Counters {
+        read_msg: columns.number()?,
+        read_bytes: columns.number()?,
+        write_msg: columns.number()?,
+        write_bytes: columns.number()?,
+    };
+    let kind = match (kind, session) {
+        (CONNECT, Some(session)) => EventKind::Connect { session, certainty },
+        (DISCONNECT, session) => EventKind::Disconnect {
+            session,
+            end: End { certainty, time, initiator, mqtt_reason_code, close_code, reason, counters },
+        },
+        (FAILED_CONNECT, _) => EventKind::FailedConnect { mqtt_reason_code, close_code, reason },
+        _ => return Err(rusqlite::Error::IntegralValueOutOfRange(kind_at, i64::from(kind))),
     };
     Ok(ConnectionEvent { client_id, time, peer, kind })
 }

@@ -11,7 +11,7 @@ use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
 use super::hooks::{Attempt, Hooks, Stage, open};
 use super::topics;
 use crate::access::shown;
-use crate::identity::{Login, Refusal};
+use crate::identity::{Admitted, Login, Refusal};
 
 /// The characters of a stranger's client id that are logged; it may have 65,535 bytes.
 const ID_CHARS_MAX: usize = 100;
@@ -27,12 +27,12 @@ impl Hooks {
         };
         if !attempt.is_genuine {
             self.attempts.remove(id);
-            log(id, "it came to the internal listener, and not over a bridge");
+            self.log_refusal(id, "it came to the internal listener, and not over a bridge");
             return AuthResult::NotAuthorized;
         }
         if let Some(topic) = will_topic(connect).filter(|topic| topics::is_reserved(topic)) {
             self.attempts.remove(id);
-            log(id, "the topic of its will message is reserved");
+            self.log_refusal(id, "the topic of its will message is reserved");
             let text = format!("The topic of the will message is reserved for the server: {topic}");
             self.refused(id, attempt.time, attempt.peer, 0x87, &text);
             return AuthResult::NotAuthorized;
@@ -48,10 +48,10 @@ impl Hooks {
         let Some(caller) = attempt.caller else {
             self.attempts.remove(id);
             // No event: a dashboard is no client of the fleet, not even one that was refused.
-            log(id, "a dashboard without a session");
+            self.log_refusal(id, "a dashboard without a session");
             return AuthResult::NotAuthorized;
         };
-        self.accept(id, caller.holder);
+        self.accept(id, caller.into());
         AuthResult::Allow(false, None)
     }
 
@@ -65,14 +65,22 @@ impl Hooks {
             may_be_anonymous: attempt.is_local,
         };
         match Arc::clone(&self.credentials).authenticate_client(login).await {
-            Ok(holder) => {
-                self.accept(id, holder);
+            Ok(Admitted { may_publish: false, .. }) if connect.last_will().is_some() => {
+                self.attempts.remove(id);
+                let reason =
+                    "The role of the API key may not publish, and that is what a will message is for";
+                self.log_refusal(id, reason);
+                self.refused(id, attempt.time, attempt.peer, 0x87, reason);
+                AuthResult::NotAuthorized
+            }
+            Ok(admitted) => {
+                self.accept(id, admitted);
                 AuthResult::Allow(false, None)
             }
             Err(refusal) => {
                 self.attempts.remove(id);
                 let reason = refusal.to_string();
-                log(id, &reason);
+                self.log_refusal(id, &reason);
                 self.refused(id, attempt.time, attempt.peer, refusal.mqtt_reason_code(), &reason);
                 match refusal {
                     Refusal::Token | Refusal::Key | Refusal::Link | Refusal::Missing => {
@@ -81,6 +89,20 @@ impl Hooks {
                     Refusal::Organization | Refusal::TooMany(_) | Refusal::Store => AuthResult::NotAuthorized,
                 }
             }
+        }
+    }
+
+    pub fn log_refusal(&self, id: &Id, reason: &str) {
+        let client: String = id.client_id.chars().take(ID_CHARS_MAX).collect();
+        let from = id.remote_addr.map(|address| address.ip());
+        let address = shown(from);
+        // The demo fleet is refused now and then on purpose, and nobody has to look after that.
+        if self.credentials.is_ephemeral(&id.client_id)
+            && from.is_some_and(|from| from.to_canonical().is_loopback())
+        {
+            tracing::debug!(?client, address, reason, "refused a client of the demo fleet");
+        } else {
+            tracing::warn!(?client, address, reason, "refused an MQTT client");
         }
     }
 
@@ -98,16 +120,10 @@ impl Hooks {
         let answer = self.credentials.may_watch(open.holder.clone()).await;
         let may_watch = matches!(answer, Ok(true));
         if !may_watch {
-            log(&session.id, "it may not subscribe to monitor topics");
+            self.log_refusal(&session.id, "it may not subscribe to monitor topics");
         }
         may_watch
     }
-}
-
-fn log(id: &Id, reason: &str) {
-    let client: String = id.client_id.chars().take(ID_CHARS_MAX).collect();
-    let address = shown(id.remote_addr.map(|address| address.ip()));
-    tracing::warn!(?client, address, reason, "refused an MQTT client");
 }
 
 fn will_topic(connect: &ConnectInfo) -> Option<String> {

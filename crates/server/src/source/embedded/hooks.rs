@@ -25,8 +25,9 @@ use rollcall_model::{
 use tokio::time::Instant;
 
 use super::end::{Cause, cause};
-use super::{Announced, Entrance, INTERNAL, Observers, topics};
-use crate::identity::{Caller, Credentials, Holder};
+use super::{Announced, Entrance, Observers, topics};
+use crate::bridge::Traffic;
+use crate::identity::{Admitted, Caller, Credentials, Holder};
 use crate::source::EventSink;
 
 /// Where a session keeps its [`Open`].
@@ -44,11 +45,15 @@ pub struct Open {
     pub peer: Peer,
     /// On what its right to be here rests.
     pub holder: Holder,
+    may_publish: bool,
+    /// The log has been told that it publishes all the same.
+    was_told: AtomicBool,
     /// One of this server's own dashboards: produces no events.
     is_observer: bool,
     is_ended: AtomicBool,
     read_msg: AtomicU64,
     write_msg: AtomicU64,
+    traffic: Option<Arc<Traffic>>,
     /// Millisecond and kind of the last activity; the same kind within a millisecond is one event.
     last_activity: [AtomicI64; ActivityEvent::ALL.len()],
 }
@@ -61,16 +66,17 @@ pub struct Attempt {
     stage: Stage,
     pub time: Timestamp,
     pub peer: Peer,
-    /// Came over a bridge, so that its address can be believed, or to the public listener.
+    /// Came over a bridge, so that its address can be believed.
     pub is_genuine: bool,
-    /// Has an id that was given to a dashboard, and came through the bridge.
+    /// Has an id that was given to a dashboard, and came over WebSocket.
     pub is_observer: bool,
     /// Whose credentials the request for the WebSocket had.
     pub caller: Option<Caller>,
     /// Came by a way that is open to this machine only.
     pub is_local: bool,
-    /// On what its right rests, once it has been accepted.
-    holder: Holder,
+    traffic: Option<Arc<Traffic>>,
+    /// Once it has been accepted.
+    admitted: Admitted,
 }
 
 #[derive(Clone, Copy)]
@@ -113,8 +119,7 @@ pub struct Hooks {
     observers: Arc<dyn Observers>,
     pub credentials: Arc<Credentials>,
     announced: Arc<Announced>,
-    public_port: u16,
-    /// Only this machine can reach the public listener.
+    /// Only this machine can reach the broker.
     is_local: bool,
     pub attempts: DashMap<Id, Attempt>,
     members: DashMap<Id, Arc<Open>>,
@@ -133,7 +138,6 @@ impl Hooks {
         observers: Arc<dyn Observers>,
         credentials: Arc<Credentials>,
         announced: Arc<Announced>,
-        public_port: u16,
         is_local: bool,
     ) -> Self {
         Self {
@@ -141,7 +145,6 @@ impl Hooks {
             observers,
             credentials,
             announced,
-            public_port,
             is_local,
             attempts: DashMap::default(),
             members: DashMap::default(),
@@ -224,20 +227,20 @@ impl Hooks {
 
     fn connecting(&self, connect: &ConnectInfo) {
         let id = connect.id();
-        let is_internal = id.lid() == INTERNAL;
-        // Only the bridge knows which addresses it announced; whoever else finds the internal port is refused.
-        let entrance = id.remote_addr.filter(|_| is_internal).and_then(|addr| self.announced.take(addr));
+        // Only the bridge knows which addresses it announced; whoever else finds an internal port is refused.
+        let entrance = id.remote_addr.and_then(|addr| self.announced.take(addr));
         let attempt = Attempt {
             since: Instant::now(),
             stage: Stage::Arriving,
             time: now(),
             peer: self.peer(connect, entrance.as_ref()),
-            is_genuine: !is_internal || entrance.is_some(),
+            is_genuine: entrance.is_some(),
             is_observer: entrance.as_ref().is_some_and(|entrance| entrance.websocket)
                 && self.observers.is_observer(&id.client_id),
-            is_local: self.is_local && entrance.as_ref().is_none_or(|entrance| entrance.is_local),
+            is_local: self.is_local && entrance.as_ref().is_some_and(|entrance| entrance.is_local),
+            traffic: entrance.as_ref().map(|entrance| Arc::clone(&entrance.traffic)),
             caller: entrance.and_then(|entrance| entrance.caller),
-            holder: Holder::Nobody,
+            admitted: Holder::Nobody.into(),
         };
         if connect.auth_method().is_some() && attempt.is_genuine {
             let text = "Enhanced authentication is not supported.";
@@ -258,36 +261,39 @@ impl Hooks {
         Peer {
             addr: id.remote_addr.map(|addr| addr.ip().to_canonical().to_string()),
             port: id.remote_addr.as_ref().map(SocketAddr::port),
-            server_port: Some(entrance.map_or(self.public_port, |entrance| entrance.server_port)),
+            server_port: entrance.map(|entrance| entrance.server_port),
             protocol: Some(Protocol { version, websocket }),
             secure: Some(entrance.is_some_and(|entrance| entrance.secure)),
             user: id.username.as_ref().map(|user| user.chars().take(USER_CHARS_MAX).collect()),
         }
     }
 
-    /// The handshake may go on; its right rests on this.
-    pub fn accept(&self, id: &Id, holder: Holder) {
+    /// The handshake may go on.
+    pub fn accept(&self, id: &Id, admitted: Admitted) {
         if let Some(mut attempt) = self.attempts.get_mut(id) {
             attempt.enter(Stage::Accepted);
-            attempt.holder = holder;
+            attempt.admitted = admitted;
         }
     }
 
     async fn connected(&self, session: &Session) {
         let attempt = self.attempts.remove(&session.id).map(|(_, attempt)| attempt);
-        let (peer, is_observer, holder) = attempt.map_or_else(
-            || (Peer::default(), false, Holder::Nobody),
-            |attempt| (attempt.peer, attempt.is_observer, attempt.holder),
+        let (peer, is_observer, admitted, traffic) = attempt.map_or_else(
+            || (Peer::default(), false, Holder::Nobody.into(), None),
+            |attempt| (attempt.peer, attempt.is_observer, attempt.admitted, attempt.traffic),
         );
         let start = session.connected_at().await.map_or_else(|_| now(), Timestamp::from_millis);
         let open = Arc::new(Open {
             key: SessionKey { start, connection: self.connections.fetch_add(1, Ordering::Relaxed) + 1 },
             peer,
-            holder,
+            holder: admitted.holder,
+            may_publish: admitted.may_publish,
+            was_told: AtomicBool::new(false),
             is_observer,
             is_ended: AtomicBool::new(false),
             read_msg: AtomicU64::new(0),
             write_msg: AtomicU64::new(0),
+            traffic,
             last_activity: [const { AtomicI64::new(0) }; ActivityEvent::ALL.len()],
         });
         session.extra_attrs.write().await.insert(OPEN.into(), Arc::clone(&open));
@@ -332,8 +338,8 @@ impl Hooks {
             counters: Counters {
                 read_msg: Some(open.read_msg.load(Ordering::Relaxed)),
                 write_msg: Some(open.write_msg.load(Ordering::Relaxed)),
-                read_bytes: None,
-                write_bytes: None,
+                read_bytes: open.traffic.as_ref().map(|traffic| traffic.read_bytes()),
+                write_bytes: open.traffic.as_ref().map(|traffic| traffic.write_bytes()),
             },
         };
         let kind = EventKind::Disconnect { session: Some(open.key), end };
@@ -367,9 +373,21 @@ impl Hooks {
             PublishAclResult(PublishResult::reason_code(code, text, false))
         } else if topics::is_reserved(&publish.topic) {
             PublishAclResult::rejected(false, Some("The topic is reserved for the server.".into()))
-        } else {
+        } else if self.may_publish(session).await {
             PublishAclResult::allow()
+        } else {
+            PublishAclResult::rejected(false, Some("The role of the API key may not publish.".into()))
         }
+    }
+
+    async fn may_publish(&self, session: &Session) -> bool {
+        let Some(open) = open(session).await else {
+            return false;
+        };
+        if !open.may_publish && !open.was_told.swap(true, Ordering::Relaxed) {
+            self.log_refusal(&session.id, "the role of its API key may not publish");
+        }
+        open.may_publish
     }
 }
 

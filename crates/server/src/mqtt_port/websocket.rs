@@ -1,5 +1,5 @@
-//! HTTP on the port of MQTT over TLS: nothing but the way to MQTT over WebSocket, for clients that know this port
-//! only. IBM's SDK for Node.js is one.
+//! HTTP on a port of MQTT: nothing but the way to MQTT over WebSocket, for clients that know this port only. IBM's SDK
+//! for Node.js is one.
 //!
 //! [`super`] hands over what begins like a request. What is asked of a WebSocket client, and how its bytes travel,
 //! is [`crate::mqtt_ws`]'s, the same as on the HTTP server's own port. What a reverse proxy may say of the client
@@ -19,8 +19,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::arrival::Arrival;
 use crate::mqtt_ws::{self, Door};
@@ -29,7 +28,10 @@ use crate::mqtt_ws::{self, Door};
 const HEAD_BYTES_MAX: usize = 32 * 1_024;
 
 /// Answers one request. `head_max` is the time that its head may take.
-pub async fn serve(door: Door, arrival: Arrival, stream: TlsStream<TcpStream>, head_max: Duration) {
+pub async fn serve<S>(door: Door, arrival: Arrival, stream: S, head_max: Duration)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let app = Router::new()
         .route("/mqtt", get(mqtt))
         .route("/", get(mqtt))
@@ -46,7 +48,7 @@ pub async fn serve(door: Door, arrival: Arrival, stream: TlsStream<TcpStream>, h
         .await;
     if let Err(error) = served {
         // Everyday, as failed handshakes are: probes, and clients that give up.
-        tracing::debug!(client = %arrival.client, %error, "a request on the port of MQTT over TLS failed");
+        tracing::debug!(client = %arrival.client, %error, "a request on a port of MQTT failed");
     }
 }
 
