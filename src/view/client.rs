@@ -142,11 +142,24 @@ fn body() -> El {
             }
         }
     };
-    el("div", "panel-body")
-        .child(&el("p", "lead").maybe_text(without_doc))
-        .children(&story::story())
-        .children(&[findings::findings(), timeline::timeline(line), tabs, holder])
-        .on("scroll", on_scroll)
+    let body = el("div", "panel-body").on("scroll", on_scroll);
+    let client = Memo::new(move |_| stores.view.with(|view| view.client.clone()));
+    effect({
+        let body = body.clone();
+        move || {
+            // Another client is read from the beginning.
+            client.track();
+            if let Some(body) = body.element() {
+                body.set_scroll_top(0);
+            }
+        }
+    });
+    body.child(&el("p", "lead").maybe_text(without_doc)).children(&story::story()).children(&[
+        findings::findings(),
+        timeline::timeline(line),
+        tabs,
+        holder,
+    ])
 }
 
 fn tab_name(tab: Tab) -> fn() -> String {

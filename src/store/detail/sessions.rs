@@ -190,7 +190,10 @@ fn close_overtaken(sessions: &mut [Session], doc: Option<&StateDoc>) {
     }
     let ended = doc.last_disconnect_time.filter(|time| *time >= last.start);
     last.end = match (doc.connection_status, ended) {
-        (ConnectionStatus::Connected, _) => Ending::Open,
+        // Nothing was heard since: whether it is still open is not known.
+        (ConnectionStatus::Connected, _) => doc
+            .stale_since
+            .map_or(Ending::Open, |since| Ending::At(since.max(last.start), Certainty::Unknown)),
         (ConnectionStatus::Disconnected, Some(time)) => Ending::At(time, doc.certainty),
         (ConnectionStatus::Disconnected, None) => Ending::Unknown,
     };

@@ -2,6 +2,7 @@
 
 use leptos::prelude::With;
 use rollcall_model::Timestamp;
+use web_sys::Element;
 
 use super::dom::{El, effect, el};
 use crate::api::Finding;
@@ -18,11 +19,27 @@ pub fn findings() -> El {
         let holder = holder.clone();
         move || {
             let now = stores.clock.exact();
-            let all: Vec<El> = findings.with(|all| all.iter().map(|finding| line(finding, now)).collect());
+            let open = open_kinds(&holder);
+            let line = |finding: &Finding| {
+                let line = line(finding, now);
+                if open.iter().any(|kind| kind == finding.text("kind")) {
+                    line.attr("open", "")
+                } else {
+                    line
+                }
+            };
+            let all: Vec<El> = findings.with(|all| all.iter().map(line).collect());
             holder.fill(&all);
         }
     });
     holder
+}
+
+/// What the reader has opened stays open when there is more to say.
+fn open_kinds(holder: &El) -> Vec<String> {
+    let Some(lines) = holder.element().map(Element::children) else { return Vec::new() };
+    let open = (0..lines.length()).filter_map(|at| lines.item(at)).filter(|line| line.has_attribute("open"));
+    open.filter_map(|line| line.get_attribute("data-kind")).collect()
 }
 
 fn line(finding: &Finding, now: Timestamp) -> El {

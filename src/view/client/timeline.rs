@@ -100,20 +100,7 @@ fn drawing(line: Line) -> El {
             }
         }
     };
-    let on_wheel = move |event: &Event| {
-        let Some(wheel) = event.dyn_ref::<WheelEvent>() else { return };
-        let (dx, dy) = (wheel.delta_x(), wheel.delta_y());
-        let (is_zoomed, scrolled_ms) = line.read_untracked(|state| (state.zoom.is_some(), state.scrolled_ms));
-        if steady_ms() - scrolled_ms < WHEEL_REST_MS || (dy > 0.0 && !is_zoomed) {
-            return;
-        }
-        event.prevent_default();
-        if wheel.shift_key() || dx.abs() > dy.abs() {
-            line.pan((dx + dy).signum() * STEP / 2.0);
-        } else {
-            line.zoom_by(if dy < 0.0 { 0.8 } else { 1.25 }, Some(place(event).0));
-        }
-    };
+    let on_wheel = move |event: &Event| on_wheel(line, event, place(event).0);
     let names = ["pointerdown", "pointermove", "pointerup", "pointercancel", "pointerleave"];
     names
         .into_iter()
@@ -121,6 +108,21 @@ fn drawing(line: Line) -> El {
         .on("wheel", on_wheel)
         .on("dblclick", move |_| line.show_all())
         .on("keydown", move |event| on_key(line, event))
+}
+
+fn on_wheel(line: Line, event: &Event, x: f64) {
+    let Some(wheel) = event.dyn_ref::<WheelEvent>() else { return };
+    let (dx, dy) = (wheel.delta_x(), wheel.delta_y());
+    let (is_zoomed, scrolled_ms) = line.read_untracked(|state| (state.zoom.is_some(), state.scrolled_ms));
+    if steady_ms() - scrolled_ms < WHEEL_REST_MS || (dy > 0.0 && !is_zoomed) {
+        return;
+    }
+    event.prevent_default();
+    if wheel.shift_key() || dx.abs() > dy.abs() {
+        line.pan((dx + dy).signum() * STEP / 2.0);
+    } else {
+        line.zoom_by(if dy < 0.0 { 0.8 } else { 1.25 }, Some(x));
+    }
 }
 
 fn on_key(line: Line, event: &Event) {

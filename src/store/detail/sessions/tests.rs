@@ -87,6 +87,12 @@ fn the_state_tells_of_the_newest_session() {
 }
 
 #[test]
+fn a_session_whose_feed_was_lost_is_not_shown_as_open() {
+    let stale = StateDoc { stale_since: Some(at(4)), ..doc("connected", 1, None) };
+    check("+1", Some(stale), "1-4~");
+}
+
+#[test]
 fn an_entry_that_is_there_twice_counts_once() {
     check("+1 +1 -5/1 -5/1", None, "1-5");
     check("-5/1 +1", None, "1-5");

@@ -25,8 +25,7 @@ pub struct Item {
 }
 
 /// What the sessions are made of, to see whether they have to be put together again.
-type Made =
-    (Option<Timestamp>, Option<Timestamp>, Option<ConnectionStatus>, usize, [Option<Timestamp>; 2], bool);
+type Made = ([Option<Timestamp>; 3], Option<ConnectionStatus>, usize, [Option<Timestamp>; 2], bool);
 
 pub struct State {
     pub found: Sessions,
@@ -151,8 +150,7 @@ impl Line {
         let ends =
             [history.entries.first(), history.entries.last()].map(|entry| entry.map(|entry| entry.timestamp));
         let made: Made = (
-            doc.and_then(|doc| doc.last_connect_time),
-            doc.and_then(|doc| doc.last_disconnect_time),
+            doc.map_or([None; 3], |doc| [doc.last_connect_time, doc.last_disconnect_time, doc.stale_since]),
             doc.map(|doc| doc.connection_status),
             history.entries.len(),
             ends,
