@@ -295,7 +295,7 @@ pub fn percent(share: f64) -> String {
     })
 }
 
-/// An amount of data: `1.3 MB`.
+/// An amount of data: `1.3MB`.
 #[must_use]
 pub fn bytes(count: u64) -> String {
     let units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
@@ -303,7 +303,7 @@ pub fn bytes(count: u64) -> String {
     let power = power.unwrap_or(units.len() - 1);
     let amount = count as f64 / 1_000_f64.powi(power as i32);
     let rounded = if amount < 10.0 { (amount * 10.0).round() / 10.0 } else { amount.round() };
-    with(|formats| formats.unit(rounded, units[power], "short"))
+    with(|formats| formats.unit(rounded, units[power], "narrow"))
 }
 
 /// How far local time is ahead of UTC at that time, in milliseconds.

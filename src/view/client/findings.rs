@@ -59,7 +59,7 @@ fn line(finding: &Finding, now: Timestamp) -> El {
     el("details", "note warning log")
         .attr("data-testid", "finding")
         .attr("data-kind", finding.text("kind"))
-        .children(&[summary, el("p", "").text(&doubt).text(" ").text(&when), el("ol", "").children(&rows)])
+        .children(&[summary, el("p", "").text(&format!("{when} · {doubt}")), el("ol", "").children(&rows)])
 }
 
 /// In the reader's language; `None` for what this dashboard does not know.

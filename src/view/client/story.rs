@@ -1,5 +1,6 @@
 //! The state of the open client as a person would tell it: since when, who ended it, why, and what to check.
 
+use leptos::prelude::With;
 use rollcall_model::{Certainty, ConnectionStatus, Initiator, StateDoc, Timestamp};
 
 use super::dom::{El, el};
@@ -13,7 +14,8 @@ use crate::words::Cause;
 const FLAPPING: u32 = 6;
 
 pub fn story() -> [El; 5] {
-    let clock = stores().clock;
+    let stores = stores();
+    let clock = stores.clock;
     let with_cause = |read: fn(&Cause) -> Option<String>| {
         move || with_doc(|doc| Cause::of_state(doc)).and_then(|cause| read(&cause))
     };
@@ -23,8 +25,13 @@ pub fn story() -> [El; 5] {
         let since = with_doc(|doc| doc.stale_since)?;
         Some(t::stale_note(&format::moment_exact(since, clock.exact())))
     };
-    let flapping = || {
+    let flapping = move || {
         let count = with_doc(|doc| Some(doc.recent_connects)).filter(|count| *count >= FLAPPING)?;
+        // The diagnosis knows more of it.
+        let is_explained = stores.detail.findings.findings.with(|all| !all.is_empty());
+        if is_explained {
+            return None;
+        }
         Some(t::flapping_note(u64::from(count)))
     };
     let meaning = el("p", "").maybe_text(with_cause(|cause| Some(cause.meaning())));
