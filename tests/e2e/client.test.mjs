@@ -82,8 +82,18 @@ const shapes = (dashboard, kind) =>
     .evaluateAll((paths) => paths.flatMap((path) => path.getAttribute('d').match(/M/g)).length);
 
 for (const [how, finish, sentence, advice] of [
-  ['dropped', (client) => client.lose(), /^Offline since .+, .+: the network dropped it \(close code 91\)\.$/, /NAT/],
-  ['left', (client) => client.goodbye(), /^Offline since .+: the client ended it \(0x00, close code 0\)\.$/, null],
+  [
+    'dropped',
+    (client) => client.lose(),
+    /^Offline since .+, .+: the network dropped it \(close code 91\)\.$/,
+    /NAT/,
+  ],
+  [
+    'left',
+    (client) => client.goodbye(),
+    /^Offline since .+: the client ended it \(0x00, close code 0\)\.$/,
+    null,
+  ],
 ]) {
   test(`a client that ${how} says so in words, with what to check`, async () => {
     const id = `d:acme01:thermo:${how}`;
@@ -124,7 +134,10 @@ test('the page has an address: client, tab, span, width and kinds survive a relo
     await dashboard.page.reload();
     await dashboard.get('session').first().waitFor();
     const pressed = (name) => dashboard.get(name).getAttribute('aria-pressed');
-    assert.deepEqual([await pressed('expand'), await pressed('span-7d'), await pressed('span-24h')], ['true', 'true', 'false']);
+    assert.deepEqual(
+      [await pressed('expand'), await pressed('span-7d'), await pressed('span-24h')],
+      ['true', 'true', 'false'],
+    );
     assert.equal(await dashboard.get('row').first().isVisible(), false, 'the table gives way to the page');
     await dashboard.page.goBack();
     await until('the table is back', () => dashboard.get('row').first().isVisible());
@@ -132,15 +145,25 @@ test('the page has an address: client, tab, span, width and kinds survive a relo
 
 test('the page stands beside the table on a desk, over it on a tablet, in its place on a phone', async () => {
   const widths = {};
-  for (const [size, viewport] of Object.entries({ desk: DESKTOP, tablet: { width: 900, height: 800 }, phone: PHONE })) {
-    await page(guarded, STORIED, '', async (dashboard) => {
-      const [panel, list] = await Promise.all([
-        dashboard.get('panel').boundingBox(),
-        dashboard.page.locator('.list').boundingBox(),
-      ]);
-      widths[size] = [panel.x >= list.x + list.width, panel.width / viewport.width];
-      assert.deepEqual(await dashboard.widerThanScreen(), []);
-    }, { viewport });
+  for (const [size, viewport] of Object.entries({
+    desk: DESKTOP,
+    tablet: { width: 900, height: 800 },
+    phone: PHONE,
+  })) {
+    await page(
+      guarded,
+      STORIED,
+      '',
+      async (dashboard) => {
+        const [panel, list] = await Promise.all([
+          dashboard.get('panel').boundingBox(),
+          dashboard.page.locator('.list').boundingBox(),
+        ]);
+        widths[size] = [panel.x >= list.x + list.width, panel.width / viewport.width];
+        assert.deepEqual(await dashboard.widerThanScreen(), []);
+      },
+      { viewport },
+    );
   }
   assert.equal(widths.desk[0], true);
   assert.equal(widths.tablet[0], false);
@@ -164,7 +187,10 @@ test('the time line draws sessions, how they ended, failed attempts, and how far
       await keyboard.press('+');
       return (await shapes(dashboard, 'bar')) >= 3;
     });
-    assert.equal(await shapes(dashboard, 'sign-network') + (await shapes(dashboard, 'sign-server')) > 0, true);
+    assert.equal(
+      (await shapes(dashboard, 'sign-network')) + (await shapes(dashboard, 'sign-server')) > 0,
+      true,
+    );
     await dashboard.get('timeline-zoomed').waitFor();
     await screenshot(dashboard.page, 'client-timeline-zoomed-light');
 
@@ -197,7 +223,10 @@ test('wheel and drag zoom, and the part in view becomes the range of the log', (
     await mouse.up();
     await until('dragging zooms in further', async () => (await text(dashboard, 'timeline-zoomed')) !== wide);
     await dashboard.get('zoom-log').click();
-    await until('the log has the range', () => dashboard.parameters().has('logAfter') && dashboard.parameters().has('logBefore'));
+    await until(
+      'the log has the range',
+      () => dashboard.parameters().has('logAfter') && dashboard.parameters().has('logBefore'),
+    );
     await dashboard.get('zoom-reset').click();
     await dashboard.get('timeline-zoomed').waitFor({ state: 'hidden' });
   }));
@@ -210,7 +239,11 @@ test('a client that comes and goes hundreds of times is drawn as one mark that s
     await untilText(dashboard, 'timeline-told', new RegExp(`^${COUNT} sessions`));
     await dashboard.get('timeline').focus();
     await dashboard.page.keyboard.press('ArrowUp');
-    await untilText(dashboard, 'timeline-told', new RegExp(`^${COUNT} short sessions from .+ to .+: zoom in`));
+    await untilText(
+      dashboard,
+      'timeline-told',
+      new RegExp(`^${COUNT} short sessions from .+ to .+: zoom in`),
+    );
     assert.equal(await shapes(dashboard, 'bar many'), 1);
 
     // The table grows as one scrolls.
@@ -249,10 +282,17 @@ test('the table of sessions tells how long, from where, how much, and why each e
 test('the tabs are tabs: arrow keys go from one to the next, and each names its panel', () =>
   page(guarded, STORIED, '', async (dashboard) => {
     const selected = () =>
-      dashboard.page.locator('[role=tab][aria-selected=true]').evaluateAll((tabs) => tabs.map((tab) => tab.id));
+      dashboard.page
+        .locator('[role=tab][aria-selected=true]')
+        .evaluateAll((tabs) => tabs.map((tab) => tab.id));
     assert.deepEqual(await selected(), ['tab-log']);
     await dashboard.get('tab-log').focus();
-    for (const [key, id] of [['ArrowRight', 'tab-details'], ['ArrowRight', 'tab-sessions'], ['End', 'tab-details'], ['ArrowLeft', 'tab-log']]) {
+    for (const [key, id] of [
+      ['ArrowRight', 'tab-details'],
+      ['ArrowRight', 'tab-sessions'],
+      ['End', 'tab-details'],
+      ['ArrowLeft', 'tab-log'],
+    ]) {
       await dashboard.page.keyboard.press(key);
       await until(`${id} is selected`, async () => (await selected())[0] === id);
       assert.equal(await dashboard.page.evaluate(() => document.activeElement.id), id);
@@ -263,7 +303,10 @@ test('the tabs are tabs: arrow keys go from one to the next, and each names its 
 test('the log shows the kinds that are chosen, and reads on as one scrolls', async () => {
   const id = 'd:acme01:thermo:talkative';
   await flap(server, id, 130);
-  await until('everything is logged', async () => (await server.api(`/logs/connection?clientId=${id}&limit=1000`)).body.length === 260);
+  await until(
+    'everything is logged',
+    async () => (await server.api(`/logs/connection?clientId=${id}&limit=1000`)).body.length === 260,
+  );
   await page(server, id, '', async (dashboard) => {
     await dashboard.entries().first().waitFor();
     await until('scrolling reads everything', async () => {
@@ -271,7 +314,12 @@ test('the log shows the kinds that are chosen, and reads on as one scrolls', asy
       return (await dashboard.entries().count()) === 260;
     });
     await dashboard.get('log-connect').click();
-    await until('only connects are listed', async () => (await dashboard.entries('disconnect').count()) === 0 && (await dashboard.entries('connect').count()) >= 100);
+    await until(
+      'only connects are listed',
+      async () =>
+        (await dashboard.entries('disconnect').count()) === 0 &&
+        (await dashboard.entries('connect').count()) >= 100,
+    );
     await until('and all of them', async () => {
       await dashboard.entries().last().scrollIntoViewIfNeeded();
       return (await dashboard.entries('connect').count()) === 130;
@@ -295,7 +343,10 @@ test('a tail that is stopped counts what is new and shows it when asked', async 
 
     await dashboard.get('log-follow').click();
     (await connectRaw(server, id)).destroy();
-    await until('following again, they come by themselves', async () => (await dashboard.entries().count()) === 6);
+    await until(
+      'following again, they come by themselves',
+      async () => (await dashboard.entries().count()) === 6,
+    );
   });
 });
 
@@ -327,10 +378,12 @@ test('state and log are copied as JSON, and the link leads to the answer behind 
       await dashboard.get('tab-log').click();
       await until('the log is listed', async () => (await dashboard.entries().count()) > 0);
       await dashboard.get('copy-log').click();
-      const log = JSON.parse(await until('the log is copied', async () => {
-        const text = await clipboard();
-        return text.startsWith('[') && text;
-      }));
+      const log = JSON.parse(
+        await until('the log is copied', async () => {
+          const text = await clipboard();
+          return text.startsWith('[') && text;
+        }),
+      );
       assert.equal(log.length, await dashboard.entries().count());
       assert.deepEqual((await follow())[0].timestamp, log[0].timestamp);
       await dashboard.get('copy-id').click();
@@ -352,7 +405,7 @@ function disconnectPacket(reasonCode, reason) {
   const properties = Buffer.concat([Buffer.from([0x1f, bytes.length >> 8, bytes.length & 0xff]), bytes]);
   const varint = (value) => {
     const digits = [];
-    for (let left = value; ; ) {
+    for (let left = value; ;) {
       const digit = left % 128;
       left = Math.floor(left / 128);
       digits.push(left > 0 ? digit | 0x80 : digit);
@@ -397,7 +450,9 @@ async function violations(page) {
   // Through the driver, which the page's content security policy does not concern.
   await page.evaluate(AXE);
   const found = await page.evaluate(() => globalThis.axe.run());
-  return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => ({ id, html, failureSummary })));
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => ({ id, html, failureSummary })),
+  );
 }
 
 for (const theme of ['light', 'dark']) {
