@@ -32,6 +32,8 @@ struct Formats {
     exact_utc: Function,
     relative: Intl::RelativeTimeFormat,
     plural: Intl::PluralRules,
+    /// Formatters of units by unit and style, made when first needed.
+    units: RefCell<Vec<(String, Function)>>,
 }
 
 thread_local! {
@@ -72,6 +74,7 @@ impl Formats {
                 &options(&[("style", "narrow"), ("numeric", "always")]),
             ),
             plural: Intl::PluralRules::new(&locales, &Object::new()),
+            units: RefCell::default(),
             locales,
             catalogue,
         }
@@ -79,10 +82,15 @@ impl Formats {
 }
 
 impl Formats {
-    /// Formatters of units are made as needed: they are for single texts, not for tables.
     fn unit(&self, amount: f64, unit: &str, display: &str) -> String {
-        let options = options(&[("style", "unit"), ("unit", unit), ("unitDisplay", display)]);
-        call(&Intl::NumberFormat::new(&self.locales, &options).format(), &JsValue::from_f64(amount))
+        let name = format!("{unit} {display}");
+        let mut units = self.units.borrow_mut();
+        let at = units.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            let options = options(&[("style", "unit"), ("unit", unit), ("unitDisplay", display)]);
+            units.push((name, Intl::NumberFormat::new(&self.locales, &options).format()));
+            units.len() - 1
+        });
+        call(&units[at].1, &JsValue::from_f64(amount))
     }
 }
 

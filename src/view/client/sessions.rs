@@ -34,17 +34,27 @@ pub fn table(line: Line, pages: RwSignal<u64>) -> El {
     let history = stores.detail.history.state;
     let body = el("tbody", "");
     pages.set(1);
+    let made = StoredValue::new(((0, String::new()), 0));
     let day = Memo::new(move |_| stamp(stores.clock.now()));
     effect({
         let body = body.clone();
         move || {
-            day.track();
+            let of = (line.session_changes(), day.get());
             let now = stores.clock.exact();
-            let shown = PAGE * pages.get() as usize;
+            let end = PAGE * pages.get() as usize;
+            // Only what is new is made when the table grows.
+            let begin = made.with_value(|(made_of, end)| if *made_of == of { *end } else { 0 });
             let rows = |all: &[ClientSession]| {
-                all.iter().rev().take(shown).map(|one| row(one, now)).collect::<Vec<_>>()
+                let new = all.iter().rev().take(end).skip(begin);
+                new.map(|one| row(one, now)).collect::<Vec<_>>()
             };
-            body.fill(&line.with_sessions(rows));
+            let rows = line.with_sessions(rows);
+            if begin == 0 {
+                body.fill(&rows);
+            } else {
+                let _ = body.clone().children(&rows);
+            }
+            made.set_value((of, end));
         }
     });
     let is_empty = move || {

@@ -4,7 +4,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use leptos::prelude::{LocalStorage, RwSignal, StoredValue, Track, Update, UpdateValue, With, WithValue};
+use leptos::prelude::{
+    Get, LocalStorage, RwSignal, StoredValue, Track, Update, UpdateValue, With, WithValue,
+};
 use rollcall_model::{ConnectionStatus, StateDoc, Timestamp};
 
 use crate::store::{ClientSession, History, Sessions, stores};
@@ -101,6 +103,8 @@ pub struct Line {
     state: StoredValue<State, LocalStorage>,
     /// Counts the changes.
     revision: RwSignal<u64>,
+    /// Counts the changes of the sessions themselves.
+    found: RwSignal<u64>,
 }
 
 impl Line {
@@ -120,7 +124,11 @@ impl Line {
             drag: None,
             scrolled_ms: f64::MIN,
         };
-        let line = Self { state: StoredValue::new_local(state), revision: RwSignal::new(0) };
+        let line = Self {
+            state: StoredValue::new_local(state),
+            revision: RwSignal::new(0),
+            found: RwSignal::new(0),
+        };
         effect(move || {
             let span = stores.view.with(|view| view.page.span.ms());
             line.change(|state| {
@@ -172,6 +180,7 @@ impl Line {
             }
             state.lay_out();
         });
+        self.found.update(|count| *count += 1);
     }
 
     /// Reads the state; whoever asks in an effect is asked again after each change.
@@ -184,9 +193,15 @@ impl Line {
         self.state.with_value(read)
     }
 
-    /// The sessions, oldest first.
+    /// The sessions, oldest first; asked again when they change, not when the line does.
     pub fn with_sessions<T>(self, read: impl FnOnce(&[ClientSession]) -> T) -> T {
-        self.read(|state| read(&state.found.sessions))
+        self.found.track();
+        self.state.with_value(|state| read(&state.found.sessions))
+    }
+
+    /// How often the sessions have changed.
+    pub fn session_changes(self) -> u64 {
+        self.found.get()
     }
 
     fn change(self, change: impl FnOnce(&mut State)) {
