@@ -2,22 +2,24 @@
 //!
 //! Called by the stores; the only module that fetches. It knows no view and retries nothing.
 
+mod diagnosis;
 mod fetch;
 mod session;
 
 use std::collections::HashMap;
 
 use rollcall_model::client_id::encode_path_segment;
-use rollcall_model::log::LogEntry;
+use rollcall_model::log::{LogEntry, LogEvent};
 use rollcall_model::query::Query;
 use rollcall_model::{StateDoc, Timestamp};
 use serde::Deserialize;
 
+pub use diagnosis::{Finding, diagnosis, diagnosis_address};
 pub use fetch::{Abort, ApiError, Token, accept_answers_from_now_on, on_unauthorized};
 use fetch::{get, get_json};
 pub use session::{Credentials, Who, sign_in, sign_out, who_am_i};
 
-use crate::url::encode_pairs;
+use crate::url::{encode_pairs, event_names};
 
 const STATES: &str = "/api/v0002/clientconnectionstates";
 const LOGS: &str = "/api/v0002/logs/connection";
@@ -99,21 +101,36 @@ pub async fn states_text(query: &Query, token: &Token) -> Result<String, ApiErro
     get(&address, None, token).await?.map(|answer| answer.body).ok_or(ApiError::Malformed)
 }
 
+/// The address of one client's state.
+#[must_use]
+pub fn client_address(id: &str) -> String {
+    format!("{STATES}/{}", encode_path_segment(id))
+}
+
 /// The state of one client; `None` when the server does not know it.
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn client(id: &str, token: &Token) -> Result<Option<StateDoc>, ApiError> {
-    match get_json(&format!("{STATES}/{}", encode_path_segment(id)), token).await {
+    match get_json(&client_address(id), token).await {
         Err(ApiError::Refused { status: 404, .. }) => Ok(None),
         other => other.map(Some),
     }
 }
 
-/// The address of the newest page of a client's log.
+/// The address of the newest page of a client's log; of all kinds of entry where `events` names none.
 #[must_use]
-pub fn log_address(id: &str, from: Option<Timestamp>, to: Option<Timestamp>, limit: u32) -> String {
+pub fn log_address(
+    id: &str,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    events: &[LogEvent],
+    limit: u32,
+) -> String {
     let mut pairs = vec![("clientId".to_owned(), id.to_owned()), ("limit".to_owned(), limit.to_string())];
+    if !events.is_empty() {
+        pairs.push(("event".to_owned(), event_names(events)));
+    }
     let times = [("fromTime", from), ("toTime", to)];
     pairs.extend(times.into_iter().filter_map(|(name, time)| Some((name.to_owned(), time?.to_string()))));
     format!("{LOGS}?{}", encode_pairs(&pairs))

@@ -34,6 +34,8 @@ struct Formats {
     exact_utc: Function,
     relative: Intl::RelativeTimeFormat,
     plural: Intl::PluralRules,
+    /// Formatters of units by unit and style, made when first needed.
+    units: RefCell<Vec<(String, Function)>>,
 }
 
 thread_local! {
@@ -97,6 +99,7 @@ impl Formats {
                 &options(&[("style", "narrow"), ("numeric", "always")]),
             ),
             plural: Intl::PluralRules::new(&locales, &Object::new()),
+            units: RefCell::default(),
             locales,
             catalogue,
             is_utc,
@@ -105,10 +108,15 @@ impl Formats {
 }
 
 impl Formats {
-    /// Formatters of units are made as needed: they are for single texts, not for tables.
     fn unit(&self, amount: f64, unit: &str, display: &str) -> String {
-        let options = options(&[("style", "unit"), ("unit", unit), ("unitDisplay", display)]);
-        call(&Intl::NumberFormat::new(&self.locales, &options).format(), &JsValue::from_f64(amount))
+        let name = format!("{unit} {display}");
+        let mut units = self.units.borrow_mut();
+        let at = units.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+            let options = options(&[("style", "unit"), ("unit", unit), ("unitDisplay", display)]);
+            units.push((name, Intl::NumberFormat::new(&self.locales, &options).format()));
+            units.len() - 1
+        });
+        call(&units[at].1, &JsValue::from_f64(amount))
     }
 }
 
@@ -314,4 +322,42 @@ pub fn minute(time: Timestamp) -> String {
         let day = if is_this_year { &formats.day } else { &formats.day_year };
         format!("{} {}", call_time(day, time), call_time(&formats.clock_short, time))
     })
+}
+
+/// The time of day to the minute, whatever the day: `08:52`.
+#[must_use]
+pub fn clock_short(time: Timestamp) -> String {
+    with(|formats| call_time(&formats.clock_short, time))
+}
+
+/// The day alone: `18 Nov`.
+#[must_use]
+pub fn day(time: Timestamp) -> String {
+    with(|formats| call_time(&formats.day, time))
+}
+
+/// A share between 0 and 1: `97.2%`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    let options = options(&[("style", "percent"), ("maximumFractionDigits", "1")]);
+    with(|formats| {
+        call(&Intl::NumberFormat::new(&formats.locales, &options).format(), &JsValue::from_f64(share))
+    })
+}
+
+/// An amount of data: `1.3MB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+    let power = (0..units.len() - 1).find(|power| count < 1_000_u64.pow(*power as u32 + 1));
+    let power = power.unwrap_or(units.len() - 1);
+    let amount = count as f64 / 1_000_f64.powi(power as i32);
+    let rounded = if amount < 10.0 { (amount * 10.0).round() / 10.0 } else { amount.round() };
+    with(|formats| formats.unit(rounded, units[power], "narrow"))
+}
+
+/// How far local time is ahead of UTC at that time, in milliseconds.
+#[must_use]
+pub fn zone_offset_ms(time: Timestamp) -> i64 {
+    -(Date::new(&JsValue::from_f64(time.millis() as f64)).get_timezone_offset() as i64) * MINUTE_MS
 }

@@ -52,14 +52,27 @@ pub fn members(text: &str) -> Result<Vec<(String, &str)>> {
     while list.has_next()? {
         let name = list.reader.string()?.into_owned();
         list.reader.expect(':')?;
-        list.reader.peek();
-        let before = list.reader.rest;
-        list.reader.skip()?;
-        members.push((name, before.get(..before.len() - list.reader.rest.len()).ok_or(Malformed)?));
+        members.push((name, list.reader.skipped()?));
     }
     list.close()?;
     reader.end()?;
     Ok(members)
+}
+
+/// What an array holds: the text of each value.
+///
+/// # Errors
+/// When the text is no JSON array.
+pub fn items(text: &str) -> Result<Vec<&str>> {
+    let mut reader = Reader { rest: text, depth: 0 };
+    let mut items = Vec::new();
+    let mut list = reader.open('[', ']')?;
+    while list.has_next()? {
+        items.push(list.reader.skipped()?);
+    }
+    list.close()?;
+    reader.end()?;
+    Ok(items)
 }
 
 /// Writes an object of texts.
@@ -100,6 +113,14 @@ impl<'de> Reader<'de> {
     fn peek(&mut self) -> u8 {
         self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']);
         self.rest.bytes().next().unwrap_or_default()
+    }
+
+    /// The text of the next value, which is passed over.
+    fn skipped(&mut self) -> Result<&'de str> {
+        self.peek();
+        let before = self.rest;
+        self.skip()?;
+        before.get(..before.len() - self.rest.len()).ok_or(Malformed)
     }
 
     fn expect(&mut self, wanted: char) -> Result<()> {

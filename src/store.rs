@@ -17,7 +17,9 @@ use crate::boxed::effect;
 use crate::columns::Layout;
 
 pub use clock::Clock;
-pub use detail::{Detail, LogState, Open};
+pub use detail::{
+    ClientSession, Detail, Ending, History, HistoryStore, LogState, LogStore, Open, Sessions, kind_of,
+};
 pub use export::{Export, Format, Stage};
 pub use feed::Feed;
 pub use prefs::{Prefs, SavedView, Theme, clean_name};

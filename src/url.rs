@@ -3,10 +3,14 @@
 //! A link sent to a colleague shows the same thing: relative times stay relative. The parameters of the State API
 //! keep their names, so the query string of the page is that of the API call. Called by the view store; pure.
 
+mod page;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rollcall_model::client_id::DEMO_DEVICE_TYPE;
 use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
 use rollcall_model::time::TimeExpr;
+
+pub use page::{ClientPage, EVENTS, Span, Tab, names as event_names};
 
 /// A span of time, open where a bound is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub struct View {
     pub client: Option<String>,
     /// The range of the open client's log.
     pub log: Range,
+    /// The rest of what the open client's page shows.
+    pub page: ClientPage,
     /// The reader removed the filter that hides demo clients by default.
     pub shows_demo: bool,
 }
@@ -68,6 +74,7 @@ impl View {
                 (CLIENT, id) => view.client = Some(id.to_owned()),
                 (LOG_AFTER, time) => view.log.after = TimeExpr::parse(time).ok(),
                 (LOG_BEFORE, time) => view.log.before = TimeExpr::parse(time).ok(),
+                (name, value) if view.page.read(name, value) => {}
                 pair if Query::parse([pair]).is_ok() => query.push(pair),
                 _ => {}
             }
@@ -93,6 +100,7 @@ impl View {
         }
         if let Some(client) = &self.client {
             add(CLIENT, client.clone());
+            self.page.pairs().into_iter().for_each(|(name, value)| add(&name, value));
         }
         if let Some(after) = self.log.after {
             add(LOG_AFTER, after.to_string());

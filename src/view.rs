@@ -4,8 +4,8 @@ mod account;
 mod banner;
 mod cells;
 mod chips;
+mod client;
 mod columns;
-mod details;
 mod empty;
 mod export;
 mod filters;
@@ -16,8 +16,6 @@ mod help;
 mod icons;
 mod keys;
 mod live;
-mod log;
-mod panel;
 mod parts;
 mod popup;
 mod range;
@@ -68,7 +66,7 @@ fn Dashboard() -> impl IntoView {
                 <grid::Grid/>
                 <footer::Footer/>
             </div>
-            <panel::Panel/>
+            <client::Panel/>
         </main>
         <popup::Popups/>
     }

@@ -1,22 +1,33 @@
-//! The open client: its state and its log, read when the panel opens and kept up to date by monitor messages.
+//! The open client: its state, its log and its history, read when it is opened and kept up to date by monitor messages.
+//!
+//! Called by the views of the client and by the feed. What the log shows is in [`log`], what the time line is made of in
+//! [`history`]; this part reads the state and says when the others have to read.
+
+mod findings;
+mod history;
+mod log;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use leptos::prelude::{
-    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, Update, UpdateValue,
+    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, UpdateValue,
     set_timeout,
 };
 use leptos::task::spawn_local;
-use rollcall_model::log::LogEntry;
+use rollcall_model::log::LogEvent;
 use rollcall_model::{ConnectionEvent, EventKind, StateDoc};
 
 use super::{Clock, Problem, Session, ViewStore};
-use crate::api::{self, Abort, LogPage};
+use crate::api::{self, Abort};
 use crate::url::Range;
 
-/// Entries per page of the log.
-const PAGE: u32 = 50;
+pub use findings::FindingStore;
+pub use history::{History, HistoryStore};
+pub use log::{LogState, LogStore};
+pub use sessions::{Ending, Session as ClientSession, Sessions, kind_of};
+
 /// Messages of a chatty client cause no more questions than one in this time.
 const THROTTLE: Duration = Duration::from_millis(400);
 
@@ -31,24 +42,22 @@ pub enum Open {
     Failed(Problem),
 }
 
-/// The part of the log that was read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LogState {
-    /// Newest first.
-    pub entries: Vec<Arc<LogEntry>>,
-    /// The address of the next, older page.
-    pub older: Option<String>,
-    pub is_loaded: bool,
-    pub is_loading: bool,
-    pub problem: Option<Problem>,
+/// Whose log is shown, and which part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub id: String,
+    pub range: Range,
+    /// The kinds of entry; none means all.
+    pub events: Vec<LogEvent>,
 }
 
 #[derive(Clone, Copy)]
 pub struct Detail {
     pub open: RwSignal<Open>,
-    pub log: RwSignal<LogState>,
-    /// The id of the open client and the range of its log.
-    pub chosen: Memo<Option<(String, Range)>>,
+    pub log: LogStore,
+    pub history: HistoryStore,
+    pub findings: FindingStore,
+    chosen: Memo<Option<Chosen>>,
     abort: StoredValue<Option<Abort>, LocalStorage>,
     is_refresh_asked: StoredValue<bool>,
     clock: Clock,
@@ -57,10 +66,18 @@ pub struct Detail {
 
 impl Detail {
     pub(super) fn new(clock: Clock, view: ViewStore, session: Session) -> Self {
+        let chosen = Memo::new(move |_| {
+            view.with(|view| {
+                let events = view.page.events.clone();
+                view.client.clone().map(|id| Chosen { id, range: view.log, events })
+            })
+        });
         Self {
             open: RwSignal::default(),
-            log: RwSignal::default(),
-            chosen: Memo::new(move |_| view.with(|view| view.client.clone().map(|id| (id, view.log)))),
+            log: LogStore::new(clock),
+            history: HistoryStore::new(clock, view),
+            findings: FindingStore::new(),
+            chosen,
             abort: StoredValue::new_local(None),
             is_refresh_asked: StoredValue::new(false),
             clock,
@@ -70,18 +87,20 @@ impl Detail {
 
     pub(super) fn start(self) {
         Effect::new(move |before: Option<Option<String>>| {
-            let chosen = self.chosen.get();
-            let id = chosen.map(|(id, _)| id);
+            let id = self.chosen.get().map(|chosen| chosen.id);
             if before.flatten() != id {
                 self.open.set(Open::Loading);
+                self.history.begin(id.clone());
+                self.findings.begin(id.clone());
             }
-            self.log.set(LogState::default());
+            self.log.reset();
             self.read();
             id
         });
+        self.history.follow_span();
     }
 
-    /// Reads the state and the newest page of the log again.
+    /// Reads the state and what is new in the log again.
     pub fn refresh(self) {
         if self.chosen.get_untracked().is_some() {
             self.read();
@@ -91,31 +110,13 @@ impl Detail {
     /// Gives up what is being read; what was read stays.
     pub(super) fn halt(self) {
         self.abort.set_value(None);
-    }
-
-    /// Reads the next, older page of the log.
-    pub fn read_older(self) {
-        let Some(address) = self.log.get_untracked().older else { return };
-        self.log.update(|log| log.is_loading = true);
-        self.spawn(async move |token| {
-            let page = api::log(&address, &token).await;
-            self.log.update(|log| {
-                log.is_loading = false;
-                match page {
-                    Ok(LogPage { entries, next }) => {
-                        log.entries.extend(entries.into_iter().map(Arc::new));
-                        log.older = next;
-                        log.problem = None;
-                    }
-                    Err(error) => log.problem = Problem::of(error),
-                }
-            });
-        });
+        self.log.halt();
+        self.history.halt();
     }
 
     /// Applies events of the monitor to the open client.
     pub(super) fn apply(self, events: &[(ConnectionEvent, bool)]) {
-        let Some((id, _)) = self.chosen.get_untracked() else { return };
+        let Some(Chosen { id, .. }) = self.chosen.get_untracked() else { return };
         let Open::Known(doc) = self.open.get_untracked() else { return };
         let mine: Vec<&ConnectionEvent> =
             events.iter().map(|(event, _)| event).filter(|event| event.client_id == id).collect();
@@ -143,18 +144,14 @@ impl Detail {
     }
 
     fn read(self) {
-        let Some((id, range)) = self.chosen.get_untracked().filter(|_| self.session.is_in()) else {
+        let Some(chosen) = self.chosen.get_untracked().filter(|_| self.session.is_in()) else {
             return self.halt();
         };
-        self.log.update(|log| log.is_loading = true);
-        let now = self.clock.exact();
-        let [from, to] = [range.after, range.before].map(|time| time.map(|time| time.resolve(now)));
-        self.spawn(async move |token| {
-            let page = api::log(&api::log_address(&id, from, to, PAGE), &token).await;
-            let aborted = matches!(page, Err(api::ApiError::Aborted));
-            if !aborted {
-                self.log.update(|log| take_newest(log, page));
-            }
+        let abort = Abort::default();
+        let token = abort.token();
+        self.abort.set_value(Some(abort));
+        let id = chosen.id.clone();
+        spawn_local(async move {
             match api::client(&id, &token).await {
                 Ok(Some(doc)) => self.open.set(Open::Known(Arc::new(doc))),
                 Ok(None) => self.open.set(Open::Unknown),
@@ -167,38 +164,8 @@ impl Detail {
                 }
             }
         });
-    }
-
-    /// Runs a question that ends when another client is opened.
-    fn spawn<F: Future<Output = ()> + 'static>(self, ask: impl FnOnce(api::Token) -> F) {
-        let abort = Abort::default();
-        let token = abort.token();
-        self.abort.set_value(Some(abort));
-        spawn_local(ask(token));
-    }
-}
-
-/// Puts the newest page in front of what was already read of older ones.
-fn take_newest(log: &mut LogState, page: Result<LogPage, api::ApiError>) {
-    log.is_loading = false;
-    match page {
-        Err(error) => log.problem = Problem::of(error),
-        Ok(LogPage { entries, next }) => {
-            log.problem = None;
-            let oldest_new = entries.last().map(|entry| entry.timestamp);
-            let known: Vec<Arc<LogEntry>> = std::mem::take(&mut log.entries);
-            let same = |new: &LogEntry| known.iter().find(|old| ***old == *new).map(Arc::clone);
-            let mut all: Vec<Arc<LogEntry>> =
-                entries.into_iter().map(|entry| same(&entry).unwrap_or_else(|| Arc::new(entry))).collect();
-            let was_loaded = std::mem::replace(&mut log.is_loaded, true);
-            let rest = known.into_iter().filter(|entry| oldest_new.is_some_and(|t| entry.timestamp < t));
-            let before = all.len();
-            all.extend(rest);
-            // Only when nothing older had been read does the new page say where older ones are.
-            if !was_loaded || all.len() == before {
-                log.older = next;
-            }
-            log.entries = all;
-        }
+        self.log.read_newest(&chosen);
+        self.history.read();
+        self.findings.read();
     }
 }

@@ -30,6 +30,17 @@ fn texts() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
+    fn pages()(
+        tab in proptest::sample::select(Tab::ALL.to_vec()),
+        span in proptest::sample::select(Span::ALL.to_vec()),
+        is_full in any::<bool>(),
+        events in proptest::sample::subsequence(EVENTS.map(|event| event.0).to_vec(), 0..=3),
+    ) -> ClientPage {
+        ClientPage { tab, span, is_full, events }
+    }
+}
+
+prop_compose! {
     fn views()(
         ranges in [ranges(), ranges(), ranges()],
         search in proptest::option::of(texts()),
@@ -45,9 +56,12 @@ prop_compose! {
         excluded in vec(texts(), 0..3),
         least in proptest::option::of(1_u32..64),
         columns in proptest::sample::subsequence(Field::ALL.to_vec(), 0..5),
+        page in pages(),
     ) -> View {
         let columns = Some(columns).filter(|columns| !columns.is_empty());
-        let mut view = View { client, log, shows_demo, columns, ..View::default() };
+        // The page is written for an open client only.
+        let page = if client.is_some() { page } else { ClientPage::default() };
+        let mut view = View { client, log, shows_demo, columns, page, ..View::default() };
         view.set_search(&search.unwrap_or_default());
         let unique = |mut list: Vec<String>| { list.sort(); list.dedup(); list };
         view.set_values(Field::DeviceType, unique(types));

@@ -1,10 +1,15 @@
 //! Why a connection ended, in words: a short form for tables, what it means, and what to check.
+//!
+//! Called by views. The codes and which words they have are in [`table`]; codes that mean the same share their words.
+
+mod table;
 
 use rollcall_model::log::LogEntry;
 use rollcall_model::reason::{close_code_text, mqtt_reason_name};
 use rollcall_model::{Initiator, StateDoc};
 
 use crate::i18n::t;
+use table::Words;
 
 /// The codes of an end, and its text where the codes have no words of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,24 +18,6 @@ pub struct Cause {
     pub mqtt: Option<u8>,
     pub close: Option<u16>,
     pub text: Option<String>,
-}
-
-/// What the catalogue has words for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
-    Normal,
-    WithWill,
-    Dropped,
-    Unspecified,
-    Malformed,
-    Protocol,
-    BadPassword,
-    NotAuthorized,
-    ShuttingDown,
-    KeepAlive,
-    TakenOver,
-    TooLarge,
-    Administrator,
 }
 
 impl Cause {
@@ -60,66 +47,43 @@ impl Cause {
     /// A few words: `keep-alive ran out`.
     #[must_use]
     pub fn short(&self) -> String {
-        match self.known() {
-            Some(Known::Normal) => t::cause_normal(),
-            Some(Known::WithWill) => t::cause_with_will(),
-            Some(Known::Dropped) => t::cause_dropped(),
-            Some(Known::Unspecified) => t::cause_unspecified(),
-            Some(Known::Malformed) => t::cause_malformed(),
-            Some(Known::Protocol) => t::cause_protocol(),
-            Some(Known::BadPassword) => t::cause_bad_password(),
-            Some(Known::NotAuthorized) => t::cause_not_authorized(),
-            Some(Known::ShuttingDown) => t::cause_shutting_down(),
-            Some(Known::KeepAlive) => t::cause_keep_alive(),
-            Some(Known::TakenOver) => t::cause_taken_over(),
-            Some(Known::TooLarge) => t::cause_too_large(),
-            Some(Known::Administrator) => t::cause_administrator(),
+        if self.is_complaint() {
+            return t::cause_client_error(&self.standard_name().unwrap_or_default());
+        }
+        match self.words() {
+            Some(words) => (words.short)(),
             None => self.standard_name().unwrap_or_else(t::cause_unknown),
         }
     }
 
-    /// What it means, as a sentence.
+    /// What it means and what usually causes it.
     #[must_use]
     pub fn meaning(&self) -> String {
-        match self.known() {
-            Some(Known::Normal) => t::meaning_normal(),
-            Some(Known::WithWill) => t::meaning_with_will(),
-            Some(Known::Dropped) => t::meaning_dropped(),
-            Some(Known::Unspecified) => t::meaning_unspecified(),
-            Some(Known::Malformed) => t::meaning_malformed(),
-            Some(Known::Protocol) => t::meaning_protocol(),
-            Some(Known::BadPassword) => t::meaning_bad_password(),
-            Some(Known::NotAuthorized) => t::meaning_not_authorized(),
-            Some(Known::ShuttingDown) => t::meaning_shutting_down(),
-            Some(Known::KeepAlive) => t::meaning_keep_alive(),
-            Some(Known::TakenOver) => t::meaning_taken_over(),
-            Some(Known::TooLarge) => t::meaning_too_large(),
-            Some(Known::Administrator) => t::meaning_administrator(),
-            None => match self.standard_name() {
-                Some(name) => t::meaning_other(&name),
-                None => t::meaning_unknown(),
-            },
+        let name = self.standard_name();
+        match (self.words(), name) {
+            (_, name) if self.is_complaint() => t::meaning_client_error(&name.unwrap_or_default()),
+            (Some(words), _) => (words.meaning)(),
+            (None, Some(name)) => t::meaning_other(&name),
+            (None, None) => t::meaning_unknown(),
         }
     }
 
     /// What to check, where something can be checked.
     #[must_use]
     pub fn advice(&self) -> Option<String> {
-        Some(match self.known()? {
-            Known::Normal => return None,
-            Known::WithWill => t::advice_with_will(),
-            Known::Dropped => t::advice_dropped(),
-            Known::Unspecified => t::advice_unspecified(),
-            Known::Malformed => t::advice_malformed(),
-            Known::Protocol => t::advice_protocol(),
-            Known::BadPassword => t::advice_bad_password(),
-            Known::NotAuthorized => t::advice_not_authorized(),
-            Known::ShuttingDown => t::advice_shutting_down(),
-            Known::KeepAlive => t::advice_keep_alive(),
-            Known::TakenOver => t::advice_taken_over(),
-            Known::TooLarge => t::advice_too_large(),
-            Known::Administrator => t::advice_administrator(),
-        })
+        if self.is_complaint() {
+            return Some(t::advice_client_error());
+        }
+        self.words()?.advice.map(|text| text())
+    }
+
+    /// Meaning and advice, for hovering over.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        match self.advice() {
+            Some(advice) => format!("{}\n{advice}", self.meaning()),
+            None => self.meaning(),
+        }
     }
 
     /// The codes: `0x8D · 160`, as far as there are any.
@@ -133,6 +97,16 @@ impl Cause {
         }
     }
 
+    /// The codes within a sentence: `0x8D, close code 160`. A dropped connection sent no MQTT code.
+    #[must_use]
+    pub fn codes_in_words(&self) -> Option<String> {
+        let mqtt = self.mqtt.filter(|_| self.initiator != Some(Initiator::Network) || self.close.is_none());
+        match (mqtt.map(super::code), self.close.map(|code| t::close_code_is(&code.to_string()))) {
+            (Some(mqtt), Some(close)) => Some(format!("{mqtt}, {close}")),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// The name that the MQTT standard or Watson's documentation gives it, in English; else the broker's words.
     #[must_use]
     pub fn standard_name(&self) -> Option<String> {
@@ -143,37 +117,67 @@ impl Cause {
             .map(|text| crate::text::limited(text.trim_end_matches('.'), 200))
     }
 
-    fn known(&self) -> Option<Known> {
-        let by_mqtt = self.mqtt.and_then(|code| match code {
-            0x00 => Some(Known::Normal),
-            0x04 => Some(Known::WithWill),
-            0x80 if self.initiator == Some(Initiator::Server) => Some(Known::Unspecified),
-            0x80 => Some(Known::Dropped),
-            0x81 => Some(Known::Malformed),
-            0x82 => Some(Known::Protocol),
-            0x86 => Some(Known::BadPassword),
-            0x87 => Some(Known::NotAuthorized),
-            0x8B => Some(Known::ShuttingDown),
-            0x8D => Some(Known::KeepAlive),
-            0x8E => Some(Known::TakenOver),
-            0x95 => Some(Known::TooLarge),
-            0x98 => Some(Known::Administrator),
-            _ => None,
-        });
-        if self.mqtt.is_some() {
-            return by_mqtt;
+    /// What the broker said beyond the standard's name for it.
+    #[must_use]
+    pub fn own_words(&self) -> Option<String> {
+        let text = self.text.as_deref()?;
+        let is_standard = |name: Option<&str>| {
+            name.is_some_and(|name| {
+                name.trim_end_matches('.').eq_ignore_ascii_case(text.trim_end_matches('.'))
+            })
+        };
+        let mqtt = self.mqtt.and_then(mqtt_reason_name);
+        let close = self.close.and_then(close_code_text);
+        (!is_standard(mqtt) && !is_standard(close)).then(|| crate::text::limited(text, 500))
+    }
+
+    /// A client of MQTT 5 may leave with the code of an error: then the server is accused, not the client.
+    fn is_complaint(&self) -> bool {
+        self.initiator == Some(Initiator::Client) && self.mqtt.is_some_and(|code| code >= 0x80)
+    }
+
+    /// An MQTT code is more exact than a close code. Without a known code, who ended it says something too.
+    fn words(&self) -> Option<&'static Words> {
+        match (self.mqtt, self.initiator) {
+            // Where no code was sent, 0x80 stands for a dropped connection.
+            (Some(0x80), Some(Initiator::Server)) => Some(&table::UNSPECIFIED),
+            (Some(0x80), _) => Some(&table::DROPPED),
+            (Some(code), _) => table::of_mqtt(code),
+            (None, _) => table::of_close(self.close?),
         }
-        self.close.and_then(|code| match code {
-            0 | 90 => Some(Known::Normal),
-            91 => Some(Known::Dropped),
-            92 => Some(Known::Unspecified),
-            93 => Some(Known::ShuttingDown),
-            94 => Some(Known::Administrator),
-            160 => Some(Known::KeepAlive),
-            180 => Some(Known::NotAuthorized),
-            287 => Some(Known::TooLarge),
-            288 => Some(Known::TakenOver),
-            _ => None,
-        })
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_only_repeats_the_code_is_not_said_twice() {
+        let check = |text: &str, expect: Option<&str>| {
+            let cause = Cause { close: Some(160), text: Some(text.to_owned()), ..Cause::default() };
+            assert_eq!(cause.own_words().as_deref(), expect);
+        };
+        check("The connection timed out.", None);
+        check("the connection timed out", None);
+        check("idle \u{202E}for 90 s", Some("idle ⟨U+202E⟩for 90 s"));
+    }
+
+    #[test]
+    fn an_error_that_the_client_reports_is_not_said_of_the_client() {
+        let of = |initiator| Cause { initiator: Some(initiator), mqtt: Some(0x82), ..Cause::default() };
+        assert_eq!(of(Initiator::Client).short(), "the client reported: Protocol Error");
+        assert_ne!(of(Initiator::Server).short(), of(Initiator::Client).short());
+    }
+
+    #[test]
+    fn the_code_of_a_dropped_connection_is_watsons_because_none_was_sent() {
+        let of = |initiator, mqtt, close| {
+            Cause { initiator: Some(initiator), mqtt: Some(mqtt), close: Some(close), text: None }
+                .codes_in_words()
+        };
+        assert_eq!(of(Initiator::Network, 0x80, 91).as_deref(), Some("close code 91"));
+        assert_eq!(of(Initiator::Server, 0x8D, 160).as_deref(), Some("0x8D, close code 160"));
     }
 }

@@ -1,0 +1,275 @@
+//! Elements made by hand, with as much reactivity as they are given.
+//!
+//! The client's page shows whole logs: a signal for each of ten thousand rows would cost more than the rows. And the
+//! renderer is compiled anew for each type of view, some kilobytes each, while everything here is compiled once. Called by
+//! the parts of the page. Text is set as text, never as HTML.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use leptos::prelude::{AnyView, Effect, Mountable, Owner, Render, StoredValue, document};
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, Event};
+
+const SVG: &str = "http://www.w3.org/2000/svg";
+
+/// Runs now and whenever something changes that it has read, as long as its owner lives.
+pub fn effect(run: impl Fn() + 'static) {
+    fn boxed(run: Box<dyn Fn()>) {
+        Effect::new(move |_: Option<()>| run());
+    }
+    boxed(Box::new(run));
+}
+
+/// An element in the making.
+#[derive(Clone)]
+pub struct El(Option<Element>);
+
+/// An element of HTML with a class, or without if that is empty.
+#[must_use]
+pub fn el(name: &str, class: &str) -> El {
+    El(document().create_element(name).ok()).class(class)
+}
+
+/// An element of SVG with a class, or without if that is empty.
+#[must_use]
+pub fn svg(name: &str, class: &str) -> El {
+    El(document().create_element_ns(Some(SVG), name).ok()).class(class)
+}
+
+/// A button with a text that follows the language.
+#[must_use]
+pub fn button(class: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
+    button_boxed(class, hook, label, Box::new(on_click))
+}
+
+fn button_boxed(class: &str, hook: &str, label: fn() -> String, on_click: Box<dyn Fn()>) -> El {
+    let button = el("button", class).attr("type", "button").attr("data-testid", hook);
+    button.live_text(label).on("click", move |_| on_click())
+}
+
+/// A button with a sign, and a text for hovering and for screen readers.
+#[must_use]
+pub fn icon_button(sign: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
+    let sign = el("span", "").attr("aria-hidden", "true").text(sign);
+    let button = el("button", "icon").attr("type", "button").attr("data-testid", hook).child(&sign);
+    let names = ["title", "aria-label"];
+    let button = names.into_iter().fold(button, |button, name| button.live_attr(name, move || Some(label())));
+    button.on("click", move |_| on_click())
+}
+
+/// A button that stays pressed.
+#[must_use]
+pub fn toggle(hook: &str, is_on: impl Fn() -> bool + 'static, on_click: impl Fn() + 'static) -> El {
+    let button = el("button", "toggle").attr("type", "button").attr("data-testid", hook);
+    button.live_attr("aria-pressed", move || Some(is_on().to_string())).on("click", move |_| on_click())
+}
+
+impl El {
+    fn class(self, class: &str) -> Self {
+        if class.is_empty() { self } else { self.attr("class", class) }
+    }
+
+    /// Sets an attribute. The names are those of this program; a browser refuses none of them.
+    pub fn attr(self, name: &str, value: &str) -> Self {
+        if let Some(element) = &self.0 {
+            let _ = element.set_attribute(name, value);
+        }
+        self
+    }
+
+    pub fn text(self, text: &str) -> Self {
+        if let Some(element) = &self.0 {
+            let _ = element.append_with_str_1(text);
+        }
+        self
+    }
+
+    pub fn child(self, child: &El) -> Self {
+        if let (Some(element), Some(child)) = (&self.0, &child.0) {
+            let _ = element.append_child(child);
+        }
+        self
+    }
+
+    pub fn children(self, children: &[El]) -> Self {
+        children.iter().fold(self, |parent, child| parent.child(child))
+    }
+
+    /// A text after what is there, which follows what it is made of.
+    pub fn live_text(self, text: impl Fn() -> String + 'static) -> Self {
+        self.live_text_boxed(Box::new(text))
+    }
+
+    fn live_text_boxed(self, text: Box<dyn Fn() -> String>) -> Self {
+        let node = document().create_text_node("");
+        if let Some(element) = &self.0 {
+            let _ = element.append_child(&node);
+        }
+        effect(move || {
+            let text = text();
+            if node.data() != text {
+                node.set_data(&text);
+            }
+        });
+        self
+    }
+
+    /// An attribute that follows what it is made of; absent for `None`.
+    pub fn live_attr(self, name: &'static str, value: impl Fn() -> Option<String> + 'static) -> Self {
+        self.live_attr_boxed(name, Box::new(value))
+    }
+
+    fn live_attr_boxed(self, name: &'static str, value: Box<dyn Fn() -> Option<String>>) -> Self {
+        let Some(element) = self.0.clone() else { return self };
+        effect(move || {
+            let _ = match value() {
+                Some(value) => element.set_attribute(name, &value),
+                None => element.remove_attribute(name),
+            };
+        });
+        self
+    }
+
+    /// A text that may be absent: then the element is hidden.
+    pub fn maybe_text(self, text: impl Fn() -> Option<String> + 'static) -> Self {
+        self.maybe_text_boxed(Box::new(text))
+    }
+
+    fn maybe_text_boxed(self, text: Box<dyn Fn() -> Option<String>>) -> Self {
+        let text: Rc<dyn Fn() -> Option<String>> = text.into();
+        let same = Rc::clone(&text);
+        self.shown_if(move || text().is_some()).live_text(move || same().unwrap_or_default())
+    }
+
+    pub fn shown_if(self, is_shown: impl Fn() -> bool + 'static) -> Self {
+        self.live_attr("hidden", move || (!is_shown()).then(String::new))
+    }
+
+    /// Listens for an event as long as the present owner lives, and on its behalf.
+    pub fn on(self, event: &str, then: impl Fn(&Event) + 'static) -> Self {
+        self.on_boxed(event, Box::new(then))
+    }
+
+    fn on_boxed(self, event: &str, then: Box<dyn Fn(&Event)>) -> Self {
+        let owner = Owner::current().unwrap_or_default();
+        let closure = Closure::<dyn Fn(Event)>::new(move |event: Event| owner.with(|| then(&event)));
+        if let Some(element) = &self.0 {
+            let _ = element.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
+        }
+        StoredValue::new_local(closure);
+        self
+    }
+
+    /// Puts a component into the element, as long as the present owner lives.
+    pub fn mount(self, view: AnyView) -> Self {
+        if let Some(element) = &self.0 {
+            let mut state = view.build();
+            state.mount(element, None);
+            StoredValue::new_local(state);
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn element(&self) -> Option<&Element> {
+        self.0.as_ref()
+    }
+
+    /// The element as one of HTML, which can be focused and measured.
+    #[must_use]
+    pub fn html(&self) -> Option<&web_sys::HtmlElement> {
+        self.0.as_ref()?.dyn_ref()
+    }
+
+    /// Puts these in the place of all that is in the element.
+    pub fn fill(&self, children: &[El]) {
+        if let Some(element) = &self.0 {
+            element.replace_children_with_node_0();
+            for child in children.iter().filter_map(El::element) {
+                let _ = element.append_child(child);
+            }
+        }
+    }
+}
+
+/// The rows of a list that mostly grows at its ends: only what is new is made.
+pub struct Rows<T> {
+    shown: Vec<Arc<T>>,
+    stamp: String,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self { shown: Vec::new(), stamp: String::new() }
+    }
+}
+
+impl<T> Rows<T> {
+    /// Brings the children of `parent` in line with `items`. Where `stamp` differs from the last time, all are made anew.
+    pub fn sync(&mut self, parent: &Element, items: &[Arc<T>], stamp: String, make: &dyn Fn(&T) -> El) {
+        let same = |a: &Arc<T>, b: &Arc<T>| Arc::ptr_eq(a, b);
+        let first = self.shown.first();
+        let at = first.and_then(|first| items.iter().position(|item| same(item, first)));
+        let kept = at.filter(|at| {
+            let rest = &items[*at..];
+            stamp == self.stamp
+                && rest.len() >= self.shown.len()
+                && rest.iter().zip(&self.shown).all(|(a, b)| same(a, b))
+        });
+        let (before, after) = match kept {
+            Some(at) => (&items[..at], &items[at + self.shown.len()..]),
+            None => {
+                parent.replace_children_with_node_0();
+                (&items[..0], items)
+            }
+        };
+        let anchor = parent.first_child();
+        for item in before {
+            if let Some(row) = make(item).element() {
+                let _ = parent.insert_before(row, anchor.as_ref());
+            }
+        }
+        for item in after {
+            if let Some(row) = make(item).element() {
+                let _ = parent.append_child(row);
+            }
+        }
+        self.shown = items.to_vec();
+        self.stamp = stamp;
+    }
+}
+
+/// A number as an attribute of SVG, to a tenth of a pixel and without the code that writes fractions.
+#[must_use]
+pub fn px(value: f64) -> String {
+    let tenths = (value * 10.0).round() as i64;
+    if tenths % 10 == 0 {
+        return (tenths / 10).to_string();
+    }
+    let sign = if tenths < 0 { "-" } else { "" };
+    format!("{sign}{}.{}", tenths.abs() / 10, tenths.abs() % 10)
+}
+
+/// Pretty JSON, for copying.
+#[must_use]
+pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let indent = JsValue::from_f64(2.0);
+    let pretty = js_sys::JSON::parse(&text)
+        .and_then(|value| js_sys::JSON::stringify_with_replacer_and_space(&value, &JsValue::NULL, &indent));
+    pretty.map_or(text, String::from)
+}
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod tests {
+    use super::px;
+
+    #[test]
+    fn pixels_are_written_to_a_tenth() {
+        let all = [0.0, 12.0, 3.14, -0.26, 99.96].map(px);
+        assert_eq!(all, ["0", "12", "3.1", "-0.3", "100"]);
+    }
+}
