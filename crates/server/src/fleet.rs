@@ -12,14 +12,22 @@ use rollcall_model::query::{Field, Query};
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
 
 mod arena;
+mod bitmap;
 mod bookmark;
 mod codec;
 mod cold;
 mod columns;
+mod device_order;
 mod facets;
 mod filter;
+mod frequent;
+mod index;
+mod keys;
 mod order;
+mod profiles;
 mod roster;
+mod search;
+mod select;
 mod symbols;
 mod table;
 mod view;
@@ -117,7 +125,8 @@ impl Fleet {
             let Some(slot) = table.slot(&event.client_id).or_else(|| self.admit(&mut table, event)) else {
                 continue;
             };
-            if let Some(mut state) = table.state(slot) {
+            // The fold does not look at the id.
+            if let Some(mut state) = table.state_as(slot, String::new()) {
                 fold(&mut state, event);
                 table.write(slot, &state);
                 touched.push(slot);
@@ -183,13 +192,14 @@ impl Fleet {
     fn page(&self, query: &Query, view: View<'_>) -> Result<Page, BookmarkError> {
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
         let rows = filter::evaluate(&query.filter, view);
-        let window = window::take(&rows, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
-        let facets = query.facets.iter().map(|field| (*field, facets::count(&rows, *field, view))).collect();
+        let window =
+            window::take(&rows.bits, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
+        let facets = facets::count(&rows, &query.facets, view);
         let last = window.slots.last().filter(|_| window.has_more);
         Ok(Page {
             bookmark: last.map(|slot| bookmark::write(query, view, *slot)),
             results: window.slots.iter().filter_map(|slot| view.doc(*slot)).collect(),
-            total_rows: rows.count(),
+            total_rows: rows.bits.count(),
             facets,
             version: self.version(),
         })
@@ -215,10 +225,12 @@ impl Fleet {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let table = self.read();
-        let stale = (0..table.len()).filter(|at| table.stale_since(*at) != columns::NO_TIME).count();
+        let is_stale = |at: &usize| table.stale_since(*at) != columns::NO_TIME;
+        let stale = if table.has_stale() { (0..table.len()).filter(is_stale).count() } else { 0 };
+        let connected = table.connected();
         Counts {
-            connected: table.connected as u64,
-            disconnected: (table.len() - table.connected) as u64,
+            connected: connected as u64,
+            disconnected: (table.len() - connected) as u64,
             stale: stale as u64,
         }
     }

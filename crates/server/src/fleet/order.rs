@@ -48,6 +48,12 @@ impl Order {
         self.labels[slot as usize]
     }
 
+    /// The labels of so many slots from `first` on, as far as there are as many.
+    pub fn labels(&self, first: u32, count: usize) -> &[u64] {
+        let labels = self.labels.get(first as usize..).unwrap_or_default();
+        &labels[..count.min(labels.len())]
+    }
+
     /// A label that is greater than those of smaller ids and smaller than those of greater ones; the id's own if
     /// it is in the fleet.
     pub fn label_of(&self, id: &str, ids: &Arena) -> u64 {
@@ -120,6 +126,26 @@ impl Order {
         for block in 0..self.blocks.len() {
             self.blocks[block].base = (1 << 62) + block as u64 * step;
             self.relabel(block, 0);
+        }
+    }
+
+    /// The slots in id order, or against it, without the first `skip`.
+    pub fn walk_from<'a>(&'a self, skip: usize, descending: bool) -> Box<dyn Iterator<Item = u32> + 'a> {
+        let mut rest = skip;
+        let mut is_passed = |block: &&Block| match rest.checked_sub(block.slots.len()) {
+            Some(left) => {
+                rest = left;
+                true
+            }
+            None => false,
+        };
+        if descending {
+            let passed = self.blocks.iter().rev().take_while(&mut is_passed).count();
+            let blocks = self.blocks.iter().rev().skip(passed);
+            Box::new(blocks.flat_map(|block| block.slots.iter().rev()).skip(rest).copied())
+        } else {
+            let passed = self.blocks.iter().take_while(&mut is_passed).count();
+            Box::new(self.blocks[passed..].iter().flat_map(|block| &block.slots).skip(rest).copied())
         }
     }
 
