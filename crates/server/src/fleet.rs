@@ -6,8 +6,8 @@
 //! answers, only faster. It has no clock and does no I/O.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rollcall_model::query::{Field, Query};
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
 
@@ -23,7 +23,9 @@ mod filter;
 mod frequent;
 mod index;
 mod keys;
+mod listing;
 mod order;
+mod plan;
 mod profiles;
 mod roster;
 mod search;
@@ -44,7 +46,10 @@ use view::View;
 /// How many clients are kept of which only refused or lost events are known, if nothing else is said.
 pub const STRANGERS_MAX: usize = 10_000;
 
-/// One lock guards everything: a batch of events and a query each hold it for some milliseconds.
+/// So many events are folded before those who wait for the lock get it: about a millisecond.
+const STRETCH: usize = 512;
+
+/// One lock guards everything: some events and a query each hold it for a few milliseconds at most.
 #[derive(Debug)]
 pub struct Fleet {
     table: RwLock<Table>,
@@ -102,11 +107,11 @@ impl Fleet {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {
-        self.table.read().unwrap_or_else(PoisonError::into_inner)
+        self.table.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
-        self.table.write().unwrap_or_else(PoisonError::into_inner)
+        self.table.write()
     }
 
     /// Takes in the states of a checkpoint; a client that is there already is replaced.
@@ -117,27 +122,31 @@ impl Fleet {
     }
 
     /// Folds events into their clients. Returns the slots of these clients, ascending, each once. A slot is the
-    /// number of a client in this process; it never changes.
+    /// number of a client in this process; it never changes. Questions in between see some of the events.
     pub fn apply(&self, events: &[ConnectionEvent]) -> Vec<u32> {
         let mut touched = Vec::with_capacity(events.len());
-        let mut table = self.write();
-        for event in events {
-            let Some(slot) = table.slot(&event.client_id).or_else(|| self.admit(&mut table, event)) else {
-                continue;
-            };
-            // The fold does not look at the id.
-            if let Some(mut state) = table.state_as(slot, String::new()) {
-                fold(&mut state, event);
-                table.write(slot, &state);
-                touched.push(slot);
+        for events in events.chunks(STRETCH) {
+            let mut table = self.write();
+            let before = touched.len();
+            touched.extend(events.iter().filter_map(|event| self.fold(&mut table, event)));
+            if touched.len() > before {
+                self.version.fetch_add(1, Ordering::Release);
             }
+            RwLockWriteGuard::unlock_fair(table);
         }
         touched.sort_unstable();
         touched.dedup();
-        if !touched.is_empty() {
-            self.version.fetch_add(1, Ordering::Release);
-        }
         touched
+    }
+
+    /// Folds an event into its client, unless that is a stranger too many.
+    fn fold(&self, table: &mut Table, event: &ConnectionEvent) -> Option<u32> {
+        let slot = table.slot(&event.client_id).or_else(|| self.admit(table, event))?;
+        // The fold does not look at the id.
+        let mut state = table.state_as(slot, String::new())?;
+        fold(&mut state, event);
+        table.write(slot, &state);
+        Some(slot)
     }
 
     /// A slot for a client that was not heard of before, unless there are too many strangers.
@@ -241,24 +250,6 @@ impl Fleet {
         let table = self.read();
         let slots = (0..table.len() as u32).filter(|slot| table.is_connected(*slot));
         slots.map(|slot| table.ids.get(slot).to_owned()).collect()
-    }
-
-    /// Calls `each` with every state. Writers wait meanwhile in short stretches, so it is no snapshot: a client that
-    /// changes during the call is seen as it was or as it is.
-    pub fn for_each(&self, mut each: impl FnMut(&ClientState)) {
-        const STRETCH: u32 = 1_024;
-        let mut next = 0_u32;
-        loop {
-            let states: Vec<_> = {
-                let table = self.read();
-                (next..next.saturating_add(STRETCH)).map_while(|slot| table.state(slot)).collect()
-            };
-            if states.is_empty() {
-                return;
-            }
-            next += states.len() as u32;
-            states.iter().for_each(&mut each);
-        }
     }
 
     /// Notes that the feed from the broker was lost, and when; `None` when it is there again.

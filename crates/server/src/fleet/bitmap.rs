@@ -54,7 +54,7 @@ impl Bitmap {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            let at = (u128::from(random) * self.places() as u128 >> 64) as usize;
+            let at = ((u128::from(random) * self.places() as u128) >> 64) as usize;
             sample.words[at / WORD] |= self.words[at / WORD] & 1 << (at % WORD);
         }
         sample
@@ -123,13 +123,14 @@ impl Bitmap {
 /// One bit for each of up to 64 values: whether it passes. In a loop without branches.
 pub fn mask<T: Copy>(values: &[T], passes: impl Fn(T) -> bool) -> u64 {
     let (eights, rest) = values.as_chunks::<8>();
-    let bits =
-        |values: &[T]| values.iter().enumerate().fold(0, |m, (bit, v)| m | u64::from(passes(*v)) << bit);
-    let eight = |v: &[T; 8]| {
-        let low = u64::from(passes(v[0])) | u64::from(passes(v[1])) << 1 | u64::from(passes(v[2])) << 2;
-        let mid = u64::from(passes(v[3])) << 3 | u64::from(passes(v[4])) << 4 | u64::from(passes(v[5])) << 5;
-        low | mid | u64::from(passes(v[6])) << 6 | u64::from(passes(v[7])) << 7
+    let bits = |values: &[T]| {
+        values.iter().enumerate().fold(0, |m, (at, value)| m | (u64::from(passes(*value)) << at))
     };
-    let first = eights.iter().enumerate().fold(0, |mask, (at, values)| mask | eight(values) << (8 * at));
-    if rest.is_empty() { first } else { first | bits(rest) << (8 * eights.len()) }
+    let bit = |value: T, bit: u32| u64::from(passes(value)) << bit;
+    let eight = |v: &[T; 8]| {
+        let low = bit(v[0], 0) | bit(v[1], 1) | bit(v[2], 2) | bit(v[3], 3);
+        low | bit(v[4], 4) | bit(v[5], 5) | bit(v[6], 6) | bit(v[7], 7)
+    };
+    let first = eights.iter().enumerate().fold(0, |mask, (at, values)| mask | (eight(values) << (8 * at)));
+    if rest.is_empty() { first } else { first | (bits(rest) << (8 * eights.len())) }
 }

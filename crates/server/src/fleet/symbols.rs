@@ -13,8 +13,9 @@ pub const ABSENT: u32 = 0;
 /// disconnects of years.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    /// In order, so that a sort finds the ranks of the texts without sorting them.
-    numbers: BTreeMap<Arc<str>, u32>,
+    numbers: AHashMap<Arc<str>, u32>,
+    /// The same in order, so that a sort finds the ranks of the texts without sorting them.
+    order: BTreeMap<Arc<str>, u32>,
     /// By number minus one, with the count of uses; `None` where a number is free.
     texts: Vec<Option<(Arc<str>, u32)>>,
     free: Vec<u32>,
@@ -36,7 +37,8 @@ impl Symbols {
             self.texts.push(entry);
             self.texts.len() as u32
         };
-        self.numbers.insert(shared, number);
+        self.numbers.insert(Arc::clone(&shared), number);
+        self.order.insert(shared, number);
         number
     }
 
@@ -57,6 +59,7 @@ impl Symbols {
             if *uses == 0 {
                 if let Some((text, _)) = entry.take() {
                     self.numbers.remove(&text);
+                    self.order.remove(&text);
                 }
                 self.free.push(number);
             }
@@ -84,7 +87,7 @@ impl Symbols {
 
     /// The texts in order, each with its number.
     pub fn sorted(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.numbers.iter().map(|(text, number)| (&**text, *number))
+        self.order.iter().map(|(text, number)| (&**text, *number))
     }
 }
 

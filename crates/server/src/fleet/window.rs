@@ -1,14 +1,15 @@
 //! Windows: some rows of a sorted set, without sorting the set.
 //!
 //! The order by id is kept, so a window of it is a walk, as long as that is short. Every other window is found by
-//! selection ([`super::select`]), by numbers that order as the rows do ([`super::keys`], [`super::device_order`]).
+//! selection ([`super::select`]), by numbers that order as the rows do ([`super::plan`], [`super::device_order`]).
 
 use rollcall_model::query::{Field, SortKey};
 
 use super::bitmap::Bitmap;
 use super::bookmark::Position;
 use super::device_order::DeviceOrder;
-use super::keys::{Keys, Plan};
+use super::keys::Keys;
+use super::plan::Plan;
 use super::select::select;
 use super::view::{Value, View};
 
