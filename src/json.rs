@@ -7,6 +7,7 @@
 
 mod de;
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;
 
 use std::borrow::Cow;
