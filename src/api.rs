@@ -201,7 +201,7 @@ mod tests {
     fn the_status_of_an_older_or_newer_server_is_read() {
         let text =
             r#"{"version":"1","org":"acme01","now":"2026-11-20T12:00:00Z","feedLost":null,"surprise":[1]}"#;
-        let status: Status = serde_json::from_str(text).unwrap();
+        let status: Status = crate::json::from_str(text).unwrap();
         assert_eq!((status.org.as_str(), status.counts), ("acme01", FleetCounts::default()));
     }
 }

@@ -1,12 +1,13 @@
 //! Reads JSON into any type that serde can make, and writes what little is sent, in as little code as will do.
 //!
-//! Called for the answers of the API and what is sent to it, the monitor messages and the catalogues. Nobody here looks at what is wrong with
-//! a text, so an error says nothing; that saves 60 KB of code, which would put numbers and positions into messages that
-//! are never shown. It takes what `serde_json` takes, which the tests compare it with, except
-//! enums with content and arrays in place of objects.
+//! Called for the answers of the API and what is sent to it, the monitor messages and the catalogues. Nobody here looks
+//! at what is wrong with a text, so an error says nothing; that saves 60 KB of code, which would put numbers and
+//! positions into messages that are never shown. It takes what `serde_json` takes, which the tests compare it with,
+//! except an array in place of an object.
 
 mod de;
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;
 
 use std::borrow::Cow;

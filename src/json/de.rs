@@ -191,37 +191,59 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_enum(self)
+        if self.peek() != b'{' {
+            return visitor.visit_enum(Variant { reader: self, has_content: false });
+        }
+        let mut list = self.open('{', '}')?;
+        list.has_next()?;
+        let value = visitor.visit_enum(Variant { reader: &mut *list.reader, has_content: true })?;
+        list.close()?;
+        Ok(value)
     }
 }
 
-/// An enum is the name of one of its variants.
-impl<'de> de::EnumAccess<'de> for &mut Reader<'de> {
+/// A variant of an enum: its name alone, or an object with its name and its content.
+struct Variant<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    has_content: bool,
+}
+
+impl<'a, 'de> Variant<'a, 'de> {
+    fn content(self) -> Result<&'a mut Reader<'de>> {
+        if self.has_content { Ok(self.reader) } else { Err(Malformed) }
+    }
+}
+
+impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
     type Error = Malformed;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
-        Ok((seed.deserialize(&mut *self)?, self))
+        let name = seed.deserialize(&mut *self.reader)?;
+        if self.has_content {
+            self.reader.expect(':')?;
+        }
+        Ok((name, self))
     }
 }
 
-impl<'de> de::VariantAccess<'de> for &mut Reader<'de> {
+impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
     type Error = Malformed;
 
     fn unit_variant(self) -> Result<()> {
-        Ok(())
+        if self.has_content { self.reader.word("null") } else { Ok(()) }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value> {
-        Err(Malformed)
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
+        seed.deserialize(self.content()?)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value> {
-        Err(Malformed)
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
+        self.content()?.list(visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value> {
-        Err(Malformed)
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        self.content()?.object(visitor)
     }
 }
 

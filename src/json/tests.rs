@@ -8,6 +8,22 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// Every kind of variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Point,
+    Circle(u8),
+    Line(i8, i8),
+    Text { text: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+enum Tagged {
+    Flapping { connects: u32, since: Option<String> },
+    Calm,
+}
+
 /// Every kind of value that an answer may hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -182,6 +198,30 @@ fn strings_and_numbers_at_the_edge_are_read_as_serde_json_reads_them() {
         assert_eq!(from_str::<u64>(text).ok(), serde_json::from_str(text).ok(), "{text}");
         assert_eq!(from_str::<i64>(text).ok(), serde_json::from_str(text).ok(), "{text}");
         assert_eq!(from_str::<f64>(text).ok(), serde_json::from_str(text).ok(), "{text}");
+    }
+}
+
+#[test]
+fn enums_are_read_in_every_way_that_serde_writes_them() {
+    let shapes = [Shape::Point, Shape::Circle(7), Shape::Line(-1, 2), Shape::Text { text: "é".into() }];
+    let text = serde_json::to_string_pretty(&shapes).unwrap();
+    assert_eq!(from_str::<[Shape; 4]>(&text), Ok(shapes));
+    let tagged = [Tagged::Flapping { connects: 9, since: None }, Tagged::Calm];
+    assert_eq!(from_str::<[Tagged; 2]>(&serde_json::to_string(&tagged).unwrap()), Ok(tagged));
+    for text in [
+        r#"{"Point":null}"#,
+        r#"{"Point":1}"#,
+        r#"{"Circle":7"#,
+        r#"{"Circle":7,"Point":null}"#,
+        r#"{}"#,
+        r#""Circle""#,
+        r#""Square""#,
+        r#"{"Square":1}"#,
+        r#"{"Line":[1]}"#,
+        r#"{"Line":[1,2,3]}"#,
+        "7",
+    ] {
+        assert_eq!(from_str::<Shape>(text).ok(), serde_json::from_str(text).ok(), "{text}");
     }
 }
 

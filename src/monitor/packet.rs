@@ -4,6 +4,7 @@
 //! because a library for all of MQTT was a tenth of the dashboard's code; the tests compare it with one.
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;
 
 /// The version of MQTT that is spoken.

@@ -127,6 +127,7 @@ fn told(payload: &[u8], retained: bool) -> Option<Output> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use proptest::prelude::*;
 

@@ -187,10 +187,16 @@ impl End {
     /// The broker's own words or, without them, the text of the close code or the name of the reason code.
     #[must_use]
     pub fn reason_text(&self) -> Option<String> {
+        self.reason_str().map(str::to_owned)
+    }
+
+    /// The same, borrowed.
+    #[must_use]
+    pub fn reason_str(&self) -> Option<&str> {
         self.reason
-            .clone()
-            .or_else(|| self.close_code.and_then(reason::close_code_text).map(str::to_owned))
-            .or_else(|| self.mqtt_reason_code.and_then(reason::mqtt_reason_name).map(str::to_owned))
+            .as_deref()
+            .or_else(|| self.close_code.and_then(reason::close_code_text))
+            .or_else(|| self.mqtt_reason_code.and_then(reason::mqtt_reason_name))
     }
 }
 

@@ -6,21 +6,32 @@
 //! answers, only faster. It has no clock and does no I/O.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::naming::Naming;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rollcall_model::query::{Field, Query};
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
 
+use crate::naming::Naming;
+
 mod arena;
+mod bitmap;
 mod bookmark;
 mod codec;
 mod cold;
 mod columns;
+mod device_order;
 mod facets;
 mod filter;
+mod frequent;
+mod index;
+mod keys;
+mod listing;
 mod order;
+mod plan;
+mod profiles;
 mod roster;
+mod search;
+mod select;
 mod symbols;
 mod table;
 mod view;
@@ -37,7 +48,10 @@ use view::View;
 /// How many clients are kept of which only refused or lost events are known, if nothing else is said.
 pub const STRANGERS_MAX: usize = 10_000;
 
-/// One lock guards everything: a batch of events and a query each hold it for some milliseconds.
+/// So many events are folded before those who wait for the lock get it: about a millisecond.
+const STRETCH: usize = 512;
+
+/// One lock guards everything: some events and a query each hold it for a few milliseconds at most.
 #[derive(Debug)]
 pub struct Fleet {
     table: RwLock<Table>,
@@ -107,11 +121,11 @@ impl Fleet {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {
-        self.table.read().unwrap_or_else(PoisonError::into_inner)
+        self.table.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
-        self.table.write().unwrap_or_else(PoisonError::into_inner)
+        self.table.write()
     }
 
     /// Takes in the states of a checkpoint; a client that is there already is replaced.
@@ -122,26 +136,31 @@ impl Fleet {
     }
 
     /// Folds events into their clients. Returns the slots of these clients, ascending, each once. A slot is the
-    /// number of a client in this process; it never changes.
+    /// number of a client in this process; it never changes. Questions in between see some of the events.
     pub fn apply(&self, events: &[ConnectionEvent]) -> Vec<u32> {
         let mut touched = Vec::with_capacity(events.len());
-        let mut table = self.write();
-        for event in events {
-            let Some(slot) = table.slot(&event.client_id).or_else(|| self.admit(&mut table, event)) else {
-                continue;
-            };
-            if let Some(mut state) = table.state(slot) {
-                fold(&mut state, event);
-                table.write(slot, &state);
-                touched.push(slot);
+        for events in events.chunks(STRETCH) {
+            let mut table = self.write();
+            let before = touched.len();
+            touched.extend(events.iter().filter_map(|event| self.fold(&mut table, event)));
+            if touched.len() > before {
+                self.version.fetch_add(1, Ordering::Release);
             }
+            RwLockWriteGuard::unlock_fair(table);
         }
         touched.sort_unstable();
         touched.dedup();
-        if !touched.is_empty() {
-            self.version.fetch_add(1, Ordering::Release);
-        }
         touched
+    }
+
+    /// Folds an event into its client, unless that is a stranger too many.
+    fn fold(&self, table: &mut Table, event: &ConnectionEvent) -> Option<u32> {
+        let slot = table.slot(&event.client_id).or_else(|| self.admit(table, event))?;
+        // The fold does not look at the id.
+        let mut state = table.state_as(slot, String::new())?;
+        fold(&mut state, event);
+        table.write(slot, &state);
+        Some(slot)
     }
 
     /// A slot for a client that was not heard of before, unless there are too many strangers.
@@ -196,13 +215,14 @@ impl Fleet {
     fn page(&self, query: &Query, view: View<'_>) -> Result<Page, BookmarkError> {
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
         let rows = filter::evaluate(&query.filter, view);
-        let window = window::take(&rows, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
-        let facets = query.facets.iter().map(|field| (*field, facets::count(&rows, *field, view))).collect();
+        let window =
+            window::take(&rows.bits, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
+        let facets = facets::count(&rows, &query.facets, view);
         let last = window.slots.last().filter(|_| window.has_more);
         Ok(Page {
             bookmark: last.map(|slot| bookmark::write(query, view, *slot)),
             results: window.slots.iter().filter_map(|slot| view.doc(*slot)).collect(),
-            total_rows: rows.count(),
+            total_rows: rows.bits.count(),
             facets,
             version: self.version(),
         })
@@ -228,16 +248,18 @@ impl Fleet {
     /// How many clients are connected; costs nothing.
     #[must_use]
     pub fn connected(&self) -> u64 {
-        self.read().connected as u64
+        self.read().connected() as u64
     }
 
     #[must_use]
     pub fn counts(&self) -> Counts {
         let table = self.read();
-        let stale = (0..table.len()).filter(|at| table.stale_since(*at) != columns::NO_TIME).count();
+        let is_stale = |at: &usize| table.stale_since(*at) != columns::NO_TIME;
+        let stale = if table.has_stale() { (0..table.len()).filter(is_stale).count() } else { 0 };
+        let connected = table.connected();
         Counts {
-            connected: table.connected as u64,
-            disconnected: (table.len() - table.connected) as u64,
+            connected: connected as u64,
+            disconnected: (table.len() - connected) as u64,
             stale: stale as u64,
         }
     }
@@ -248,24 +270,6 @@ impl Fleet {
         let table = self.read();
         let slots = (0..table.len() as u32).filter(|slot| table.is_connected(*slot));
         slots.map(|slot| table.ids.get(slot).to_owned()).collect()
-    }
-
-    /// Calls `each` with every state. Writers wait meanwhile in short stretches, so it is no snapshot: a client that
-    /// changes during the call is seen as it was or as it is.
-    pub fn for_each(&self, mut each: impl FnMut(&ClientState)) {
-        const STRETCH: u32 = 1_024;
-        let mut next = 0_u32;
-        loop {
-            let states: Vec<_> = {
-                let table = self.read();
-                (next..next.saturating_add(STRETCH)).map_while(|slot| table.state(slot)).collect()
-            };
-            if states.is_empty() {
-                return;
-            }
-            next += states.len() as u32;
-            states.iter().for_each(&mut each);
-        }
     }
 
     /// Notes that the feed from the broker was lost, and when; `None` when it is there again.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rollcall_model::client_id::{DEFAULT_DEVICE_TYPE, decode_topic_level, encode_topic_level};
 use rollcall_model::monitor::{ACTIVITY_SUFFIX, Action, MonitorMessage};
 use rollcall_model::{ClientId, ClientType, ConnectionEvent, EventKind};
 use tokio::sync::mpsc;
@@ -98,16 +99,49 @@ pub struct FleetRetained(pub Arc<Fleet>);
 
 impl RetainedMonitor for FleetRetained {
     fn matching(&self, topic_filter: &str) -> Vec<(String, Vec<u8>)> {
-        let mut found = Vec::new();
-        self.0.for_each(|state| {
-            let topic = ClientId::parse(&state.id).monitor_topic(&state.id);
-            if topic_matches(topic_filter, &topic) {
-                let message = MonitorMessage::retained(state);
-                found.extend(message.as_ref().and_then(encode).map(|payload| (topic, payload)));
+        let levels: Vec<&str> = topic_filter.split('/').collect();
+        let slots = match levels.as_slice() {
+            ["iot-2", "type", device_type, "id", device_id, "mon"] if !levels.contains(&"+") => {
+                self.slots_of_topic(device_type, device_id)
             }
-        });
+            levels => self.0.slots_of(|kind, device_type| may_match(levels, kind, device_type)),
+        };
+        let topic = |id: &str| ClientId::parse(id).monitor_topic(id);
+        let mut found = Vec::new();
+        self.0.for_each_in(
+            &slots,
+            |id| topic_matches(topic_filter, &topic(id)),
+            |state| {
+                let message = MonitorMessage::retained(state);
+                found.extend(message.as_ref().and_then(encode).map(|payload| (topic(&state.id), payload)));
+            },
+        );
         found
     }
+}
+
+impl FleetRetained {
+    /// The clients whose topic has exactly these levels. Ids that follow no grammar are their own device id.
+    fn slots_of_topic(&self, device_type: &str, device_id: &str) -> Vec<u32> {
+        let decoded = decode_topic_level(device_type).zip(decode_topic_level(device_id));
+        let Some((device_type, device_id)) = decoded else { return Vec::new() };
+        let mut slots = self.0.devices(&device_type, &device_id);
+        slots.extend(self.0.slot(&device_id).filter(|slot| !slots.contains(slot)));
+        slots
+    }
+}
+
+/// Whether any client of these types can have a topic that passes a filter with these levels.
+fn may_match(levels: &[&str], client_type: ClientType, device_type: Option<&str>) -> bool {
+    let device_type = encode_topic_level(device_type.unwrap_or(DEFAULT_DEVICE_TYPE));
+    let known: &[Option<&str>] = match client_type {
+        ClientType::Application => &[Some("iot-2"), Some("app"), None, Some("mon")],
+        _ => &[Some("iot-2"), Some("type"), Some(&device_type), Some("id"), None, Some("mon")],
+    };
+    let is_possible = |(wanted, known): (&&str, &Option<&str>)| {
+        *wanted == "+" || known.is_none_or(|level| level == *wanted)
+    };
+    levels.len() == known.len() && levels.iter().zip(known).all(is_possible)
 }
 
 /// Whether a topic passes a filter with `+` in any level. `#` is not for monitor topics.
@@ -119,7 +153,59 @@ fn topic_matches(filter: &str, topic: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rollcall_model::{Certainty, Peer, SessionKey, Timestamp};
+
     use super::*;
+
+    fn connect(id: &str) -> ConnectionEvent {
+        let time = Timestamp::from_millis(1_790_000_000_000);
+        let session = SessionKey { start: time, connection: 0 };
+        let kind = EventKind::Connect { session, certainty: Certainty::Reported };
+        ConnectionEvent { client_id: id.to_owned(), time, peer: Peer::default(), kind }
+    }
+
+    #[test]
+    fn every_filter_finds_the_clients_whose_topics_match_it_and_no_others() {
+        let ids = [
+            "d:acme:thermo:t-17",
+            "g:acme:thermo:t-17",
+            "d:other:thermo:t-17",
+            "d:acme:thermo:t-18",
+            "d:acme:mo:t-17",
+            "d:acme:mqtt:t-1",
+            "t-17",
+            "t-1",
+            "a/b+c",
+            "a:acme:console",
+            "A:acme:console:1",
+            "a:acme:demo-x",
+            "",
+        ];
+        let fleet = Fleet::new();
+        fleet.apply(&ids.map(connect));
+        let retained = FleetRetained(Arc::new(fleet));
+        let topic = |id: &str| ClientId::parse(id).monitor_topic(id);
+        let wild = [
+            "iot-2/type/+/id/+/mon",
+            "iot-2/type/thermo/id/+/mon",
+            "iot-2/type/+/id/t-17/mon",
+            "iot-2/app/+/mon",
+            "+/+/+/+/+/+",
+            "+/+/+/+",
+            "iot-2/type/mqtt/id/+/mon",
+            "iot-2/type/%zz/id/x/mon",
+            "iot-2",
+            "",
+        ];
+        for filter in wild.map(str::to_owned).into_iter().chain(ids.map(topic)) {
+            let mut expect: Vec<_> =
+                ids.map(topic).into_iter().filter(|topic| topic_matches(&filter, topic)).collect();
+            let mut found: Vec<_> = retained.matching(&filter).into_iter().map(|(topic, _)| topic).collect();
+            expect.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, expect, "{filter}");
+        }
+    }
 
     #[test]
     fn a_plus_stands_for_exactly_one_level() {

@@ -1,6 +1,11 @@
 //! Texts laid end to end in one allocation, addressed by number. Ids live here: a million of them are two
 //! allocations, and a substring search reads them as one text.
 
+use super::columns::push;
+
+/// So many texts are looked at one after the other.
+const NEAR: usize = 4;
+
 /// Append-only: a text keeps its number and its place for good.
 #[derive(Debug)]
 pub struct Arena {
@@ -15,8 +20,12 @@ impl Arena {
     }
 
     pub fn push(&mut self, text: &str) {
+        if self.bytes.capacity() - self.bytes.len() < text.len() {
+            // By an eighth, as the columns.
+            self.bytes.reserve_exact((self.bytes.len() / 8).max(text.len()).max(16_384));
+        }
         self.bytes.push_str(text);
-        self.ends.push(self.bytes.len());
+        push(&mut self.ends, self.bytes.len());
     }
 
     pub const fn len(&self) -> usize {
@@ -33,11 +42,24 @@ impl Arena {
         &self.bytes[self.start(number)..self.ends[number]]
     }
 
+    /// The text of that number, if there is one.
+    pub fn find(&self, number: u32) -> Option<&str> {
+        ((number as usize) < self.len()).then(|| self.get(number))
+    }
+
     /// The number of the text at this byte, which is `number` or a later one. Most often it is near.
     fn owner(&self, number: usize, at: usize) -> usize {
-        let near = self.ends[number..].iter().take(8).take_while(|end| **end <= at).count();
-        let number = number + near;
-        if near < 8 { number } else { number + self.ends[number..].partition_point(|end| *end <= at) }
+        let ends = &self.ends[number..];
+        let near = ends.iter().take(NEAR).take_while(|end| **end <= at).count();
+        if near < NEAR {
+            return number + near;
+        }
+        let mut reach = 2 * NEAR;
+        while ends.get(reach).is_some_and(|end| *end <= at) {
+            reach *= 2;
+        }
+        let from = reach / 2;
+        number + from + ends[from..ends.len().min(reach + 1)].partition_point(|end| *end <= at)
     }
 
     /// Calls `found` with the number of each text that contains `needle`, ascending, each once.

@@ -30,6 +30,17 @@ pub struct Position {
     pub id: String,
 }
 
+impl Position {
+    /// Without the value of one key of the sort.
+    pub fn without(&self, key: usize) -> Self {
+        let mut position = self.clone();
+        if key < position.values.len() {
+            position.values.remove(key);
+        }
+        position
+    }
+}
+
 const VERSION: u8 = 1;
 const BY_KEY: u8 = 0;
 const BY_SLOT: u8 = 1;

@@ -23,14 +23,18 @@ const SERVER_PORT: u8 = 16;
 const USER: u8 = 32;
 const END: u8 = 64;
 
-/// Packs what the columns do not hold. `recent_list` and `long_addr` say whether the columns lack those.
+/// Room for almost any row.
+const PACKED_BYTES: usize = 128;
+
+/// Packs what the columns do not hold into `row`. `recent_list` and `long_addr` say whether the columns lack those.
 pub fn pack(
     state: &ClientState,
     recent_list: bool,
     long_addr: bool,
     dictionary: &mut Dictionary,
-) -> Box<[u8]> {
-    let mut w = Writer::default();
+    row: &mut Box<[u8]>,
+) {
+    let mut w = Writer { bytes: Vec::with_capacity(PACKED_BYTES) };
     let bit = |present: bool, bit: u8| if present { bit } else { 0 };
     w.byte(
         bit(state.current.is_some(), CURRENT)
@@ -61,7 +65,12 @@ pub fn pack(
     if let Some(end) = &state.loose_end {
         pack_end(&mut w, end, base, dictionary);
     }
-    w.bytes.into_boxed_slice()
+    // Most changes keep the length, and so the allocation.
+    if row.len() == w.bytes.len() {
+        row.copy_from_slice(&w.bytes);
+    } else {
+        *row = Box::from(w.bytes.as_slice());
+    }
 }
 
 fn pack_session(w: &mut Writer, session: &Session, addr: Option<&str>, dictionary: &mut Dictionary) {

@@ -1,14 +1,14 @@
-//! The columns: one vector for each field that queries read, indexed by slot. What a query never reads is in the
-//! cold part of the row ([`super::cold`]); together they are the whole state of a client.
+//! The columns: one vector for each field that queries read and that has many values, indexed by slot, and one for
+//! the profile, which is all the others. What a query never reads is in the cold part of the row ([`super::cold`]);
+//! together they are the whole state of a client.
 
 use rollcall_model::event::MqttVersion;
 use rollcall_model::query::Field;
 use rollcall_model::{
-    ActivityEvent, Certainty, ClientId, ClientState, ClientType, ConnectionStatus, Initiator, Protocol,
-    Timestamp,
+    ActivityEvent, Certainty, ClientState, ClientType, ConnectionStatus, Initiator, Protocol, Timestamp,
 };
 
-use super::symbols::{ABSENT, Symbols};
+use super::profiles::Profile;
 
 /// The time of nothing. No [`Timestamp`] is that early.
 pub const NO_TIME: i64 = i64::MIN;
@@ -21,13 +21,15 @@ pub fn unpack_time(ms: i64) -> Option<Timestamp> {
     (ms != NO_TIME).then(|| Timestamp::from_millis(ms))
 }
 
-/// What `recent_connects` of a state holds.
+/// How many starts of sessions `recent_connects` of a state holds, and where they are.
 pub mod recent {
-    pub const NONE: u8 = 0;
-    /// The start of the newest session and nothing else, which is most clients.
-    pub const NEWEST: u8 = 1;
-    /// Anything else: the cold part of the row has the list.
-    pub const LIST: u8 = 2;
+    /// Set when the cold part of the row has the list. Else it is empty, or only the start of the newest session,
+    /// which is most clients.
+    pub const LISTED: u8 = 0x80;
+    /// The count's bits.
+    pub const COUNT: u8 = 0x7F;
+    /// The span of a list that does not end with the start of the newest session.
+    pub const UNKNOWN_SPAN: u16 = u16::MAX;
 }
 
 /// A text of up to 15 bytes, padded with zeros to 15, and its length plus one; so numbers compare as the texts do.
@@ -64,33 +66,32 @@ macro_rules! columns {
 
         impl Columns {
             pub fn push_empty(&mut self) {
-                $(self.$name.push($empty);)*
+                $(push(&mut self.$name, $empty);)*
             }
 
             pub fn reserve(&mut self, rows: usize) {
-                $(self.$name.reserve(rows);)*
+                $(self.$name.reserve_exact(rows);)*
             }
         }
     };
 }
 
-// Of enumerations the columns hold codes: 0 is absent, 1 the first of the values ([`code_text`]).
+/// Grows a vector by an eighth when it is full. Doubling would hold twice the memory that a large fleet needs; and
+/// vectors of this size are moved by the operating system, without copying.
+pub fn push<T>(column: &mut Vec<T>, value: T) {
+    if column.len() == column.capacity() {
+        column.reserve_exact((column.len() / 8).max(1_024));
+    }
+    column.push(value);
+}
+
 columns! {
-    client_type: u8 = 0,
-    status: u8 = 0,
-    certainty: u8 = 0,
-    activity_event: u8 = 0,
-    protocol: u8 = 0,
-    initiator: u8 = 0,
-    secure: u8 = 0,
-    /// One of [`recent`].
-    recent: u8 = recent::NONE,
-    /// Plus one; 0 is absent.
-    reason_code: u16 = 0,
-    /// Plus one; 0 is absent.
-    close_code: u32 = 0,
-    device_type: u32 = ABSENT,
-    reason: u32 = ABSENT,
+    /// Number in [`super::profiles::Profiles`].
+    profile: u32 = 0,
+    /// See [`recent`].
+    recent: u8 = 0,
+    /// Of a list, how many whole seconds there are from its first start to its last.
+    recent_span_s: u16 = recent::UNKNOWN_SPAN,
     addr: PackedAddr = 0,
     connect_time: i64 = NO_TIME,
     disconnect_time: i64 = NO_TIME,
@@ -144,20 +145,6 @@ pub fn code_text(field: Field, code: u8) -> Option<&'static str> {
 pub const CODES: u8 = 16;
 
 impl Columns {
-    /// The column of codes of a field, if it has one.
-    pub fn codes(&self, field: Field) -> Option<&[u8]> {
-        Some(match field {
-            Field::ClientType => &self.client_type,
-            Field::ConnectionStatus => &self.status,
-            Field::Certainty => &self.certainty,
-            Field::LastActivityEvent => &self.activity_event,
-            Field::MqttConnectProtocol => &self.protocol,
-            Field::DisconnectInitiator => &self.initiator,
-            Field::Secure => &self.secure,
-            _ => return None,
-        })
-    }
-
     /// The column of times of a field, if it has one.
     pub fn times(&self, field: Field) -> Option<&[i64]> {
         Some(match field {
@@ -169,43 +156,44 @@ impl Columns {
         })
     }
 
-    /// Writes what follows from the id alone.
-    pub fn write_id(&mut self, slot: usize, parsed: &ClientId<'_>, device_types: &mut Symbols) {
-        self.client_type[slot] = 1 + parsed.client_type as u8;
-        self.device_type[slot] = device_types.acquire(parsed.device_type);
-    }
-
-    pub fn write(&mut self, slot: usize, state: &ClientState, reasons: &mut Symbols) {
-        let (status, certainty) = state.status();
-        self.status[slot] = 1 + status as u8;
-        self.certainty[slot] = 1 + certainty as u8;
-        let end = state.current_end().filter(|_| status == ConnectionStatus::Disconnected);
-        self.initiator[slot] = end.and_then(|end| end.initiator).map_or(0, |initiator| 1 + initiator as u8);
-        self.reason_code[slot] =
-            end.and_then(|end| end.mqtt_reason_code).map_or(0, |code| 1 + u16::from(code));
-        self.close_code[slot] = end.and_then(|end| end.close_code).map_or(0, |code| 1 + u32::from(code));
-        let reason = end.and_then(rollcall_model::End::reason_text);
-        if reasons.text(self.reason[slot]) != reason.as_deref() {
-            reasons.release(self.reason[slot]);
-            self.reason[slot] = reasons.acquire(reason.as_deref());
-        }
-        let peer = state.current.as_ref().map(|session| &session.peer);
-        self.addr[slot] = pack_addr(peer.and_then(|peer| peer.addr.as_deref()));
-        self.protocol[slot] = pack_protocol(peer.and_then(|peer| peer.protocol));
-        self.secure[slot] = pack_bool(peer.and_then(|peer| peer.secure));
-        self.connect_time[slot] = pack_time(state.current.as_ref().map(|session| session.key.start));
+    /// Writes everything of a state but its profile.
+    pub fn write(&mut self, slot: usize, state: &ClientState) {
+        let current = state.current.as_ref();
+        self.addr[slot] = pack_addr(current.and_then(|session| session.peer.addr.as_deref()));
+        self.connect_time[slot] = pack_time(current.map(|session| session.key.start));
         self.disconnect_time[slot] = pack_time(state.last_disconnect_time());
         self.activity_time[slot] = pack_time(state.last_activity.map(|(time, _)| time));
-        self.activity_event[slot] = state.last_activity.map_or(0, |(_, event)| 1 + event as u8);
         self.refused_time[slot] = pack_time(state.last_refused);
         self.heard[slot] = pack_time(state.heard);
         self.missed[slot] = pack_time(state.missed);
-        self.recent[slot] = match state.recent_connects.as_slice() {
-            [] => recent::NONE,
-            [only] if only.millis() == self.connect_time[slot] => recent::NEWEST,
-            _ => recent::LIST,
+        let newest = self.connect_time[slot];
+        let starts = state.recent_connects.as_slice();
+        let count = starts.len().min(usize::from(recent::COUNT)) as u8;
+        (self.recent[slot], self.recent_span_s[slot]) = match starts {
+            [] => (0, recent::UNKNOWN_SPAN),
+            [only] if only.millis() == newest => (1, 0),
+            [first, .., last] if last.millis() == newest && starts.len() <= usize::from(recent::COUNT) => {
+                let span_s = last.millis().saturating_sub(first.millis()) / 1_000;
+                (count | recent::LISTED, u16::try_from(span_s).unwrap_or(recent::UNKNOWN_SPAN))
+            }
+            _ => (count | recent::LISTED, recent::UNKNOWN_SPAN),
         };
     }
+}
+
+/// Puts those fields of a state into its profile that do not follow from the id.
+pub fn write_profile(profile: &mut Profile, state: &ClientState) {
+    let (status, certainty) = state.status();
+    let end = state.current_end().filter(|_| status == ConnectionStatus::Disconnected);
+    let peer = state.current.as_ref().map(|session| &session.peer);
+    profile.status = 1 + status as u8;
+    profile.certainty = 1 + certainty as u8;
+    profile.initiator = end.and_then(|end| end.initiator).map_or(0, |initiator| 1 + initiator as u8);
+    profile.reason_code = end.and_then(|end| end.mqtt_reason_code).map_or(0, |code| 1 + u16::from(code));
+    profile.close_code = end.and_then(|end| end.close_code).map_or(0, |code| 1 + u32::from(code));
+    profile.protocol = pack_protocol(peer.and_then(|peer| peer.protocol));
+    profile.secure = pack_bool(peer.and_then(|peer| peer.secure));
+    profile.activity_event = state.last_activity.map_or(0, |(_, event)| 1 + event as u8);
 }
 
 #[cfg(test)]

@@ -1,108 +1,155 @@
 //! Facets: how often each value of a field occurs among the rows of a filter. Absent values are not counted.
 
-use std::hash::Hash;
-
 use ahash::AHashMap;
 use rollcall_model::Timestamp;
 use rollcall_model::query::Field;
+use rollcall_model::state::RECENT_CONNECTS_MAX;
 
-use super::columns::{CODES, NO_TIME, code_text, is_long_addr, unpack_addr};
-use super::filter::Bitmap;
+use super::columns::{NO_TIME, PackedAddr, code_text, is_long_addr, unpack_addr};
+use super::filter::Rows;
+use super::profiles::Profile;
 use super::symbols::Symbols;
 use super::view::View;
+use super::{frequent, window};
 
 /// Of a field with more values than this the most frequent are given.
 pub const FACET_VALUES_MAX: usize = 100;
 
-/// The values of a field in the rows, the most frequent first, equally frequent ones by their text.
-pub fn count(rows: &Bitmap, field: Field, view: View<'_>) -> Vec<(String, u64)> {
-    let columns = &view.table.columns;
-    if let Some(codes) = columns.codes(field) {
-        return count_codes(rows, field, codes);
+/// The values of each field in the rows, the most frequent first, equally frequent ones by their text.
+///
+/// Of a field with many values in many rows (see [`super::frequent`]) only those that are frequent enough are given.
+/// The counts are right in any case.
+pub fn count(rows: &Rows, fields: &[Field], view: View<'_>) -> Vec<(Field, Vec<(String, u64)>)> {
+    let mut by_profile = None;
+    let count = |field: &Field| {
+        let counts = match field {
+            field if is_of_profile(*field) => {
+                let counts: &Vec<u64> = by_profile.get_or_insert_with(|| count_profiles(rows, view));
+                of_profiles(counts, *field, view)
+            }
+            field => count_values(rows, *field, view),
+        };
+        (*field, counts)
+    };
+    fields.iter().map(count).collect()
+}
+
+fn is_of_profile(field: Field) -> bool {
+    let profile = Profile::default();
+    matches!(field, Field::DeviceType | Field::Reason)
+        || profile.code(field).is_some()
+        || profile.number(field).is_some()
+}
+
+/// How many rows have each profile, by number.
+fn count_profiles(rows: &Rows, view: View<'_>) -> Vec<u64> {
+    let profiles = &view.table.profiles;
+    if let Some(passes) = &rows.profiles {
+        let counts =
+            profiles.iter().zip(passes).map(|((_, rows), passes)| u64::from(rows) * u64::from(*passes));
+        return counts.collect();
     }
-    if let Some(times) = columns.times(field) {
+    let column = &view.table.columns.profile;
+    if profiles.bound() > FEW_PROFILES {
+        let mut counts = vec![0_u32; profiles.bound()];
+        rows.bits.for_each(|slot| counts[column[slot as usize] as usize] += 1);
+        return counts.into_iter().map(u64::from).collect();
+    }
+    // Two counters each, taken in turn: neighbours often have the same profile, and an addition to a counter waits
+    // for the one before it.
+    let mut counts = vec![[0_u32; 2]; profiles.bound()];
+    rows.bits.for_each(|slot| counts[column[slot as usize] as usize][slot as usize & 1] += 1);
+    counts.into_iter().map(|[a, b]| u64::from(a) + u64::from(b)).collect()
+}
+
+/// The counters of so many profiles fit into the fastest cache.
+const FEW_PROFILES: usize = 4_096;
+
+fn of_profiles(counts: &[u64], field: Field, view: View<'_>) -> Vec<(String, u64)> {
+    let profiles = &view.table.profiles;
+    let with_counts =
+        profiles.iter().map(|(profile, _)| profile).zip(counts).filter(|(_, count)| **count > 0);
+    let by_symbol = |symbols: &Symbols, symbol: &dyn Fn(&Profile) -> u32| {
+        let mut by_number = vec![0_u64; symbols.bound()];
+        with_counts.clone().for_each(|(profile, count)| by_number[symbol(profile) as usize] += count);
+        let texts = by_number.into_iter().enumerate();
+        let texts = texts.filter_map(|(number, count)| Some((symbols.text(number as u32)?, count)));
+        top(texts.collect::<Vec<_>>(), str::to_owned)
+    };
+    match field {
+        Field::DeviceType => by_symbol(&profiles.device_types, &|profile| profile.device_type),
+        Field::Reason => by_symbol(&profiles.reasons, &|profile| profile.reason),
+        Field::MqttReasonCode | Field::CloseCode => {
+            let mut by_number: AHashMap<u32, u64> = AHashMap::new();
+            for (profile, count) in with_counts {
+                if let Some(number) = profile.number(field).and_then(|number| number.checked_sub(1)) {
+                    *by_number.entry(number).or_default() += count;
+                }
+            }
+            top(by_number, |number| number.to_string())
+        }
+        _ => {
+            // Two codes can have one text: MQTT 5 with and without WebSocket.
+            let mut by_text: AHashMap<&'static str, u64> = AHashMap::new();
+            for (profile, count) in with_counts {
+                if let Some(text) = profile.code(field).and_then(|code| code_text(field, code)) {
+                    *by_text.entry(text).or_default() += count;
+                }
+            }
+            top(by_text, str::to_owned)
+        }
+    }
+}
+
+fn count_values(rows: &Rows, field: Field, view: View<'_>) -> Vec<(String, u64)> {
+    let table = view.table;
+    if let Some(times) = table.columns.times(field) {
         let value = |slot| Some(times[slot as usize]).filter(|ms| *ms != NO_TIME);
-        return top(tally(rows, value), time_text);
+        return top(frequent::count(&rows.bits, value), time_text);
     }
     match field {
-        Field::DeviceType => count_symbols(rows, &columns.device_type, &view.table.device_types),
-        Field::Reason => count_symbols(rows, &columns.reason, &view.table.reasons),
-        Field::MqttReasonCode => count_numbers(rows, |at| u32::from(columns.reason_code[at]), 1 << 8),
-        Field::CloseCode => count_numbers(rows, |at| columns.close_code[at], 1 << 16),
+        Field::StaleSince if !table.has_stale() => Vec::new(),
         Field::StaleSince => {
-            let value = |slot| Some(view.table.stale_since(slot as usize)).filter(|ms| *ms != NO_TIME);
-            top(tally(rows, value), time_text)
+            let value = |slot| Some(table.stale_since(slot as usize)).filter(|ms| *ms != NO_TIME);
+            top(frequent::count(&rows.bits, value), time_text)
         }
-        Field::RecentConnects => top(tally(rows, |slot| Some(view.recent_connects(slot))), |n| n.to_string()),
+        Field::RecentConnects => {
+            let mut counts = [0_u64; RECENT_CONNECTS_MAX + 1];
+            let mut recent = rows.bits.clone();
+            if table.odd_recent == 0 {
+                let since = view.recent_since();
+                recent.retain_values(&table.columns.connect_time, false, |ms| ms > since);
+                counts[0] = rows.bits.count() - recent.count();
+            }
+            recent.for_each(|slot| {
+                let count = usize::try_from(view.recent_connects(slot)).unwrap_or(0);
+                counts[count.min(RECENT_CONNECTS_MAX)] += 1;
+            });
+            top(counts.into_iter().enumerate(), |count| count.to_string())
+        }
         // Each id occurs once: the first in order are as frequent as any.
         Field::Id => {
-            let first = view.table.order.walk(None, false).filter(|slot| rows.has(*slot));
-            first.take(FACET_VALUES_MAX).map(|slot| (view.table.ids.get(slot).to_owned(), 1)).collect()
+            let first = window::take(&rows.bits, view, &[], None, 0, FACET_VALUES_MAX).slots;
+            first.into_iter().map(|slot| (table.ids.get(slot).to_owned(), 1)).collect()
         }
-        Field::DeviceId => top(tally(rows, |slot| view.device_id(slot)), str::to_owned),
-        _ => count_addrs(rows, view),
+        Field::DeviceId => top(frequent::count(&rows.bits, |slot| view.device_id(slot)), str::to_owned),
+        _ => {
+            let addrs = &table.columns.addr;
+            let addr = |slot: u32| match addrs[slot as usize] {
+                0 => None,
+                addr if is_long_addr(addr) => view.long_addr(slot).map(Err),
+                addr => Some(Ok(addr)),
+            };
+            let text = |addr: Result<PackedAddr, String>| {
+                addr.map_or_else(|long| long, |packed| unpack_addr(packed).unwrap_or_default())
+            };
+            top(frequent::count(&rows.bits, addr), text)
+        }
     }
 }
 
 fn time_text(ms: i64) -> String {
     Timestamp::from_millis(ms).to_string()
-}
-
-fn count_codes(rows: &Bitmap, field: Field, codes: &[u8]) -> Vec<(String, u64)> {
-    let mut counts = [0_u64; 256];
-    rows.for_each(|slot| counts[usize::from(codes[slot as usize])] += 1);
-    // Two codes can have one text: MQTT 5 with and without WebSocket.
-    let mut by_text: AHashMap<&'static str, u64> = AHashMap::new();
-    for code in 0..CODES {
-        if let Some(text) = code_text(field, code) {
-            *by_text.entry(text).or_default() += counts[usize::from(code)];
-        }
-    }
-    top(by_text, str::to_owned)
-}
-
-fn count_symbols(rows: &Bitmap, column: &[u32], symbols: &Symbols) -> Vec<(String, u64)> {
-    let mut counts = vec![0_u64; symbols.bound()];
-    rows.for_each(|slot| counts[column[slot as usize] as usize] += 1);
-    let counted = counts.into_iter().enumerate().filter_map(|(number, count)| {
-        let text = symbols.text(number as u32)?;
-        Some((text, count))
-    });
-    top(counted.collect::<Vec<_>>(), str::to_owned)
-}
-
-/// Counts numbers below `bound`, which `packed` gives plus one.
-fn count_numbers(rows: &Bitmap, packed: impl Fn(usize) -> u32, bound: usize) -> Vec<(String, u64)> {
-    let mut counts = vec![0_u64; bound + 1];
-    rows.for_each(|slot| counts[packed(slot as usize) as usize] += 1);
-    top(counts.into_iter().enumerate().skip(1), |packed| (packed - 1).to_string())
-}
-
-fn count_addrs(rows: &Bitmap, view: View<'_>) -> Vec<(String, u64)> {
-    let addrs = &view.table.columns.addr;
-    let mut long: AHashMap<String, u64> = AHashMap::new();
-    let short = tally(rows, |slot| {
-        let addr = addrs[slot as usize];
-        if is_long_addr(addr) {
-            if let Some(text) = view.long_addr(slot) {
-                *long.entry(text).or_default() += 1;
-            }
-            return None;
-        }
-        Some(addr).filter(|addr| *addr != 0)
-    });
-    let short = top(short, |addr| unpack_addr(addr).unwrap_or_default());
-    top(short.into_iter().chain(long), |text| text)
-}
-
-fn tally<T: Eq + Hash>(rows: &Bitmap, value: impl FnMut(u32) -> Option<T>) -> AHashMap<T, u64> {
-    let (mut counts, mut value) = (AHashMap::new(), value);
-    rows.for_each(|slot| {
-        if let Some(value) = value(slot) {
-            *counts.entry(value).or_default() += 1;
-        }
-    });
-    counts
 }
 
 fn top<T>(counts: impl IntoIterator<Item = (T, u64)>, text: impl Fn(T) -> String) -> Vec<(String, u64)> {

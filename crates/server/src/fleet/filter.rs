@@ -1,107 +1,101 @@
-//! Filters, column by column: each removes rows from a bitmap, the cheap ones first, so that the dear ones look at
-//! fewer rows.
+//! Filters: those on the fields of the profile at once, then column by column. Each removes rows from a bitmap, the
+//! cheap ones first, so that the dear ones look at fewer rows.
+
+use std::collections::HashSet;
 
 use rollcall_model::Timestamp;
 use rollcall_model::query::{Field, Filter, Term, Test};
-use rollcall_model::state::RECENT_CONNECTS_MS;
 use rollcall_model::time::TimeExpr;
 
-use super::columns::{CODES, NO_TIME, code_text, recent};
+use super::bitmap::Bitmap;
+use super::columns::{CODES, NO_TIME, code_text};
+use super::profiles::Profile;
+use super::search;
 use super::symbols::Symbols;
+use super::table::Table;
 use super::view::View;
 
-const WORD: usize = u64::BITS as usize;
-
-/// One bit for each slot.
-#[derive(Debug, Clone)]
-pub struct Bitmap {
-    words: Vec<u64>,
-}
-
-impl Bitmap {
-    pub fn full(len: usize) -> Self {
-        let mut words = vec![u64::MAX; len.div_ceil(WORD)];
-        if let (Some(last), rest @ 1..) = (words.last_mut(), len % WORD) {
-            *last = (1 << rest) - 1;
-        }
-        Self { words }
-    }
-
-    fn empty(len: usize) -> Self {
-        Self { words: vec![0; len.div_ceil(WORD)] }
-    }
-
-    fn set(&mut self, slot: u32) {
-        self.words[slot as usize / WORD] |= 1 << (slot as usize % WORD);
-    }
-
-    pub fn clear(&mut self, slot: u32) {
-        self.words[slot as usize / WORD] &= !(1 << (slot as usize % WORD));
-    }
-
-    pub fn has(&self, slot: u32) -> bool {
-        self.words[slot as usize / WORD] >> (slot as usize % WORD) & 1 != 0
-    }
-
-    pub fn count(&self) -> u64 {
-        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-
-    pub fn for_each(&self, mut each: impl FnMut(u32)) {
-        for (at, &word) in self.words.iter().enumerate() {
-            let first = (at * WORD) as u32;
-            if word == u64::MAX {
-                (first..first + WORD as u32).for_each(&mut each);
-                continue;
-            }
-            let mut rest = word;
-            while rest != 0 {
-                each(first + rest.trailing_zeros());
-                rest &= rest - 1;
-            }
-        }
-    }
-
-    /// Keeps the rows whose value in a column passes. Tests whole words, in a loop without branches.
-    fn retain_values<T: Copy>(&mut self, column: &[T], negated: bool, passes: impl Fn(T) -> bool) {
-        for (word, values) in self.words.iter_mut().zip(column.chunks(WORD)) {
-            if *word != 0 {
-                let found = values.iter().enumerate().fold(0, |m, (bit, v)| m | u64::from(passes(*v)) << bit);
-                *word &= if negated { !found } else { found };
-            }
-        }
-    }
-
-    /// Keeps the rows that pass; asks only for those that are still in.
-    pub fn retain_slots(&mut self, mut passes: impl FnMut(u32) -> bool) {
-        for (at, word) in self.words.iter_mut().enumerate() {
-            let mut rest = *word;
-            while rest != 0 {
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                if !passes((at * WORD) as u32 + bit) {
-                    *word &= !(1 << bit);
-                }
-            }
-        }
-    }
-
-    pub fn retain_set(&mut self, other: &Self, negated: bool) {
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word &= if negated { !other } else { *other };
-        }
-    }
-}
-
 /// The rows that pass all filters.
-pub fn evaluate(filter: &Filter, view: View<'_>) -> Bitmap {
-    let mut rows = Bitmap::full(view.table.len());
-    let mut terms: Vec<_> = filter.terms.iter().collect();
-    terms.sort_by_key(|term| cost(term));
-    for term in terms {
-        retain(&mut rows, term, view);
+#[derive(Debug, Clone)]
+pub struct Rows {
+    pub bits: Bitmap,
+    /// Whether the rows of each profile pass, by number, if nothing else was asked.
+    pub profiles: Option<Vec<bool>>,
+}
+
+impl Rows {
+    /// Takes away the rows that are not in `kept`.
+    pub fn retain(&mut self, kept: &Bitmap) {
+        self.bits.retain_set(kept, false);
+        self.profiles = None;
     }
-    rows
+}
+
+pub fn evaluate(filter: &Filter, view: View<'_>) -> Rows {
+    let table = view.table;
+    let (of_profiles, mut of_rows): (Vec<_>, Vec<_>) =
+        filter.terms.iter().partition(|term| is_of_profile(term));
+    let mut passes = vec![true; table.profiles.bound()];
+    for term in &of_profiles {
+        retain_profiles(&mut passes, term, table);
+    }
+    let mut bits = if of_profiles.is_empty() {
+        Bitmap::full(table.len())
+    } else {
+        Bitmap::of_values(&table.columns.profile, |profile| passes[profile as usize])
+    };
+    of_rows.sort_by_key(|term| cost(term));
+    for term in &of_rows {
+        retain(&mut bits, term, view);
+    }
+    Rows { bits, profiles: of_rows.is_empty().then_some(passes) }
+}
+
+/// Whether the profile alone says if a row passes.
+fn is_of_profile(term: &Term) -> bool {
+    let profile = Profile::default();
+    match (&term.test, term.field) {
+        (Test::AnyOf(_) | Test::Contains(_), Field::DeviceType | Field::Reason) => true,
+        (Test::AnyOf(_), field) => profile.code(field).is_some() || profile.number(field).is_some(),
+        (Test::Present(_), field) => profile.code(field).is_some(),
+        _ => false,
+    }
+}
+
+/// Keeps the profiles that pass.
+fn retain_profiles(passes: &mut [bool], term: &Term, table: &Table) {
+    let mut keep = |found: &dyn Fn(&Profile) -> bool| {
+        for (passes, (profile, rows)) in passes.iter_mut().zip(table.profiles.iter()) {
+            *passes &= rows > 0 && found(profile) != term.negated;
+        }
+    };
+    match (&term.test, term.field) {
+        (_, Field::DeviceType) => {
+            let found = symbol_set(&term.test, &table.profiles.device_types);
+            keep(&|profile| found[profile.device_type as usize]);
+        }
+        (_, Field::Reason) => {
+            let found = symbol_set(&term.test, &table.profiles.reasons);
+            keep(&|profile| found[profile.reason as usize]);
+        }
+        (Test::AnyOf(values), field @ (Field::MqttReasonCode | Field::CloseCode)) => {
+            let numbers = number_set(values);
+            keep(&|profile| {
+                profile.number(field).is_some_and(|number| numbers.binary_search(&number).is_ok())
+            });
+        }
+        (test, field) => {
+            let wanted = |code| match (test, code_text(field, code)) {
+                (Test::AnyOf(values), text) => {
+                    text.is_some_and(|text| values.iter().any(|value| value == text))
+                }
+                (Test::Present(present), text) => text.is_some() == *present,
+                _ => false,
+            };
+            let mask = (0..CODES).fold(0_u32, |mask, code| mask | u32::from(wanted(code)) << code);
+            keep(&|profile| profile.code(field).is_some_and(|code| mask >> code & 1 != 0));
+        }
+    }
 }
 
 /// 0 for a scan of one column, more for what follows ids or unpacks rows.
@@ -120,62 +114,59 @@ fn retain(rows: &mut Bitmap, term: &Term, view: View<'_>) {
     let columns = &table.columns;
     let negated = term.negated;
     match (&term.test, term.field) {
-        (Test::AnyOf(values), field) if columns.codes(field).is_some() => {
-            let wanted = |text: &str| values.iter().any(|value| value == text);
-            retain_codes(rows, term, view, |code| code_text(field, code).is_some_and(wanted));
-        }
-        (Test::Present(present), field) if columns.codes(field).is_some() => {
-            retain_codes(rows, term, view, |code| code_text(field, code).is_some() == *present);
-        }
         (Test::After(_) | Test::Before(_) | Test::Present(_), field) if columns.times(field).is_some() => {
             let passes = time_test(&term.test, view.now);
             rows.retain_values(columns.times(field).unwrap_or_default(), negated, passes);
         }
         (Test::After(_) | Test::Before(_) | Test::Present(_), Field::StaleSince) => {
             let passes = time_test(&term.test, view.now);
-            rows.retain_slots(|slot| passes(table.stale_since(slot as usize)) != negated);
-        }
-        (Test::AnyOf(values), Field::MqttReasonCode) => {
-            let codes = number_set(values, 1 << 8);
-            rows.retain_values(&columns.reason_code, negated, |code| codes[usize::from(code)]);
-        }
-        (Test::AnyOf(values), Field::CloseCode) => {
-            let codes = number_set(values, 1 << 16);
-            rows.retain_values(&columns.close_code, negated, |code| codes[code as usize]);
-        }
-        (Test::AnyOf(_) | Test::Contains(_), Field::DeviceType) => {
-            retain_symbols(rows, term, &columns.device_type, &table.device_types);
-        }
-        (Test::AnyOf(_) | Test::Contains(_), Field::Reason) => {
-            retain_symbols(rows, term, &columns.reason, &table.reasons);
+            if table.has_stale() {
+                rows.retain_slots(|slot| passes(table.stale_since(slot as usize)) != negated);
+            } else if passes(NO_TIME) == negated {
+                *rows = Bitmap::empty(table.len());
+            }
         }
         (Test::AnyOf(values), Field::DeviceId) => {
-            // First the end of the id, which settles most rows, then where its last part begins. A pattern may find
-            // the device id anywhere.
-            let is_end =
-                |id: &str| table.names_others() || values.iter().any(|value| id.ends_with(value.as_str()));
-            let wanted = |id: &str| values.iter().any(|value| value == id);
-            rows.retain_slots(|slot| {
-                let found = is_end(table.ids.get(slot)) && view.device_id(slot).is_some_and(wanted);
-                found != negated
-            });
+            let is_end_of_id = !table.names_others();
+            if is_end_of_id && values.len().saturating_mul(table.profiles.origins.len()) < table.len() {
+                rows.retain_set(&device_ids(values, table), negated);
+            } else {
+                let wanted: HashSet<&str> = values.iter().map(String::as_str).collect();
+                let found = |slot| view.device_id(slot).is_some_and(|device_id| wanted.contains(device_id));
+                rows.retain_slots(|slot| found(slot) != negated);
+            }
         }
         (Test::Present(present), Field::DeviceId) => {
             rows.retain_slots(|slot| (view.device_id(slot).is_some() == *present) != negated);
         }
         (Test::AtLeast(least), Field::RecentConnects) => {
-            retain_recent(rows, i64::from(*least), negated, view);
+            let least = i64::from(*least);
+            if least > 0 && !negated && table.odd_recent == 0 {
+                let since = view.recent_since();
+                rows.retain_values(&columns.connect_time, false, |ms| ms > since);
+            }
+            rows.retain_slots(|slot| (view.recent_connects(slot) >= least) != negated);
         }
-        (Test::Contains(needles), Field::Id) => rows.retain_set(&search(needles, view), negated),
+        (Test::Contains(needles), Field::Id) => search::retain(rows, needles, negated, table),
         // What no parameter of the API asks for: unpack and compare.
         _ => rows.retain_slots(|slot| view.doc(slot).is_some_and(|doc| term.matches(&doc, view.now))),
     }
 }
 
-fn retain_codes(rows: &mut Bitmap, term: &Term, view: View<'_>, passes: impl Fn(u8) -> bool) {
-    let mask = (0..CODES).fold(0_u32, |mask, code| mask | u32::from(passes(code)) << code);
-    let codes = view.table.columns.codes(term.field).unwrap_or_default();
-    rows.retain_values(codes, term.negated, |code| mask >> code & 1 != 0);
+/// The rows with these device ids. A device id is the end of an id whose beginning is one of few, so each value is
+/// looked up under each of them.
+fn device_ids(values: &[String], table: &Table) -> Bitmap {
+    let mut found = Bitmap::empty(table.len());
+    for (origin, number) in table.profiles.origins.sorted() {
+        for value in values {
+            let slot = table.slot(&format!("{origin}{value}"));
+            // The same text can be an id in which the device id is another part, or none.
+            if let Some(slot) = slot.filter(|slot| table.profile(*slot as usize).origin == number) {
+                found.set(slot);
+            }
+        }
+    }
+    found
 }
 
 /// What a test of times says of milliseconds, [`NO_TIME`] included.
@@ -192,22 +183,19 @@ fn time_test(test: &Test, now: Timestamp) -> impl Fn(i64) -> bool + use<> {
     move |ms| from <= ms && ms < until
 }
 
-/// Which numbers below `count` are among the values, shifted by one as they lie in their columns.
-fn number_set(values: &[String], count: usize) -> Vec<bool> {
-    let mut set = vec![false; count + 1];
-    for value in values {
-        // Only the canonical spelling is the field's text.
-        let number = value.parse::<usize>().ok().filter(|number| number.to_string() == *value);
-        if let Some(found) = number.and_then(|number| set.get_mut(number + 1)) {
-            *found = true;
-        }
-    }
-    set
+/// The numbers among the values, plus one as they lie in profiles, ascending.
+fn number_set(values: &[String]) -> Vec<u32> {
+    // Only the canonical spelling is the field's text.
+    let number = |value: &String| value.parse::<u32>().ok().filter(|number| number.to_string() == *value);
+    let mut numbers: Vec<_> = values.iter().filter_map(number).filter_map(|n| n.checked_add(1)).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
-fn retain_symbols(rows: &mut Bitmap, term: &Term, column: &[u32], symbols: &Symbols) {
+/// Which symbols pass a test, by number.
+fn symbol_set(test: &Test, symbols: &Symbols) -> Vec<bool> {
     let mut set = vec![false; symbols.bound()];
-    match &term.test {
+    match test {
         Test::AnyOf(values) => {
             for number in values.iter().filter_map(|value| symbols.number(value)) {
                 set[number as usize] = true;
@@ -222,38 +210,5 @@ fn retain_symbols(rows: &mut Bitmap, term: &Term, column: &[u32], symbols: &Symb
         }
         _ => {}
     }
-    rows.retain_values(column, term.negated, |number| set[number as usize]);
-}
-
-fn retain_recent(rows: &mut Bitmap, least: i64, negated: bool, view: View<'_>) {
-    let columns = &view.table.columns;
-    let since = view.now.plus_ms(-RECENT_CONNECTS_MS).millis();
-    rows.retain_slots(|slot| {
-        let at = slot as usize;
-        // The newest connect is not recent: then none is, and the list need not be read.
-        let count = match columns.recent[at] {
-            recent::LIST if columns.connect_time[at] > since => view.recent_connects(slot),
-            recent::LIST if columns.connect_time[at] == NO_TIME => view.recent_connects(slot),
-            recent::NEWEST => i64::from(columns.connect_time[at] > since),
-            _ => 0,
-        };
-        (count >= least) != negated
-    });
-}
-
-/// The rows whose id contains one of the needles, ignoring case.
-fn search(needles: &[String], view: View<'_>) -> Bitmap {
-    let table = view.table;
-    let mut found = Bitmap::empty(table.len());
-    let mut has_lower = Bitmap::empty(table.len());
-    table.lower_slots.iter().for_each(|slot| has_lower.set(*slot));
-    for needle in needles.iter().map(|needle| needle.to_lowercase()) {
-        table.ids.search(&needle, |slot| {
-            if !has_lower.has(slot) {
-                found.set(slot);
-            }
-        });
-        table.lower_ids.search(&needle, |at| found.set(table.lower_slots[at as usize]));
-    }
-    found
+    set
 }

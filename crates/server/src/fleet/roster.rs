@@ -9,8 +9,9 @@ use std::cmp::Ordering;
 use rollcall_model::Timestamp;
 use rollcall_model::query::{Field, Query, SortKey};
 
+use super::bitmap::Bitmap;
 use super::bookmark::{self, BookmarkError};
-use super::filter::{self, Bitmap};
+use super::filter::{self, Rows};
 use super::table::Table;
 use super::view::View;
 use super::{FACET_VALUES_MAX, Fleet, Page, facets, window};
@@ -70,24 +71,24 @@ impl Fleet {
         let seen = View { table: &table, now };
         let unseen = View { table: &roster.table, now };
         let mut unseen_rows = filter::evaluate(&query.filter, unseen);
-        unseen_rows.retain_set(&roster.unseen, false);
-        if unseen_rows.count() == 0 {
+        unseen_rows.retain(&roster.unseen);
+        if unseen_rows.bits.count() == 0 {
             return self.page(query, seen);
         }
         let rows = [(seen, filter::evaluate(&query.filter, seen)), (unseen, unseen_rows)];
         self.merged_page(query, &rows)
     }
 
-    fn merged_page(&self, query: &Query, rows: &[(View<'_>, Bitmap); 2]) -> Result<Page, BookmarkError> {
+    fn merged_page(&self, query: &Query, rows: &[(View<'_>, Rows); 2]) -> Result<Page, BookmarkError> {
         let [(seen, seen_rows), (unseen, unseen_rows)] = rows;
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, *seen)).transpose()?;
-        let total_rows = seen_rows.count() + unseen_rows.count();
+        let total_rows = seen_rows.bits.count() + unseen_rows.bits.count();
         // How many of the rows before the window are of which table is known only when both are walked.
         let skip = query.skip.min(total_rows);
         let end = (skip + u64::from(query.limit)).min(total_rows) as usize;
         let windows = rows
             .each_ref()
-            .map(|(view, rows)| window::take(rows, *view, &query.sort, after.as_ref(), 0, end));
+            .map(|(view, rows)| window::take(&rows.bits, *view, &query.sort, after.as_ref(), 0, end));
         let of = |at: usize, view: &View<'_>| -> Vec<Row<'_>> {
             let view = View { table: rows[at].0.table, ..*view };
             windows[at].slots.iter().map(|slot| Row { view, slot: *slot }).collect()
@@ -105,7 +106,7 @@ impl Fleet {
             }),
             results: page.iter().filter_map(|row| row.view.doc(row.slot)).collect(),
             total_rows,
-            facets: query.facets.iter().map(|field| (*field, facets_of(rows, *field))).collect(),
+            facets: facets_of(rows, &query.facets),
             version: self.version(),
         })
     }
@@ -135,18 +136,22 @@ fn compare(a: Row<'_>, b: Row<'_>, sort: &[SortKey]) -> Ordering {
     order.unwrap_or_else(|| a.view.table.ids.get(a.slot).cmp(b.view.table.ids.get(b.slot)))
 }
 
-/// The values of a field in both tables, the most frequent first. Where a table has more values than are given,
+/// The values of each field in both tables, the most frequent first. Where a table has more values than are given,
 /// one that is rare in both may be missing.
-fn facets_of(rows: &[(View<'_>, Bitmap); 2], field: Field) -> Vec<(String, u64)> {
-    let mut counts = std::collections::BTreeMap::<String, u64>::new();
-    for (view, rows) in rows {
-        for (value, count) in facets::count(rows, field, *view) {
+fn facets_of(rows: &[(View<'_>, Rows); 2], fields: &[Field]) -> Vec<(Field, Vec<(String, u64)>)> {
+    let [(seen, seen_rows), (unseen, unseen_rows)] = rows;
+    let of_seen = facets::count(seen_rows, fields, *seen);
+    let of_unseen = facets::count(unseen_rows, fields, *unseen);
+    let merge = |((field, of_seen), (_, of_unseen)): ((Field, Vec<_>), (Field, Vec<_>))| {
+        let mut counts = std::collections::BTreeMap::<String, u64>::new();
+        for (value, count) in of_seen.into_iter().chain(of_unseen) {
             *counts.entry(value).or_default() += count;
         }
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    // The sort is stable, so that equally frequent values stay in the order of their texts.
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts.truncate(FACET_VALUES_MAX);
-    counts
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        // The sort is stable, so that equally frequent values stay in the order of their texts.
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts.truncate(FACET_VALUES_MAX);
+        (field, counts)
+    };
+    of_seen.into_iter().zip(of_unseen).map(merge).collect()
 }

@@ -1,5 +1,7 @@
-//! Texts that many clients share, kept once and named by a number: device types, reasons, user names.
+//! Texts that many clients share, kept once and named by a number: device types, reasons, user names, the
+//! beginnings of ids.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -12,6 +14,8 @@ pub const ABSENT: u32 = 0;
 #[derive(Debug, Default)]
 pub struct Symbols {
     numbers: AHashMap<Arc<str>, u32>,
+    /// The same in order, so that a sort finds the ranks of the texts without sorting them.
+    order: BTreeMap<Arc<str>, u32>,
     /// By number minus one, with the count of uses; `None` where a number is free.
     texts: Vec<Option<(Arc<str>, u32)>>,
     free: Vec<u32>,
@@ -21,9 +25,7 @@ impl Symbols {
     pub fn acquire(&mut self, text: Option<&str>) -> u32 {
         let Some(text) = text else { return ABSENT };
         if let Some(&number) = self.numbers.get(text) {
-            if let Some(Some((_, uses))) = self.texts.get_mut(number as usize - 1) {
-                *uses += 1;
-            }
+            self.hold(number);
             return number;
         }
         let shared: Arc<str> = Arc::from(text);
@@ -35,8 +37,17 @@ impl Symbols {
             self.texts.push(entry);
             self.texts.len() as u32
         };
-        self.numbers.insert(shared, number);
+        self.numbers.insert(Arc::clone(&shared), number);
+        self.order.insert(shared, number);
         number
+    }
+
+    /// Counts one more use of a text that has a number.
+    pub fn hold(&mut self, number: u32) {
+        let entry = (number as usize).checked_sub(1).and_then(|at| self.texts.get_mut(at));
+        if let Some(Some((_, uses))) = entry {
+            *uses += 1;
+        }
     }
 
     pub fn release(&mut self, number: u32) {
@@ -48,6 +59,7 @@ impl Symbols {
             if *uses == 0 {
                 if let Some((text, _)) = entry.take() {
                     self.numbers.remove(&text);
+                    self.order.remove(&text);
                 }
                 self.free.push(number);
             }
@@ -68,11 +80,14 @@ impl Symbols {
         self.texts.len() + 1
     }
 
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
     /// The texts in order, each with its number.
-    pub fn sorted(&self) -> Vec<(&str, u32)> {
-        let mut sorted: Vec<_> = self.numbers.iter().map(|(text, number)| (&**text, *number)).collect();
-        sorted.sort_unstable();
-        sorted
+    pub fn sorted(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.order.iter().map(|(text, number)| (&**text, *number))
     }
 }
 

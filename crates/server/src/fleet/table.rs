@@ -1,16 +1,18 @@
 //! The rows: every client has a slot, a number that it keeps. This file knows how a [`ClientState`] lies in the
 //! columns and comes back out of them.
 
-use ahash::RandomState;
-use hashbrown::HashTable;
 use rollcall_model::{ActivityEvent, ClientId, ClientState, ClientType, Timestamp};
 
 use crate::naming::Naming;
 
 use super::arena::Arena;
-use super::columns::{Columns, NO_TIME, is_long_addr, recent, unpack_addr, unpack_code, unpack_time};
+use super::columns::{
+    Columns, NO_TIME, is_long_addr, push, recent, unpack_addr, unpack_code, unpack_time, write_profile,
+};
+use super::index::Index;
 use super::order::Order;
-use super::symbols::{Dictionary, Symbols};
+use super::profiles::{Profile, Profiles};
+use super::symbols::Dictionary;
 use super::{cold, columns};
 
 #[derive(Debug)]
@@ -20,21 +22,24 @@ pub struct Table {
     pub lower_ids: Arena,
     /// The slots of `lower_ids`, ascending.
     pub lower_slots: Vec<u32>,
-    index: HashTable<u32>,
-    hasher: RandomState,
+    index: Index,
     pub order: Order,
     pub columns: Columns,
-    pub device_types: Symbols,
+    pub profiles: Profiles,
     naming: Naming,
     /// Where in its id a client's device id is, by slot, for clients outside Watson's grammar: begin and end in bytes,
     /// as [`pack_span`]. Empty while there are no patterns.
     id_spans: Vec<u32>,
-    pub reasons: Symbols,
     dictionary: Dictionary,
     cold: Vec<Box<[u8]>>,
     /// Clients known only by refused or lost events.
     pub strangers: usize,
-    pub connected: usize,
+    /// Rows that have an address which is too long for its column.
+    pub long_addrs: usize,
+    /// Rows of which an event was lost once.
+    pub missed: usize,
+    /// Rows whose recent connects do not end with the start of the newest session.
+    pub odd_recent: usize,
     pub feed_lost: Option<Timestamp>,
 }
 
@@ -49,18 +54,18 @@ impl Table {
             ids: Arena::new(),
             lower_ids: Arena::new(),
             lower_slots: Vec::new(),
-            index: HashTable::new(),
-            hasher: RandomState::new(),
+            index: Index::new(),
             order: Order::new(),
             columns: Columns::default(),
-            device_types: Symbols::default(),
+            profiles: Profiles::default(),
             naming,
             id_spans: Vec::new(),
-            reasons: Symbols::default(),
             dictionary: Dictionary::default(),
             cold: Vec::new(),
             strangers: 0,
-            connected: 0,
+            long_addrs: 0,
+            missed: 0,
+            odd_recent: 0,
             feed_lost: None,
         }
     }
@@ -70,13 +75,13 @@ impl Table {
     }
 
     pub fn slot(&self, id: &str) -> Option<u32> {
-        self.index.find(self.hasher.hash_one(id), |slot| self.ids.get(*slot) == id).copied()
+        self.index.find(id, &self.ids)
     }
 
     /// Adds rows for states, most of which are new. For the start of the server: sorts once at the end.
     pub fn load(&mut self, states: impl IntoIterator<Item = ClientState>) {
         let states = states.into_iter();
-        self.columns.reserve(states.size_hint().0);
+        self.reserve(states.size_hint().0);
         for state in states {
             let slot = match self.slot(&state.id) {
                 Some(slot) => slot,
@@ -85,6 +90,12 @@ impl Table {
             self.write(slot, &state);
         }
         self.order = Order::rebuild(&self.ids);
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        self.columns.reserve(rows);
+        self.cold.reserve_exact(rows);
+        self.index.reserve(rows, &self.ids);
     }
 
     /// Adds empty rows: clients of which only the id is known.
@@ -107,20 +118,19 @@ impl Table {
     fn push(&mut self, id: &str) -> u32 {
         let slot = self.len() as u32;
         self.ids.push(id);
-        let (ids, hasher) = (&self.ids, &self.hasher);
-        self.index.insert_unique(hasher.hash_one(id), slot, |slot| hasher.hash_one(ids.get(*slot)));
+        self.index.insert(slot, &self.ids);
         let lower = id.to_lowercase();
         if lower != id {
             self.lower_ids.push(&lower);
-            self.lower_slots.push(slot);
+            push(&mut self.lower_slots, slot);
         }
         self.columns.push_empty();
-        let parsed = self.naming.parse(id);
-        self.columns.write_id(slot as usize, &parsed, &mut self.device_types);
-        if !self.naming.is_empty() {
-            self.id_spans.push(pack_span(id, &parsed));
+        let (profile, span) = self.profile_of_id(id);
+        self.columns.profile[slot as usize] = profile;
+        if self.names_others() {
+            push(&mut self.id_spans, span);
         }
-        self.cold.push(Box::default());
+        push(&mut self.cold, Box::default());
         slot
     }
 
@@ -136,65 +146,141 @@ impl Table {
         self.ids.get(slot).get(begin as usize..end as usize).filter(|id| !id.is_empty())
     }
 
+    /// The profile of a client of which only the id is known, and where a pattern finds its device id.
+    fn profile_of_id(&mut self, id: &str) -> (u32, u32) {
+        let parsed = self.naming.parse(id);
+        // What a pattern finds can be anywhere in the id, behind any beginning.
+        let is_end = parsed.client_type != ClientType::Other;
+        let origin = parsed.device_id.filter(|_| is_end).and_then(|device_id| id.strip_suffix(device_id));
+        let profiles = &mut self.profiles;
+        let origin = profiles.origins.acquire(origin);
+        let device_type = profiles.device_types.acquire(parsed.device_type);
+        let client_type = 1 + parsed.client_type as u8;
+        let number = profiles.acquire(Profile { origin, device_type, client_type, ..Profile::default() });
+        profiles.origins.release(origin);
+        profiles.device_types.release(device_type);
+        (number, pack_span(id, &parsed))
+    }
+
     /// Puts a state into the row of its client.
     pub fn write(&mut self, slot: u32, state: &ClientState) {
         let at = slot as usize;
-        if self.cold[at].is_empty() {
-            self.strangers += usize::from(is_stranger(state));
-            self.connected += usize::from(state.is_connected());
-        } else {
-            let (was_stranger, was_connected) = (self.is_stranger(at), self.is_connected(slot));
-            self.strangers = self.strangers + usize::from(is_stranger(state)) - usize::from(was_stranger);
-            self.connected = self.connected + usize::from(state.is_connected()) - usize::from(was_connected);
-        }
-        self.columns.write(at, state, &mut self.reasons);
-        let recent_list = self.columns.recent[at] == recent::LIST;
+        let before = self.marks(at);
+        self.columns.write(at, state);
+        self.write_profile(at, state);
+        let recent_list = self.columns.recent[at] & recent::LISTED != 0;
         let long_addr = is_long_addr(self.columns.addr[at]);
-        self.cold[at] = cold::pack(state, recent_list, long_addr, &mut self.dictionary);
+        cold::pack(state, recent_list, long_addr, &mut self.dictionary, &mut self.cold[at]);
+        let after = self.marks(at);
+        let counted = |count: &mut usize, before: bool, after: bool| {
+            *count = *count + usize::from(after) - usize::from(before);
+        };
+        counted(&mut self.strangers, before.is_stranger, after.is_stranger);
+        counted(&mut self.long_addrs, before.has_long_addr, after.has_long_addr);
+        counted(&mut self.missed, before.is_missed, after.is_missed);
+        counted(&mut self.odd_recent, before.is_odd_recent, after.is_odd_recent);
     }
 
+    fn write_profile(&mut self, at: usize, state: &ClientState) {
+        let number = self.columns.profile[at];
+        let old = *self.profiles.get(number);
+        let mut new = old;
+        write_profile(&mut new, state);
+        let is_connected = new.is_connected();
+        let reason = state.current_end().filter(|_| !is_connected).and_then(rollcall_model::End::reason_str);
+        let reasons = &mut self.profiles.reasons;
+        if reasons.text(old.reason) == reason {
+            if new == old {
+                return;
+            }
+            reasons.hold(old.reason);
+        } else {
+            new.reason = reasons.acquire(reason);
+        }
+        self.columns.profile[at] = self.profiles.acquire(new);
+        self.profiles.release(number);
+        self.profiles.reasons.release(new.reason);
+    }
+
+    /// What of a row is counted.
+    fn marks(&self, at: usize) -> Marks {
+        Marks {
+            is_stranger: self.is_stranger(at),
+            has_long_addr: is_long_addr(self.columns.addr[at]),
+            is_missed: self.columns.missed[at] != NO_TIME,
+            is_odd_recent: self.columns.recent[at] != 0
+                && self.columns.recent_span_s[at] == recent::UNKNOWN_SPAN,
+        }
+    }
+
+    /// Whether nothing was ever heard of the client itself: only refused attempts under its id, or lost events.
     fn is_stranger(&self, at: usize) -> bool {
-        self.columns.heard[at] == NO_TIME
-            && self.columns.connect_time[at] == NO_TIME
+        let columns = &self.columns;
+        // A row that was never written is nobody's.
+        self.profile(at).status != 0
+            && columns.heard[at] == NO_TIME
+            && columns.connect_time[at] == NO_TIME
             // Without a session only a loose end gives a disconnect time, or makes the client connected.
-            && self.columns.disconnect_time[at] == NO_TIME
+            && columns.disconnect_time[at] == NO_TIME
             && !self.is_connected(at as u32)
     }
 
+    pub fn profile(&self, at: usize) -> &Profile {
+        self.profiles.get(self.columns.profile[at])
+    }
+
     pub fn is_connected(&self, slot: u32) -> bool {
-        self.columns.status[slot as usize] == 1
+        self.profile(slot as usize).is_connected()
+    }
+
+    /// How many clients are connected.
+    pub fn connected(&self) -> usize {
+        let connected = self.profiles.iter().filter(|(profile, _)| profile.is_connected());
+        connected.map(|(_, rows)| rows as usize).sum()
     }
 
     /// Takes the state out of its row; `None` for a slot that does not exist.
     pub fn state(&self, slot: u32) -> Option<ClientState> {
+        let id = self.ids.find(slot)?;
+        self.state_as(slot, id.to_owned())
+    }
+
+    /// The same under the id that the caller gives: the fold does not look at it.
+    pub fn state_as(&self, slot: u32, id: String) -> Option<ClientState> {
         let at = slot as usize;
         let cold = self.cold.get(at)?;
         let columns = &self.columns;
-        let mut state = ClientState::new(self.ids.get(slot).to_owned());
+        let profile = self.profile(at);
+        let mut state = ClientState::new(id);
         state.last_activity = unpack_time(columns.activity_time[at])
-            .zip(unpack_code(&ActivityEvent::ALL, columns.activity_event[at]));
+            .zip(unpack_code(&ActivityEvent::ALL, profile.activity_event));
         state.last_refused = unpack_time(columns.refused_time[at]);
         state.heard = unpack_time(columns.heard[at]);
         state.missed = unpack_time(columns.missed[at]);
         let start = unpack_time(columns.connect_time[at]);
-        if columns.recent[at] == recent::NEWEST {
+        if columns.recent[at] == 1 {
             state.recent_connects.extend(start);
         }
         if !cold.is_empty() {
             let current = cold::CurrentInColumns {
                 start,
                 addr: unpack_addr(columns.addr[at]),
-                protocol: columns.protocol[at],
-                secure: columns.secure[at],
+                protocol: profile.protocol,
+                secure: profile.secure,
             };
             cold::unpack(cold, current, &mut state, &self.dictionary);
         }
         Some(state)
     }
 
-    /// The starts of recent sessions, for rows that [`recent::LIST`] marks.
+    /// The starts of recent sessions, for rows that [`recent::LISTED`] marks.
     pub fn recent_list(&self, slot: u32) -> Vec<Timestamp> {
         cold::recent_connects(&self.cold[slot as usize])
+    }
+
+    /// Whether any row can be stale.
+    pub const fn has_stale(&self) -> bool {
+        self.missed > 0 || self.feed_lost.is_some()
     }
 
     /// Since when the state in this row is stale, in milliseconds or [`NO_TIME`]; as `ClientState::stale_since`.
@@ -223,7 +309,10 @@ fn pack_span(id: &str, parsed: &ClientId<'_>) -> u32 {
     span.map_or(0, |(begin, end)| u32::from(begin) << 16 | u32::from(end))
 }
 
-/// Whether nothing was ever heard of the client itself: only refused attempts under its id, or lost events.
-fn is_stranger(state: &ClientState) -> bool {
-    state.heard.is_none() && state.current.is_none() && state.loose_end.is_none()
+/// What of a row is counted, see [`Table`].
+struct Marks {
+    is_stranger: bool,
+    has_long_addr: bool,
+    is_missed: bool,
+    is_odd_recent: bool,
 }

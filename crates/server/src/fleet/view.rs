@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use rollcall_model::client_id::ClientType;
 use rollcall_model::query::{Field, SortKey};
 use rollcall_model::state::RECENT_CONNECTS_MS;
-use rollcall_model::{StateDoc, Timestamp};
+use rollcall_model::{ClientType, StateDoc, Timestamp};
 
-use super::columns::{NO_TIME, code_text, is_long_addr, recent, unpack_addr};
+use super::columns::{NO_TIME, code_text, is_long_addr, recent, unpack_addr, unpack_code};
 use super::table::Table;
 
 /// A field's value; the owned form of [`rollcall_model::query::SortValue`].
@@ -53,8 +52,8 @@ impl<'a> View<'a> {
     pub fn doc(self, slot: u32) -> Option<StateDoc> {
         let mut doc = self.table.state(slot)?.doc(self.now, self.table.feed_lost);
         if self.table.names_others() && doc.client_type == ClientType::Other {
-            let device_type = self.table.columns.device_type[slot as usize];
-            doc.device_type = self.table.device_types.text(device_type).map(str::to_owned);
+            let device_type = self.table.profile(slot as usize).device_type;
+            doc.device_type = self.table.profiles.device_types.text(device_type).map(str::to_owned);
             doc.device_id = self.device_id(slot).map(str::to_owned);
         }
         Some(doc)
@@ -62,22 +61,45 @@ impl<'a> View<'a> {
 
     /// The device id: the end of the id of a device or gateway, or what a pattern finds in another id.
     pub fn device_id(self, slot: u32) -> Option<&'a str> {
-        let code = self.table.columns.client_type[slot as usize];
-        let is_device = code == 1 + ClientType::Device as u8 || code == 1 + ClientType::Gateway as u8;
-        if !is_device {
+        let profile = self.table.profile(slot as usize);
+        if self.table.names_others()
+            && unpack_code(&ClientType::ALL, profile.client_type) == Some(ClientType::Other)
+        {
             return self.table.named_id(slot);
         }
-        self.table.ids.get(slot).rsplit_once(':').map(|(_, device_id)| device_id)
+        let origin = self.table.profiles.origins.text(profile.origin)?;
+        self.table.ids.get(slot).get(origin.len()..)
+    }
+
+    /// The newest connect of a row with recent connects is later than this, except in few odd rows
+    /// ([`Table::odd_recent`]).
+    pub const fn recent_since(self) -> i64 {
+        self.now.plus_ms(-RECENT_CONNECTS_MS).millis()
     }
 
     pub fn recent_connects(self, slot: u32) -> i64 {
         let at = slot as usize;
+        let columns = &self.table.columns;
         let since = self.now.plus_ms(-RECENT_CONNECTS_MS);
-        match self.table.columns.recent[at] {
-            recent::NONE => 0,
-            recent::NEWEST => i64::from(self.table.columns.connect_time[at] > since.millis()),
-            _ => self.table.recent_list(slot).iter().rev().take_while(|time| **time > since).count() as i64,
+        let (count, newest) = (columns.recent[at], columns.connect_time[at]);
+        if count & recent::LISTED == 0 {
+            return if newest > since.millis() { i64::from(count) } else { 0 };
         }
+        let (count, span_s) = (i64::from(count & recent::COUNT), columns.recent_span_s[at]);
+        if span_s != recent::UNKNOWN_SPAN {
+            // The first start is in the second that ends at `latest`.
+            let latest = newest.saturating_sub(i64::from(span_s) * 1_000);
+            if newest <= since.millis() {
+                return 0;
+            }
+            if latest.saturating_sub(1_000) >= since.millis() {
+                return count;
+            }
+            if count == 2 && latest <= since.millis() {
+                return 1;
+            }
+        }
+        self.table.recent_list(slot).iter().rev().take_while(|time| **time > since).count() as i64
     }
 
     /// An address that is too long for its column.
@@ -91,14 +113,13 @@ impl<'a> View<'a> {
         if let Some(times) = columns.times(field) {
             return Value::from_time(times[at]);
         }
+        let (profiles, profile) = (&self.table.profiles, self.table.profile(at));
         match field {
             Field::Id => Value::Text(Cow::Borrowed(self.table.ids.get(slot))),
             Field::DeviceId => Value::from_text(self.device_id(slot)),
-            Field::DeviceType => Value::from_text(self.table.device_types.text(columns.device_type[at])),
-            Field::Reason => Value::from_text(self.table.reasons.text(columns.reason[at])),
-            Field::MqttReasonCode => number(i64::from(columns.reason_code[at])),
-            Field::CloseCode => number(i64::from(columns.close_code[at])),
-            Field::Secure => number(i64::from(columns.secure[at])),
+            Field::DeviceType => Value::from_text(profiles.device_types.text(profile.device_type)),
+            Field::Reason => Value::from_text(profiles.reasons.text(profile.reason)),
+            Field::Secure => number(i64::from(profile.secure)),
             Field::StaleSince => Value::from_time(self.table.stale_since(at)),
             Field::RecentConnects => Value::Number(self.recent_connects(slot)),
             Field::ClientAddr => {
@@ -106,7 +127,10 @@ impl<'a> View<'a> {
                 let addr = if is_long_addr(packed) { self.long_addr(slot) } else { unpack_addr(packed) };
                 addr.map_or(Value::Absent, |addr| Value::Text(Cow::Owned(addr)))
             }
-            _ => Value::from_text(columns.codes(field).and_then(|codes| code_text(field, codes[at]))),
+            _ => match profile.number(field) {
+                Some(packed) => number(i64::from(packed)),
+                None => Value::from_text(profile.code(field).and_then(|code| code_text(field, code))),
+            },
         }
     }
 

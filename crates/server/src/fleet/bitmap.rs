@@ -1,0 +1,136 @@
+//! Sets of rows: one bit for each slot.
+
+/// Rows in one word.
+pub const WORD: usize = u64::BITS as usize;
+
+/// One bit for each slot.
+#[derive(Debug, Clone)]
+pub struct Bitmap {
+    words: Vec<u64>,
+}
+
+impl Bitmap {
+    pub fn full(len: usize) -> Self {
+        let mut words = vec![u64::MAX; len.div_ceil(WORD)];
+        if let (Some(last), rest @ 1..) = (words.last_mut(), len % WORD) {
+            *last = (1 << rest) - 1;
+        }
+        Self { words }
+    }
+
+    pub fn empty(len: usize) -> Self {
+        Self { words: vec![0; len.div_ceil(WORD)] }
+    }
+
+    pub fn set(&mut self, slot: u32) {
+        self.words[slot as usize / WORD] |= 1 << (slot as usize % WORD);
+    }
+
+    pub fn clear(&mut self, slot: u32) {
+        self.words[slot as usize / WORD] &= !(1 << (slot as usize % WORD));
+    }
+
+    pub fn has(&self, slot: u32) -> bool {
+        self.words[slot as usize / WORD] >> (slot as usize % WORD) & 1 != 0
+    }
+
+    /// How many rows the set could have.
+    pub const fn places(&self) -> usize {
+        self.words.len() * WORD
+    }
+
+    pub fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// A random choice of about `wanted` of the `count` rows in the set.
+    pub fn sample(&self, count: usize, wanted: usize) -> Self {
+        let mut sample = Self { words: vec![0; self.words.len()] };
+        // Always the same sequence: nobody can know which rows it will mean.
+        let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+        // Of so many places tried, `wanted` are in the set.
+        let tries = wanted.saturating_mul(self.places()) / count.max(1);
+        for _ in 0..tries {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let at = ((u128::from(random) * self.places() as u128) >> 64) as usize;
+            sample.words[at / WORD] |= self.words[at / WORD] & 1 << (at % WORD);
+        }
+        sample
+    }
+
+    /// 64 rows each, from the first on.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    pub fn for_each(&self, mut each: impl FnMut(u32)) {
+        for (at, &word) in self.words.iter().enumerate() {
+            let first = (at * WORD) as u32;
+            if word == u64::MAX {
+                (first..first + WORD as u32).for_each(&mut each);
+                continue;
+            }
+            let mut rest = word;
+            while rest != 0 {
+                each(first + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+    }
+
+    /// The rows whose value in a column passes.
+    pub fn of_values<T: Copy>(column: &[T], passes: impl Fn(T) -> bool) -> Self {
+        Self { words: column.chunks(WORD).map(|values| mask(values, &passes)).collect() }
+    }
+
+    /// Keeps the rows whose value in a column passes. Tests whole words, in a loop without branches.
+    pub fn retain_values<T: Copy>(&mut self, column: &[T], negated: bool, passes: impl Fn(T) -> bool) {
+        for (word, values) in self.words.iter_mut().zip(column.chunks(WORD)) {
+            if *word != 0 {
+                let found = mask(values, &passes);
+                *word &= if negated { !found } else { found };
+            }
+        }
+    }
+
+    /// Keeps the rows that pass; asks only for those that are still in.
+    pub fn retain_slots(&mut self, mut passes: impl FnMut(u32) -> bool) {
+        for (at, word) in self.words.iter_mut().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                if !passes((at * WORD) as u32 + bit) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+
+    pub fn retain_set(&mut self, other: &Self, negated: bool) {
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word &= if negated { !other } else { *other };
+        }
+    }
+}
+
+/// One bit for each of up to 64 values: whether it passes. In a loop without branches.
+pub fn mask<T: Copy>(values: &[T], passes: impl Fn(T) -> bool) -> u64 {
+    let (eights, rest) = values.as_chunks::<8>();
+    let bits = |values: &[T]| {
+        values.iter().enumerate().fold(0, |m, (at, value)| m | (u64::from(passes(*value)) << at))
+    };
+    let bit = |value: T, bit: u32| u64::from(passes(value)) << bit;
+    let eight = |v: &[T; 8]| {
+        let low = bit(v[0], 0) | bit(v[1], 1) | bit(v[2], 2) | bit(v[3], 3);
+        low | bit(v[4], 4) | bit(v[5], 5) | bit(v[6], 6) | bit(v[7], 7)
+    };
+    let first = eights.iter().enumerate().fold(0, |mask, (at, values)| mask | (eight(values) << (8 * at)));
+    if rest.is_empty() { first } else { first | (bits(rest) << (8 * eights.len())) }
+}

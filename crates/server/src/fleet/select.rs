@@ -1,0 +1,118 @@
+//! Selection: the rows from one rank to another in an order, in time that does not depend on the ranks.
+//!
+//! A random sample of the rows, sorted, tells between which two of its rows the wanted ones lie. One pass over all
+//! rows then counts those before the first and keeps those in between, which are few, and only these are sorted.
+//! Should the sample mislead, which the count shows, everything is kept and sorted instead.
+
+use std::cmp::Ordering;
+
+use super::bitmap::Bitmap;
+
+/// An order of rows.
+pub trait Ranking {
+    /// A row on its way into a window.
+    type Row: Copy;
+    /// A place in the order: that of a row, or of one that was there once.
+    type Bound;
+
+    fn slot(row: &Self::Row) -> u32;
+    fn compare(&self, a: &Self::Row, b: &Self::Row) -> Ordering;
+    fn bound(&self, row: &Self::Row) -> Self::Bound;
+
+    /// Adds the rows after `from` and up to `to`, the latter included, to `found`. Returns how many rows are before
+    /// these.
+    fn scan(
+        &self,
+        rows: &Bitmap,
+        from: Option<&Self::Bound>,
+        to: Option<&Self::Bound>,
+        found: &mut Vec<Self::Row>,
+    ) -> usize;
+}
+
+/// So few rows are sorted without much ado. Small in tests, so that they take every way.
+const SORTED_MAX: usize = if cfg!(test) { 16 } else { 20_000 };
+/// One row in so many, too: finding a sample of them by chance would take longer.
+const SORTED_SHARE: usize = 32;
+/// Rows in a sample.
+const SAMPLE: usize = if cfg!(test) { 8 } else { 8_192 };
+/// How far from its place in the sample a rank may be, in standard deviations.
+const DEVIATIONS: f64 = 4.5;
+
+/// The slots of `wanted` rows in order (fewer at the end), after passing over those up to `after` and `skip` more.
+pub fn select<R: Ranking>(
+    ranking: &R,
+    rows: &Bitmap,
+    after: Option<&R::Bound>,
+    skip: usize,
+    wanted: usize,
+) -> Vec<u32> {
+    let count = rows.count() as usize;
+    if after.is_none() && skip >= count {
+        return Vec::new();
+    }
+    let end = skip.saturating_add(wanted);
+    if count > SORTED_MAX.max(rows.places() / SORTED_SHARE) {
+        let (from, to) = between(ranking, rows, count, after, skip, end);
+        let mut found = Vec::new();
+        let before = match (&from, after) {
+            // Only without `after` is it known what is counted.
+            (Some(from), _) => ranking.scan(rows, Some(from), to.as_ref(), &mut found),
+            (None, after) => {
+                ranking.scan(rows, after, to.as_ref(), &mut found);
+                0
+            }
+        };
+        let is_hit = before <= skip && (to.is_none() || before + found.len() >= end);
+        if is_hit {
+            return window(ranking, found, skip - before, wanted);
+        }
+    }
+    let mut found = Vec::new();
+    ranking.scan(rows, after, None, &mut found);
+    window(ranking, found, skip, wanted)
+}
+
+/// Two places between which the rows of these ranks are, most likely; `None` where there is no such place.
+fn between<R: Ranking>(
+    ranking: &R,
+    rows: &Bitmap,
+    count: usize,
+    after: Option<&R::Bound>,
+    skip: usize,
+    end: usize,
+) -> (Option<R::Bound>, Option<R::Bound>) {
+    let sample = rows.sample(count, SAMPLE);
+    let mut sampled = Vec::new();
+    ranking.scan(&sample, after, None, &mut sampled);
+    sampled.sort_unstable_by(|a, b| ranking.compare(a, b));
+    let share = sample.count() as f64 / count as f64;
+    // The deviation of a rank in the sample, and some rows more for ranks at the border.
+    let margin = |place: f64| {
+        let rest = (sampled.len() as f64 - place).max(0.0);
+        DEVIATIONS * (place.min(rest) + 1.0).sqrt() + 4.0
+    };
+    let place = skip as f64 * share;
+    let from = place - margin(place);
+    // With a place to begin after, the rows before it are not counted among the skipped ones.
+    let from = (after.is_none() && from >= 0.0).then(|| sampled.get(from as usize)).flatten();
+    let place = end as f64 * share;
+    let to = sampled.get((place + margin(place)) as usize);
+    (from.map(|row| ranking.bound(row)), to.map(|row| ranking.bound(row)))
+}
+
+fn window<R: Ranking>(ranking: &R, mut found: Vec<R::Row>, skip: usize, wanted: usize) -> Vec<u32> {
+    if skip >= found.len() {
+        return Vec::new();
+    }
+    if skip > 0 {
+        found.select_nth_unstable_by(skip, |a, b| ranking.compare(a, b));
+        found.drain(..skip);
+    }
+    if found.len() > wanted {
+        found.select_nth_unstable_by(wanted, |a, b| ranking.compare(a, b));
+        found.truncate(wanted);
+    }
+    found.sort_unstable_by(|a, b| ranking.compare(a, b));
+    found.iter().map(R::slot).collect()
+}
