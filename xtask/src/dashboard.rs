@@ -4,7 +4,7 @@
 use std::env;
 
 use crate::workspace::Workspace;
-use crate::{boot, files, fingerprint, precompress, process, setup, timing};
+use crate::{boot, files, fingerprint, precompress, process, setup, styles, timing};
 
 /// The page and its files are served from the root of the host.
 const PUBLIC_URL: &str = "/";
@@ -24,6 +24,7 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
     timing::step("Building the dashboard", || trunk(workspace, tools))?;
     timing::step("Compressing the dashboard", || {
         move_inline_scripts(workspace)?;
+        join_styles(workspace)?;
         precompress::directory(&workspace.dist())
     })?;
     fingerprint::remember(workspace)
@@ -52,4 +53,14 @@ fn move_inline_scripts(workspace: &Workspace) -> anyhow::Result<()> {
         files::write(&dist.join(&script.name), &script.content)?;
     }
     files::write(&page_file, &page.html)
+}
+
+fn join_styles(workspace: &Workspace) -> anyhow::Result<()> {
+    let dist = workspace.dist();
+    let page_file = dist.join("index.html");
+    let text = |name: &str| Ok(String::from_utf8_lossy(&files::read(&dist.join(name))?).into_owned());
+    let page = styles::join(&text("index.html")?, PUBLIC_URL, text)?;
+    files::write(&dist.join(&page.name), &page.content)?;
+    files::write(&page_file, &page.html)?;
+    page.joined.iter().try_for_each(|name| files::remove(&dist.join(name)))
 }

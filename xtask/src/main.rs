@@ -17,6 +17,7 @@ mod process;
 mod schema;
 mod setup;
 mod size;
+mod styles;
 mod test;
 mod timing;
 mod workspace;
