@@ -3,6 +3,7 @@
 //! Called by the stores; the only module that fetches. It knows no view and retries nothing.
 
 mod fetch;
+mod overview;
 mod session;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 pub use fetch::{Abort, ApiError, Token, accept_answers_from_now_on, on_unauthorized};
 use fetch::{get, get_json};
+pub use overview::{Bucket, Counted, ENDED_BY, Incident, Series, Share, incidents, statistics};
 pub use session::{Credentials, Who, sign_in, sign_out, who_am_i};
 
 use crate::url::encode_pairs;

@@ -268,6 +268,12 @@ pub fn latency(ms: f64) -> String {
     })
 }
 
+/// The day alone: `18 Nov`.
+#[must_use]
+pub fn day(time: Timestamp) -> String {
+    with(|formats| call_time(&formats.day, time))
+}
+
 /// Day and minute, local time, whatever the day: for the ends of a chosen range.
 #[must_use]
 pub fn minute(time: Timestamp) -> String {

@@ -4,6 +4,7 @@
 mod clock;
 mod detail;
 mod feed;
+mod overview;
 mod prefs;
 mod session;
 mod status;
@@ -15,6 +16,7 @@ use leptos::prelude::{Effect, Get, expect_context, provide_context};
 pub use clock::Clock;
 pub use detail::{Detail, LogState, Open};
 pub use feed::Feed;
+pub use overview::Overview;
 pub use prefs::{Prefs, Theme};
 pub use session::{Ended, Phase, Session, SignInProblem};
 pub use status::StatusStore;
@@ -66,6 +68,7 @@ pub struct Stores {
     pub status: StatusStore,
     pub table: Table,
     pub detail: Detail,
+    pub overview: Overview,
     pub feed: Feed,
 }
 
@@ -80,14 +83,22 @@ impl Stores {
         let status = StatusStore::new(clock, session);
         let table = Table::new(clock, view, status, session);
         let detail = Detail::new(clock, view, session);
-        let feed = Feed::new(table, detail, status, session);
-        let stores = Self { session, clock, prefs, view, status, table, detail, feed };
+        let overview = Overview::new(view, session);
+        let feed = Feed::new(table, detail, overview, status, session);
+        let stores = Self { session, clock, prefs, view, status, table, detail, overview, feed };
         provide_context(stores);
         status.start();
         table.start();
         detail.start();
+        overview.start();
         feed.start();
         stores.follow_session();
+    }
+
+    /// Shows the overview, over the time that it showed last, or the clients.
+    pub fn show_overview(self, is_shown: bool) {
+        let last = self.overview.last();
+        self.view.change(|view| view.overview = is_shown.then(|| view.overview.unwrap_or(last)));
     }
 
     /// While nobody is signed in nothing is asked for. What was on screen waits in memory, so that the reader goes on

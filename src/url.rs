@@ -3,10 +3,14 @@
 //! A link sent to a colleague shows the same thing: relative times stay relative. The parameters of the State API
 //! keep their names, so the query string of the page is that of the API call. Called by the view store; pure.
 
+mod overview;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rollcall_model::client_id::DEMO_DEVICE_TYPE;
 use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
 use rollcall_model::time::TimeExpr;
+
+pub use overview::Period;
 
 /// A span of time, open where a bound is missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,8 +30,11 @@ pub struct View {
     pub log: Range,
     /// The reader removed the filter that hides demo clients by default.
     pub shows_demo: bool,
+    /// The overview is shown in place of the table, over this time. The rest of the view waits.
+    pub overview: Option<Period>,
 }
 
+const OVERVIEW: &str = "overview";
 const CLIENT: &str = "client";
 const LOG_AFTER: &str = "logAfter";
 const LOG_BEFORE: &str = "logBefore";
@@ -61,6 +68,7 @@ impl View {
             match (name.as_str(), value.as_str()) {
                 (NOT_TYPE, "") => view.shows_demo = true,
                 (_, "") => {}
+                (OVERVIEW, name) => view.overview = Some(Period::from_name(name)),
                 (CLIENT, id) => view.client = Some(id.to_owned()),
                 (LOG_AFTER, time) => view.log.after = TimeExpr::parse(time).ok(),
                 (LOG_BEFORE, time) => view.log.before = TimeExpr::parse(time).ok(),
@@ -83,6 +91,9 @@ impl View {
         let mut add = |name: &str, value: String| pairs.push((name.to_owned(), value));
         if self.shows_demo {
             add(NOT_TYPE, String::new());
+        }
+        if let Some(period) = self.overview {
+            add(OVERVIEW, period.name().to_owned());
         }
         if let Some(client) = &self.client {
             add(CLIENT, client.clone());

@@ -42,8 +42,9 @@ prop_compose! {
         client in proptest::option::of(texts()),
         log in ranges(),
         shows_demo in any::<bool>(),
+        overview in proptest::option::of(proptest::sample::select(Period::ALL.to_vec())),
     ) -> View {
-        let mut view = View { client, log, shows_demo, ..View::default() };
+        let mut view = View { client, log, shows_demo, overview, ..View::default() };
         view.set_search(&search.unwrap_or_default());
         let unique = |mut list: Vec<String>| { list.sort(); list.dedup(); list };
         view.set_values(Field::DeviceType, unique(types));

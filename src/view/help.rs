@@ -21,13 +21,15 @@ pub fn Help(ui: Ui) -> impl IntoView {
         }
     });
     type Name = fn() -> String;
-    let keys: [(&str, Name); 8] = [
+    let keys: [(&str, Name); 10] = [
         ("/", t::help_search),
         ("j k ↑ ↓", t::help_move),
         ("PgUp PgDn", t::help_page),
         ("Home End", t::help_ends),
         ("Enter", t::help_open),
         ("Esc", t::help_close),
+        ("g o", t::help_overview),
+        ("g c", t::help_clients),
         ("p", t::help_pause),
         ("?", t::help_help),
     ];
