@@ -2,6 +2,7 @@
 //!
 //! Beside the table where there is room, over it where there is not, or over the whole page; the address says which.
 
+mod copied;
 mod details;
 mod dom;
 mod findings;
