@@ -15,6 +15,7 @@ mod header;
 mod help;
 mod icons;
 mod keys;
+mod later;
 mod live;
 mod parts;
 mod popup;
@@ -39,6 +40,7 @@ use ui::Ui;
 pub fn App() -> impl IntoView {
     Stores::provide();
     Ui::provide();
+    later::Later::provide();
     keys::listen();
     let phase = stores().session.phase;
     move || match phase.get() {
@@ -66,7 +68,7 @@ fn Dashboard() -> impl IntoView {
                 <grid::Grid/>
                 <footer::Footer/>
             </div>
-            <client::Panel/>
+            {later::client()}
         </main>
         <popup::Popups/>
     }

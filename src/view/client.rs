@@ -36,8 +36,8 @@ use timeline::Line;
 /// So near to the end of what is listed, more is fetched, in pixels.
 const NEAR_END_PX: i32 = 1_200;
 
-#[component]
-pub fn Panel() -> impl IntoView {
+/// The page of whichever client is open.
+pub fn panel() -> AnyView {
     let stores = stores();
     let has_client = Memo::new(move |_| stores.view.with(|view| view.client.is_some()));
     let holder = NodeRef::<html::Aside>::new();
@@ -58,6 +58,7 @@ pub fn Panel() -> impl IntoView {
             <aside class=class data-testid="panel" aria-label=live(|| t::panel_label(&shown_id())) node_ref=holder></aside>
         </Show>
     }
+    .into_any()
 }
 
 /// The id of the open client.
