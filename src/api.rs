@@ -4,6 +4,7 @@
 
 mod diagnosis;
 mod fetch;
+mod overview;
 mod session;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 pub use diagnosis::{Finding, diagnosis, diagnosis_address};
 pub use fetch::{Abort, ApiError, Token, accept_answers_from_now_on, on_unauthorized};
 use fetch::{get, get_json};
+pub use overview::{Bucket, Counted, ENDED_BY, Incident, Series, Share, incidents, statistics};
 pub use session::{Credentials, Who, sign_in, sign_out, who_am_i};
 
 use crate::url::{encode_pairs, event_names};

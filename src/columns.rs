@@ -27,12 +27,12 @@ pub const COLUMNS: [Column; 20] = [
     column(Field::Id, 160, 17, Some(0)),
     column(Field::DeviceType, 72, 6, Some(1_060)),
     column(Field::LastConnectTime, 146, 0, Some(1_360)),
-    column(Field::LastDisconnectTime, 146, 0, Some(0)),
+    column(Field::LastDisconnectTime, 150, 0, Some(0)),
     column(Field::LastActivityTime, 146, 0, Some(940)),
-    column(Field::LastActivityEvent, 84, 0, Some(1_360)),
-    column(Field::DisconnectInitiator, 72, 0, Some(940)),
+    column(Field::LastActivityEvent, 100, 0, Some(1_360)),
+    column(Field::DisconnectInitiator, 84, 0, Some(940)),
     column(Field::MqttReasonCode, 160, 12, Some(0)),
-    column(Field::ClientType, 90, 0, None),
+    column(Field::ClientType, 106, 0, None),
     column(Field::DeviceId, 120, 8, None),
     column(Field::ClientAddr, 130, 0, None),
     column(Field::MqttConnectProtocol, 84, 0, None),
@@ -134,7 +134,8 @@ impl Layout {
 
     /// Gives a column a width in pixels, within what can be read and what fits on a screen.
     pub fn set_width(&mut self, field: Field, px: f64) {
-        let px = px.clamp(f64::from(MIN_PX), f64::from(MAX_PX)) as u16;
+        // Not `clamp`, whose panic brings the code that writes fractions.
+        let px = px.max(f64::from(MIN_PX)).min(f64::from(MAX_PX)) as u16;
         self.widths.retain(|(other, _)| *other != field);
         self.widths.push((field, px));
     }

@@ -85,6 +85,8 @@ impl Formats {
         let fraction = ("fractionalSecondDigits", "3");
         let exact = [day, month, year, hour, minute, second, fraction];
         let zone = ("timeZoneName", "short");
+        // Where the narrow style is no more than a minus sign.
+        let ago = if catalogue.language == "fr" { "short" } else { "narrow" };
         Self {
             number: Intl::NumberFormat::new(&locales, &Object::new()).format(),
             decimal: Intl::NumberFormat::new(&locales, &options(&[("maximumFractionDigits", "1")])).format(),
@@ -96,7 +98,7 @@ impl Formats {
             exact_utc: date_in(utc, &[&exact[..], &[zone]].concat()),
             relative: Intl::RelativeTimeFormat::new(
                 &locales,
-                &options(&[("style", "narrow"), ("numeric", "always")]),
+                &options(&[("style", ago), ("numeric", "always")]),
             ),
             plural: Intl::PluralRules::new(&locales, &Object::new()),
             units: RefCell::default(),

@@ -5,6 +5,7 @@ mod clock;
 mod detail;
 mod export;
 mod feed;
+mod overview;
 mod prefs;
 mod session;
 mod status;
@@ -22,6 +23,7 @@ pub use detail::{
 };
 pub use export::{Export, Format, Stage};
 pub use feed::Feed;
+pub use overview::Overview;
 pub use prefs::{Prefs, SavedView, Theme, clean_name};
 pub use session::{Ended, Phase, Session, SignInProblem};
 pub use status::StatusStore;
@@ -73,6 +75,7 @@ pub struct Stores {
     pub status: StatusStore,
     pub table: Table,
     pub detail: Detail,
+    pub overview: Overview,
     pub feed: Feed,
     pub export: Export,
 }
@@ -88,15 +91,23 @@ impl Stores {
         let status = StatusStore::new(clock, session);
         let table = Table::new(clock, view, status, session);
         let detail = Detail::new(clock, view, session);
-        let feed = Feed::new(table, detail, status, session);
+        let overview = Overview::new(view, session);
+        let feed = Feed::new(table, detail, overview, status, session);
         let export = Export::new(table);
-        let stores = Self { session, clock, prefs, view, status, table, detail, feed, export };
+        let stores = Self { session, clock, prefs, view, status, table, detail, overview, feed, export };
         provide_context(stores);
         status.start();
         table.start();
         detail.start();
+        overview.start();
         feed.start();
         stores.follow_session();
+    }
+
+    /// Shows the overview, over the time that it showed last, or the clients.
+    pub fn show_overview(self, is_shown: bool) {
+        let last = self.overview.last();
+        self.view.change(|view| view.overview = is_shown.then(|| view.overview.unwrap_or(last)));
     }
 
     /// The columns: those of the link that the page was opened with, else the reader's own; tracked.

@@ -3,6 +3,7 @@
 //! A link sent to a colleague shows the same thing: relative times stay relative. The parameters of the State API
 //! keep their names, so the query string of the page is that of the API call. Called by the view store; pure.
 
+mod overview;
 mod page;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -10,6 +11,7 @@ use rollcall_model::client_id::DEMO_DEVICE_TYPE;
 use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
 use rollcall_model::time::TimeExpr;
 
+pub use overview::Period;
 pub use page::{ClientPage, EVENTS, Span, Tab, names as event_names};
 
 /// A span of time, open where a bound is missing.
@@ -34,9 +36,12 @@ pub struct View {
     pub page: ClientPage,
     /// The reader removed the filter that hides demo clients by default.
     pub shows_demo: bool,
+    /// The overview is shown in place of the table, over this time. The rest of the view waits.
+    pub overview: Option<Period>,
 }
 
 const COLUMNS: &str = "columns";
+const OVERVIEW: &str = "overview";
 const CLIENT: &str = "client";
 const LOG_AFTER: &str = "logAfter";
 const LOG_BEFORE: &str = "logBefore";
@@ -71,6 +76,7 @@ impl View {
                 (NOT_TYPE, "") => view.shows_demo = true,
                 (_, "") => {}
                 (COLUMNS, names) => view.columns = read_columns(names),
+                (OVERVIEW, name) => view.overview = Some(Period::from_name(name)),
                 (CLIENT, id) => view.client = Some(id.to_owned()),
                 (LOG_AFTER, time) => view.log.after = TimeExpr::parse(time).ok(),
                 (LOG_BEFORE, time) => view.log.before = TimeExpr::parse(time).ok(),
@@ -97,6 +103,9 @@ impl View {
         }
         if let Some(columns) = &self.columns {
             add(COLUMNS, columns.iter().map(|field| field.name()).collect::<Vec<_>>().join(","));
+        }
+        if let Some(period) = self.overview {
+            add(OVERVIEW, period.name().to_owned());
         }
         if let Some(client) = &self.client {
             add(CLIENT, client.clone());

@@ -17,6 +17,7 @@ mod icons;
 mod keys;
 mod later;
 mod live;
+mod overview;
 mod parts;
 mod popup;
 mod range;
@@ -52,14 +53,33 @@ pub fn App() -> impl IntoView {
 
 #[component]
 fn Dashboard() -> impl IntoView {
+    let period = stores().overview.period;
+    let is_overview = Memo::new(move |_| period.get().is_some());
+    view! {
+        {move || if is_overview.get() {
+            view! { <a class="skip" href="#overview">{say(t::skip_to_overview)}</a> }
+        } else {
+            view! { <a class="skip" href="#grid">{say(t::skip_to_table)}</a> }
+        }}
+        <header::Header/>
+        {move || if is_overview.get() {
+            view! { <banner::Banner/><overview::Overview/> }.into_any()
+        } else {
+            view! { <Clients/> }.into_any()
+        }}
+        <popup::Popups/>
+    }
+}
+
+/// The table and the open client.
+#[component]
+fn Clients() -> impl IntoView {
     let has_panel = flag(move || stores().view.with(|view| view.client.is_some()));
     let (feed, table) = (stores().feed, stores().table);
     let is_paused = flag(move || feed.is_paused.get());
     // Nobody tells what is true: everything on screen is as old as the last answer.
     let is_blind = flag(move || matches!(table.api.get(), ApiState::Failed { .. }));
     view! {
-        <a class="skip" href="#grid">{say(t::skip_to_table)}</a>
-        <header::Header/>
         <summary::Summary/>
         <filters::Filters/>
         <banner::Banner/>
@@ -70,6 +90,5 @@ fn Dashboard() -> impl IntoView {
             </div>
             {later::client()}
         </main>
-        <popup::Popups/>
     }
 }

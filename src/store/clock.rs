@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use leptos::prelude::{Get, GetUntracked, RwSignal, Set, Track, set_interval};
+use leptos::prelude::{Get, GetUntracked, Memo, RwSignal, Set, Track, set_interval};
 use rollcall_model::Timestamp;
 
 use crate::browser;
@@ -35,6 +35,15 @@ impl Clock {
     #[must_use]
     pub fn now(self) -> Timestamp {
         self.now.get()
+    }
+
+    /// The beginning of the minute, for what changes only with it.
+    #[must_use]
+    pub fn minute(self) -> Memo<Option<Timestamp>> {
+        Memo::new(move |_| {
+            let now_ms = self.now.get().millis();
+            Some(Timestamp::from_millis(now_ms - now_ms.rem_euclid(60_000)))
+        })
     }
 
     /// Makes the reactive closure that calls it run again each second.

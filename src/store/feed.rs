@@ -8,7 +8,7 @@ use leptos::prelude::{
     window_event_listener_untyped,
 };
 
-use super::{Detail, Phase, Session, StatusStore, Table};
+use super::{Detail, Overview, Phase, Session, StatusStore, Table};
 use crate::boxed::effect;
 use crate::browser;
 use crate::monitor::{FeedState, Monitor, Tell};
@@ -21,18 +21,26 @@ pub struct Feed {
     monitor: StoredValue<Option<Monitor>, LocalStorage>,
     table: Table,
     detail: Detail,
+    overview: Overview,
     status: StatusStore,
     session: Session,
 }
 
 impl Feed {
-    pub(super) fn new(table: Table, detail: Detail, status: StatusStore, session: Session) -> Self {
+    pub(super) fn new(
+        table: Table,
+        detail: Detail,
+        overview: Overview,
+        status: StatusStore,
+        session: Session,
+    ) -> Self {
         Self {
             state: RwSignal::new(FeedState::Off),
             is_paused: RwSignal::new(false),
             monitor: StoredValue::new_local(None),
             table,
             detail,
+            overview,
             status,
             session,
         }
@@ -59,6 +67,7 @@ impl Feed {
         let is_paused = !self.is_paused.get_untracked();
         self.is_paused.set(is_paused);
         self.table.set_paused(is_paused);
+        self.overview.set_paused(is_paused);
         if !is_paused {
             self.detail.refresh();
         }
@@ -110,6 +119,7 @@ impl Feed {
             Tell::Events(events) if !self.is_paused.get_untracked() => {
                 self.table.apply(&events);
                 self.detail.apply(&events);
+                self.overview.hear(&events);
             }
             Tell::Events(_) => {}
         }

@@ -57,11 +57,12 @@ prop_compose! {
         least in proptest::option::of(1_u32..64),
         columns in proptest::sample::subsequence(Field::ALL.to_vec(), 0..5),
         page in pages(),
+        overview in proptest::option::of(proptest::sample::select(Period::ALL.to_vec())),
     ) -> View {
         let columns = Some(columns).filter(|columns| !columns.is_empty());
         // The page is written for an open client only.
         let page = if client.is_some() { page } else { ClientPage::default() };
-        let mut view = View { client, log, shows_demo, columns, page, ..View::default() };
+        let mut view = View { client, log, shows_demo, columns, page, overview, ..View::default() };
         view.set_search(&search.unwrap_or_default());
         let unique = |mut list: Vec<String>| { list.sort(); list.dedup(); list };
         view.set_values(Field::DeviceType, unique(types));

@@ -65,8 +65,9 @@ pub fn Filters() -> impl IntoView {
     view! {
         <section class="filters" aria-label=say(t::filters)>
             <Search/>
-            <Chips/>
+            // Before the chips, which come and go: what a reader is about to press does not move.
             {opener("add", Popup::Filters, live(t::filter_add))}
+            <Chips/>
             <span class="grow"></span>
             <div class="menus">
                 {opener("plain", Popup::Sort, live(t::sort_button))}

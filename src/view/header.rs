@@ -23,6 +23,7 @@ pub fn Header() -> impl IntoView {
         <header class="top">
             <h1 class="brand">{say(t::page_title)}</h1>
             <span class="org">{org}</span>
+            <Pages/>
             <span class="grow"></span>
             <ApiIndicator/>
             <FeedIndicator/>
@@ -38,6 +39,36 @@ pub fn Header() -> impl IntoView {
             <Account/>
         </header>
     }
+}
+
+/// The two pages. What was chosen on one waits while the other is shown.
+#[component]
+fn Pages() -> impl IntoView {
+    let page = |is_overview: bool, hook: &'static str, name: fn() -> String| {
+        let stores = stores();
+        let is_here = move || stores.view.with(|view| view.overview.is_some() == is_overview);
+        let address = live(move || {
+            stores.view.with(|view| {
+                let mut view = view.clone();
+                view.overview = is_overview.then(|| view.overview.unwrap_or(stores.overview.last()));
+                format!("?{}", view.to_query_string())
+            })
+        });
+        let go = move |event: leptos::ev::MouseEvent| {
+            // A click with a modifier opens the link in another tab, as any link.
+            if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+                event.prevent_default();
+                stores.show_overview(is_overview);
+            }
+        };
+        view! {
+            <a href=address data-testid=hook aria-current=maybe(move || is_here().then(|| "page".to_owned())) on:click=go>
+                {say(name)}
+            </a>
+        }
+    };
+    let pages = [page(false, "page-clients", t::page_clients), page(true, "page-overview", t::page_overview)];
+    view! { <nav class="pages" aria-label=say(t::pages)>{pages.into_iter().collect_view()}</nav> }
 }
 
 #[component]

@@ -8,7 +8,7 @@ use crate::i18n::t;
 type Name = fn() -> String;
 
 /// The keys and what they do.
-const KEYS: [(&str, Name); 18] = [
+const KEYS: [(&str, Name); 20] = [
     ("/", t::help_search),
     ("j k ↑ ↓", t::help_move),
     ("PgUp PgDn", t::help_page),
@@ -25,6 +25,8 @@ const KEYS: [(&str, Name); 18] = [
     ("Shift+← Shift+→", t::help_resize),
     ("v", t::help_views),
     ("e", t::help_export),
+    ("g o", t::help_overview),
+    ("g c", t::help_clients),
     ("p", t::help_pause),
     ("?", t::help_help),
 ];

@@ -1,6 +1,8 @@
 //! The keyboard: one listener for the page, on top of what fields, buttons and dialogs do by themselves. What a reader
 //! is told of it is in `help`.
 
+use std::cell::RefCell;
+
 use leptos::ev;
 use leptos::prelude::{GetUntracked, window_event_listener};
 use wasm_bindgen::JsCast;
@@ -9,8 +11,12 @@ use web_sys::{Element, HtmlElement, KeyboardEvent};
 use super::ui::{Command, Popup, Ui, ui};
 use crate::store::{Stores, stores};
 
+/// After `g`, a page's letter shows the page.
+const GO: &str = "g";
+
 pub fn listen() {
     let (stores, ui) = (stores(), ui());
+    let before = RefCell::new(String::new());
     window_event_listener(ev::keydown, move |event| {
         // The sign-in page has no keys of its own, and a dialog is the browser's.
         if !stores.session.is_in()
@@ -20,14 +26,15 @@ pub fn listen() {
         {
             return;
         }
-        if handle(&event, stores, ui) {
+        let was_go = before.replace(event.key()) == GO;
+        if handle(&event, was_go, stores, ui) {
             event.prevent_default();
         }
     });
 }
 
 /// Returns whether the key was used.
-fn handle(event: &KeyboardEvent, stores: Stores, ui: Ui) -> bool {
+fn handle(event: &KeyboardEvent, was_go: bool, stores: Stores, ui: Ui) -> bool {
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
     let is_in = |selector: &str| {
         target.as_ref().is_some_and(|element| element.closest(selector).ok().flatten().is_some())
@@ -44,14 +51,19 @@ fn handle(event: &KeyboardEvent, stores: Stores, ui: Ui) -> bool {
         return false;
     }
     match key.as_str() {
-        "/" => ui.focus_search(),
+        "o" if was_go => stores.show_overview(true),
+        "c" if was_go => stores.show_overview(false),
+        GO => {}
         "?" => ui.open(Popup::Help),
+        "p" => stores.feed.toggle_pause(),
+        // The rest is about the table.
+        _ if stores.overview.period.get_untracked().is_some() => return false,
+        "/" => ui.focus_search(),
         "f" => ui.open(Popup::Filters),
         "s" => ui.open(Popup::Sort),
         "c" => ui.open(Popup::Columns),
         "v" => ui.open(Popup::Views),
         "e" => ui.open(Popup::Export),
-        "p" => stores.feed.toggle_pause(),
         "j" => ui.command(Command::Rows(1), false),
         "k" => ui.command(Command::Rows(-1), false),
         // The rest belongs to what has the focus, when that is not the table.
@@ -99,6 +111,8 @@ fn escape(target: Option<&Element>, is_in_field: bool, stores: Stores, ui: Ui) -
             let _ = field.blur();
         }
         ui.focus_grid();
+    } else if stores.overview.period.get_untracked().is_some() {
+        return false;
     } else if stores.view.get_untracked().client.is_some() {
         stores.view.change(|view| view.client = None);
         ui.focus_grid();

@@ -377,7 +377,7 @@ test('state and log are copied as JSON, and the link leads to the answer behind 
 
 test('a value of the details leads to all clients that share it', () =>
   page(guarded, STORIED, '&tab=details&full=1', async (dashboard) => {
-    await dashboard.page.locator('[data-field="deviceType"]').click();
+    await dashboard.get('panel').locator('[data-field="deviceType"]').click();
     await dashboard.untilParameter('deviceType', 'thermo');
     await dashboard.row(STORIED).waitFor();
   }));

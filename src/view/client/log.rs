@@ -144,7 +144,7 @@ fn what_happened(entry: &LogEntry, kind: Option<LogEvent>, cause: Option<&Cause>
         text = format!("{text} {}", t::log_by(&words::initiator(who)));
     }
     match cause {
-        Some(cause) => format!("{text}: {}", cause.short()),
+        Some(cause) => t::chip(&text, &cause.short()),
         // A plain Watson server tells nothing but its message.
         None if entry.event.is_none() => text::limited(&entry.message, 500),
         None => text,

@@ -76,7 +76,7 @@ impl Scale {
     }
 
     fn clip(&self, x: f64) -> f64 {
-        x.clamp(0.0, self.width)
+        x.max(0.0).min(self.width)
     }
 
     /// The span that is `factor` times as wide, with what is at `x` staying there, within `whole`.

@@ -40,7 +40,7 @@ const CROSS: usize = 8;
 pub fn draw(holder: &El, state: &State) {
     let scale = &state.scale;
     let mut paths: [String; KINDS.len()] = Default::default();
-    let unknown_to = scale.x(state.known_since.unwrap_or(scale.to)).clamp(0.0, scale.width);
+    let unknown_to = scale.x(state.known_since.unwrap_or(scale.to)).max(0.0).min(scale.width);
     if unknown_to > 0.0 {
         rect(&mut paths[UNKNOWN], 0.0, unknown_to, 0.0, BAR_BOTTOM);
     }

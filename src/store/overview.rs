@@ -1,0 +1,236 @@
+//! The overview: the fleet over time, incidents and the clients that are silent longest.
+//!
+//! It asks only while the overview is on screen, and then no more often than needed: soon after something happened, else
+//! now and then. What was read stays while newer answers fail. Nothing is told to have changed unless it has.
+
+use std::time::Duration;
+
+use leptos::prelude::{
+    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, StoredValue, UpdateValue, WithValue,
+    set_interval,
+};
+use leptos::task::spawn_local;
+use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
+use rollcall_model::{ConnectionEvent, StateDoc};
+
+use super::{ApiState, Phase, Problem, Session, ViewStore};
+use crate::api::{self, Abort, ApiError, Incident, Series, Token};
+use crate::browser;
+use crate::monitor::Backoff;
+use crate::url::Period;
+
+/// No two questions about the numbers start within this time, unless the reader asks for another period.
+const THROTTLE_MS: i64 = 2_000;
+/// How often is asked without cause: time itself begins new buckets.
+const IDLE_MS: i64 = 15_000;
+/// How often what costs the server more is asked: incidents, and an order of all clients.
+const SLOW_MS: i64 = 10_000;
+/// How many silent clients are listed.
+const SILENT: u32 = 10;
+
+#[derive(Clone, Copy)]
+pub struct Overview {
+    /// What is on screen, if it is the overview.
+    pub period: Memo<Option<Period>>,
+    /// With the period that it is about.
+    pub series: RwSignal<Option<(Period, Series)>>,
+    pub incidents: RwSignal<Option<Vec<Incident>>>,
+    /// The connected clients whose last activity is the oldest.
+    pub silent: RwSignal<Option<Vec<StateDoc>>>,
+    pub api: RwSignal<ApiState>,
+    /// The server does not count.
+    pub is_missing: RwSignal<bool>,
+    inner: StoredValue<Inner, LocalStorage>,
+    session: Session,
+}
+
+struct Inner {
+    /// The period that was shown last.
+    last: Period,
+    abort: Option<Abort>,
+    /// Counts up with every question; an answer to an older one is dropped.
+    serial: u32,
+    is_wanted: bool,
+    is_paused: bool,
+    asked_at_ms: i64,
+    slow_at_ms: i64,
+    retry_at_ms: i64,
+    last_good_ms: Option<i64>,
+    backoff: Backoff,
+}
+
+impl Overview {
+    pub(super) fn new(view: ViewStore, session: Session) -> Self {
+        let inner = Inner {
+            last: Period::default(),
+            abort: None,
+            serial: 0,
+            is_wanted: true,
+            is_paused: false,
+            asked_at_ms: 0,
+            slow_at_ms: 0,
+            retry_at_ms: 0,
+            last_good_ms: None,
+            backoff: Backoff::new(js_sys::Math::random),
+        };
+        Self {
+            period: Memo::new(move |_| view.with(|view| view.overview)),
+            series: RwSignal::new(None),
+            incidents: RwSignal::new(None),
+            silent: RwSignal::new(None),
+            api: RwSignal::default(),
+            is_missing: RwSignal::new(false),
+            inner: StoredValue::new_local(inner),
+            session,
+        }
+    }
+
+    pub(super) fn start(self) {
+        Effect::new(move || {
+            let period = self.period.get();
+            let is_in = self.session.phase.get() == Phase::In;
+            self.inner.update_value(|inner| inner.abort = None);
+            if let Some(period) = period {
+                self.inner.update_value(|inner| inner.last = period);
+                if is_in {
+                    self.retry();
+                }
+            }
+        });
+        set_interval(move || self.ask_if_due(), Duration::from_secs(1));
+    }
+
+    /// The period to come back to.
+    #[must_use]
+    pub fn last(self) -> Period {
+        self.inner.with_value(|inner| inner.last)
+    }
+
+    /// Asks for everything, at once.
+    pub fn retry(self) {
+        self.inner.update_value(|inner| {
+            inner.slow_at_ms = 0;
+            inner.backoff.reset();
+        });
+        self.ask();
+    }
+
+    /// Something may have happened that the numbers contain.
+    pub(super) fn hear(self, events: &[(ConnectionEvent, bool)]) {
+        if events.iter().any(|(event, is_retained)| !is_retained && event.is_logged()) {
+            self.inner.update_value(|inner| inner.is_wanted = true);
+        }
+    }
+
+    pub(super) fn set_paused(self, is_paused: bool) {
+        self.inner.update_value(|inner| inner.is_paused = is_paused);
+    }
+
+    fn ask_if_due(self) {
+        let now_ms = browser::wall_ms();
+        let is_due = self.inner.with_value(|inner| {
+            let since_ms = now_ms - inner.asked_at_ms;
+            let is_old = since_ms >= if inner.is_wanted { THROTTLE_MS } else { IDLE_MS };
+            is_old && inner.abort.is_none() && !inner.is_paused && now_ms >= inner.retry_at_ms
+        });
+        if is_due && self.session.is_in() && !browser::is_hidden() {
+            self.ask();
+        }
+    }
+
+    fn ask(self) {
+        let Some(period) = self.period.get_untracked() else { return };
+        let now_ms = browser::wall_ms();
+        let question = self.inner.try_update_value(|inner| {
+            inner.is_wanted = false;
+            inner.asked_at_ms = now_ms;
+            inner.serial = inner.serial.wrapping_add(1);
+            let is_slow_due = now_ms - inner.slow_at_ms >= SLOW_MS;
+            if is_slow_due {
+                inner.slow_at_ms = now_ms;
+            }
+            let abort = Abort::default();
+            let token = abort.token();
+            // An older question is given up by this.
+            inner.abort = Some(abort);
+            (inner.serial, is_slow_due, token)
+        });
+        let Some((serial, is_slow_due, token)) = question else { return };
+        spawn_local(async move {
+            let answer = self.read(period, is_slow_due, serial, &token).await;
+            if self.is_current(serial) {
+                self.inner.update_value(|inner| inner.abort = None);
+                self.conclude(answer);
+            }
+        });
+    }
+
+    fn is_current(self, serial: u32) -> bool {
+        self.inner.with_value(|inner| inner.serial == serial && inner.abort.is_some())
+    }
+
+    async fn read(
+        self,
+        period: Period,
+        is_slow_due: bool,
+        serial: u32,
+        token: &Token,
+    ) -> Result<(), ApiError> {
+        let series = api::statistics(period, token).await?;
+        if self.is_current(serial) {
+            set_if_new(self.is_missing, series.is_none());
+            set_if_new(self.series, series.map(|series| (period, series)));
+        }
+        if !is_slow_due {
+            return Ok(());
+        }
+        let hours = if period == Period::Hour { 1 } else { 24 };
+        let incidents = api::incidents(hours, token).await?;
+        let silent = api::list(&silent_ones(), None, token).await?;
+        if self.is_current(serial) {
+            set_if_new(self.incidents, Some(incidents));
+            set_if_new(self.silent, silent.map(|listing| listing.results));
+        }
+        Ok(())
+    }
+
+    fn conclude(self, answer: Result<(), ApiError>) {
+        let now_ms = browser::wall_ms();
+        let Err(error) = answer else {
+            self.inner.update_value(|inner| {
+                inner.last_good_ms = Some(now_ms);
+                inner.backoff.reset();
+            });
+            return set_if_new(self.api, ApiState::Fine);
+        };
+        let Some(problem) = Problem::of(error) else { return };
+        let failed = self.inner.try_update_value(|inner| {
+            inner.is_wanted = true;
+            inner.slow_at_ms = 0;
+            inner.retry_at_ms = now_ms + inner.backoff.wait().as_millis() as i64;
+            ApiState::Failed { problem, last_good_ms: inner.last_good_ms, retry_at_ms: inner.retry_at_ms }
+        });
+        if let Some(failed) = failed {
+            self.api.set(failed);
+        }
+    }
+}
+
+fn set_if_new<T: PartialEq + Clone + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.get_untracked() != value {
+        signal.set(value);
+    }
+}
+
+/// Watson's own parameters only.
+fn silent_ones() -> Query {
+    let connected = Test::AnyOf(vec!["connected".to_owned()]);
+    Query {
+        filter: Filter {
+            terms: vec![Term { field: Field::ConnectionStatus, test: connected, negated: false }],
+        },
+        sort: vec![SortKey { field: Field::LastActivityTime, descending: false }],
+        limit: SILENT,
+        ..Query::default()
+    }
+}

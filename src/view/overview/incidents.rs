@@ -1,0 +1,76 @@
+//! Mass disconnects: how many, when, why, and what the clients have in common.
+
+use leptos::prelude::With;
+use rollcall_model::query::Field;
+
+use super::dom::{El, el};
+use super::{link, links};
+use crate::api::{Incident, Share};
+use crate::format;
+use crate::i18n::t;
+use crate::store::stores;
+use crate::{text, words};
+
+pub fn incidents() -> El {
+    let list = el("ol", "incidents").live(|| {
+        stores().overview.incidents.with(|all| match all.as_deref() {
+            None => Vec::new(),
+            Some([]) => vec![el("li", "none").text(&t::no_incident())],
+            Some(all) => all.iter().map(show).collect(),
+        })
+    });
+    let title = el("h2", "").live_text(t::incidents);
+    el("section", "card wide").attr("data-testid", "incidents").children(&[title, list])
+}
+
+fn show(incident: &Incident) -> El {
+    let now = stores().clock.exact();
+    let since = format::moment_exact(incident.since, now);
+    let when = match incident.until {
+        Some(until) => t::range_from_to(&since, &format::moment_exact(until, now)),
+        None => t::goes_on_since(&since),
+    };
+    let shares: Vec<El> = incident.shares.iter().filter_map(|share| show_share(incident, share)).collect();
+    let links = el("p", "links").children(&[
+        link(&links::incident(incident, &[])).attr("data-testid", "incident-clients").text(&t::show_these()),
+        link(&links::still_away(incident)).attr("data-testid", "incident-away").text(&t::show_away()),
+    ]);
+    let mut story = t::incident(incident.clients, &why(&incident.cause));
+    if incident.is_inferred {
+        story = format!("{story} ({})", t::inferred_mark());
+    }
+    let class = if incident.until.is_none() { "note failure" } else { "note warning" };
+    let head = el("p", "").child(&el("b", "").text(&story)).text(" ").text(&when);
+    el("li", class).attr("data-cause", &incident.cause).child(&head).children(&shares).child(&links)
+}
+
+fn why(cause: &str) -> String {
+    match cause {
+        "network" => t::cause_dropped(),
+        "keepAlive" => t::cause_keep_alive(),
+        "serverShutdown" => t::cause_shutting_down(),
+        "administrator" => t::cause_administrator(),
+        "server" => t::cause_unspecified(),
+        _ => t::cause_unknown(),
+    }
+}
+
+/// What nearly all have, with a link where there is a filter for it.
+fn show_share(incident: &Incident, share: &Share) -> Option<El> {
+    let part = t::share(&format::number(share.percent));
+    let tell = |field: Field| format!("{}: {}", words::field(field), words::value(field, &share.value));
+    let linked = |field: Field| {
+        let more = [("connectionStatus", "disconnected"), (field.name(), share.value.as_str())];
+        // The reason is known only of those that are away.
+        let more = if field == Field::MqttReasonCode { &more[..] } else { &more[1..] };
+        link(&links::incident(incident, more)).text(&tell(field))
+    };
+    let what = match share.field.as_str() {
+        "deviceType" => linked(Field::DeviceType),
+        "mqttConnectProtocol" => linked(Field::MqttConnectProtocol),
+        "mqttReasonCode" => linked(Field::MqttReasonCode),
+        "subnet" => el("span", "").text(&t::from_subnet(&text::limited(&share.value, 60))),
+        _ => return None,
+    };
+    Some(el("p", "").text(&part).text(" ").child(&what))
+}

@@ -1,0 +1,286 @@
+// The overview as an administrator uses it: numbers that agree with what clients did, links to exactly these clients, and
+// a page that follows by itself. The fleet's clients are real; so is who cut them off.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { launchBrowser, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
+import {
+  attempt,
+  cleanUp,
+  connect,
+  connectRaw,
+  register,
+  startServer,
+  until,
+  untilStatus,
+} from './harness.mjs';
+
+const ONLINE = ['d:acme01:pump:on-1', 'd:acme01:pump:on-2', 'd:acme01:thermo:back-again'];
+const LOST = ['d:acme01:thermo:lost-1', 'd:acme01:thermo:lost-2'];
+const [LEFT, SILENT, BACK] = ['g:acme01:gw:left', 'd:acme01:meter:silent', ONLINE[2]];
+const ALL = [...ONLINE, ...LOST, LEFT, SILENT];
+
+let server;
+let browser;
+let logins;
+
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), launchBrowser()]);
+  logins = Object.fromEntries(ALL.map((id) => [id, register(server, id)]));
+  await (await connect(server, BACK, logins[BACK])).goodbye();
+  for (const id of ONLINE) await connect(server, id, logins[id]);
+  for (const id of LOST) await (await connect(server, id, logins[id])).lose();
+  await (await connect(server, LEFT, logins[LEFT])).goodbye();
+  await connectRaw(server, SILENT, { keepAlive: 1, ...logins[SILENT] });
+  for (let time = 0; time < 3; time++)
+    await attempt(server, ONLINE[0], { ...logins[ONLINE[0]], password: 'guessed' });
+  for (const id of [...LOST, LEFT, SILENT]) await untilStatus(server, id, 'disconnected');
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await cleanUp();
+});
+
+const overview = (body, options = {}) =>
+  withPage(browser, options.of ?? server, { query: '?overview=1h', ...options }, async (dashboard) => {
+    await dashboard.untilLive();
+    await body(dashboard);
+  });
+
+/** The number that a link of the legend or a tile shows. */
+const numberIn = async (locator) =>
+  Number((await locator.locator('b').first().innerText()).replace(/\D/g, ''));
+
+test('g o shows the overview and g c the clients, back goes back, and the filters wait', () =>
+  withPage(browser, server, { query: '?connectionStatus=connected' }, async (dashboard) => {
+    const { page } = dashboard;
+    await dashboard.untilIds(ONLINE);
+    await page.keyboard.press('g');
+    await page.keyboard.press('o');
+    await dashboard.get('overview').waitFor();
+    await dashboard.untilParameter('overview', '24h');
+    await dashboard.untilParameter('connectionStatus', 'connected');
+    await dashboard.get('period-7d').click();
+    await dashboard.untilParameter('overview', '7d');
+
+    // The keys of the table do nothing here.
+    for (const key of ['j', 'k', 'ArrowDown', 'Enter', '/', 'Escape']) await page.keyboard.press(key);
+    await page.keyboard.press('g');
+    await page.keyboard.press('c');
+    await dashboard.untilIds(ONLINE);
+    assert.equal(dashboard.parameters().get('overview'), null);
+    await dashboard.get('page-overview').click();
+    await dashboard.untilParameter('overview', '7d');
+    await page.reload();
+    await dashboard.get('overview').waitFor();
+    await page.goBack();
+    await dashboard.untilIds(ONLINE);
+  }));
+
+test('every number at the top leads to the clients that it counts', () =>
+  overview(async (dashboard) => {
+    for (const [tile, count, ids] of [
+      ['tile-connected', 3, ONLINE],
+      ['tile-connects', 8, ALL],
+      ['tile-disconnects', 5, [...LOST, LEFT, SILENT, BACK]],
+      ['tile-refused', 3, [ONLINE[0]]],
+    ]) {
+      const link = dashboard.get(tile).locator('a');
+      await until(`${tile} shows ${count}`, async () => (await numberIn(link)) === count);
+      await link.click();
+      await dashboard.untilIds(ids);
+      await dashboard.page.goBack();
+      await dashboard.get('overview').waitFor();
+    }
+  }));
+
+test('who ended connections is told by bars, and each leads to those who are still away', () =>
+  overview(async (dashboard) => {
+    const legend = dashboard.get('chart-ended').locator('.legend a');
+    for (const [at, count, ids] of [
+      // The client that said goodbye and came back is counted, and not away.
+      [0, 2, [LEFT]],
+      [1, 1, [SILENT]],
+      [2, 2, LOST],
+      [3, 0, []],
+    ]) {
+      await until(`number ${at} is ${count}`, async () => (await numberIn(legend.nth(at))) === count);
+      await legend.nth(at).click();
+      await dashboard.untilIds(ids);
+      await dashboard.page.goBack();
+    }
+    const bars = dashboard.get('chart-ended').locator('.plot a[data-kind="2"]');
+    await bars.last().waitFor();
+    const found = new Set();
+    for (let at = 0; at < (await bars.count()); at++) {
+      await bars.nth(at).press('Enter');
+      await until('the table has rows', async () => (await dashboard.ids()).length > 0);
+      for (const id of await dashboard.ids()) found.add(id);
+      await dashboard.page.goBack();
+      await bars.last().waitFor();
+    }
+    assert.deepEqual([...found].sort(), LOST);
+  }));
+
+test('a reason leads to who is away because of it, a name to the client', () =>
+  overview(async (dashboard) => {
+    const reasons = dashboard.get('list-reasons').locator('a');
+    await reasons.filter({ hasText: '0x8D' }).click();
+    await dashboard.untilIds([SILENT]);
+    await dashboard.page.goBack();
+    await dashboard.get('list-refused').locator('a').filter({ hasText: 'on-1' }).click();
+    await dashboard.get('panel').waitFor();
+    await dashboard.untilParameter('client', ONLINE[0]);
+    await dashboard.untilIds([ONLINE[0]]);
+    await dashboard.page.goBack();
+    await dashboard.get('list-addresses').locator('a').filter({ hasText: '127.0.0.1' }).click();
+    await dashboard.untilIds([ONLINE[0]]);
+    await dashboard.page.goBack();
+    const silent = dashboard.get('list-silent').locator('li a');
+    await until('all who are connected are listed', async () => (await silent.count()) === ONLINE.length);
+  }));
+
+test('behind a chart is a table with the numbers of the API', () =>
+  overview(async (dashboard) => {
+    const chart = dashboard.get('chart-flow');
+    await chart.locator('.plot a').first().waitFor();
+    await chart.getByTestId('toggle-table').click();
+    assert.equal(await chart.getByTestId('toggle-table').getAttribute('aria-pressed'), 'true');
+    assert.equal(await chart.locator('.drawing').isVisible(), false);
+    const sums = await chart
+      .locator('tbody')
+      .evaluate((body) =>
+        [...body.rows].reduce(
+          ([connects, disconnects], row) => [
+            connects + Number(row.cells[1].innerText),
+            disconnects + Number(row.cells[2].innerText),
+          ],
+          [0, 0],
+        ),
+      );
+    const { buckets } = (await server.api('/statistics?fromTime=now-1h&step=1m')).body;
+    const sum = (name) => buckets.reduce((total, bucket) => total + bucket[name], 0);
+    assert.deepEqual(sums, [sum('connects'), sum('disconnects')]);
+    await chart.locator('tbody a').first().click();
+    await dashboard.get('grid').or(dashboard.get('row').first()).first().waitFor();
+  }));
+
+test('the arrow keys move between marks, which say what they are, and Enter follows', () =>
+  overview(async (dashboard) => {
+    const chart = dashboard.get('chart-connected');
+    const stop = chart.locator('.plot a[tabindex="0"]');
+    await stop.waitFor();
+    assert.equal(await stop.count(), 1, 'one stop of the Tab key');
+    await stop.focus();
+    const focused = () => dashboard.page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+    // A later minute, so that there are two points.
+    const marks = chart.locator('.plot a');
+    await until('there are two points', async () => (await marks.count()) > 1, 90_000);
+    await dashboard.page.keyboard.press('End');
+    const newest = await focused();
+    assert.match(newest, /connected 3$/);
+    await dashboard.page.keyboard.press('ArrowLeft');
+    await until('another mark has the focus', async () => (await focused()) !== newest);
+    assert.ok(
+      (await chart.locator('.readout').innerText()).startsWith((await focused()).split(': connected')[0]),
+    );
+    await dashboard.page.keyboard.press('End');
+    assert.equal(await focused(), newest);
+    await dashboard.page.keyboard.press('Enter');
+    await dashboard.untilIds(ONLINE);
+  }));
+
+test('what happens moves the numbers without a reload, and nothing moves while the page is paused', async () => {
+  const own = await startServer();
+  await overview(
+    async (dashboard) => {
+      await dashboard.get('overview-empty').waitFor();
+      await screenshot(dashboard.page, 'overview-empty-light');
+      await dashboard.page.evaluate(() => (globalThis.notReloaded = true));
+      const tile = dashboard.get('tile-connected').locator('a');
+      const client = await connect(own, 'd:acme01:thermo:live');
+      await until('one is connected', async () => (await numberIn(tile)) === 1);
+      await dashboard.get('overview-empty').waitFor({ state: 'detached' });
+
+      await dashboard.page.keyboard.press('p');
+      await client.lose();
+      await untilStatus(own, 'd:acme01:thermo:live', 'disconnected');
+      const flow = dashboard.get('chart-flow').locator('.legend a').last();
+      assert.equal(await numberIn(flow), 0);
+      await dashboard.page.keyboard.press('p');
+      await until('the loss is counted', async () => (await numberIn(flow)) === 1);
+      assert.equal(await numberIn(tile), 0);
+      assert.equal(await dashboard.page.evaluate(() => globalThis.notReloaded), true);
+    },
+    { of: own },
+  );
+  await own.stop();
+});
+
+test('a mass disconnect is an incident, and leads to these clients', async () => {
+  const own = await startServer();
+  const ids = Array.from({ length: 24 }, (_, at) => `d:acme01:thermo:mass-${String(at).padStart(2, '0')}`);
+  const sockets = await Promise.all(ids.map((id) => connectRaw(own, id)));
+  await connectRaw(own, 'd:acme01:pump:steady');
+  for (const socket of sockets) socket.destroy();
+  await until(
+    'the server tells the incident',
+    async () => (await own.api('/incidents?fromTime=now-1h')).body.incidents?.length === 1,
+  );
+  await overview(
+    async (dashboard) => {
+      const incident = dashboard.get('incidents').locator('li[data-cause="network"]');
+      await incident.waitFor();
+      assert.match(await incident.innerText(), /24 clients lost/);
+      await screenshot(dashboard.page, 'overview-incident-light');
+      await dashboard.get('incident-clients').click();
+      await dashboard.untilNumber('total', 24);
+      await dashboard.page.goBack();
+      await dashboard.get('incident-away').click();
+      await dashboard.untilNumber('total', 24);
+    },
+    { of: own },
+  );
+  await own.stop();
+});
+
+test('when the server stops, the numbers stay and say how old they are', async () => {
+  const own = await startServer();
+  await connectRaw(own, 'd:acme01:thermo:kept');
+  await overview(
+    async (dashboard) => {
+      const tile = dashboard.get('tile-connected').locator('a');
+      await until('one is connected', async () => (await numberIn(tile)) === 1);
+      await own.kill();
+      await dashboard.get('overview-failure').waitFor();
+      await dashboard
+        .get('overview-failure')
+        .filter({ hasText: /Showing \d\d:\d\d/ })
+        .waitFor();
+      assert.equal(await numberIn(tile), 1);
+      await screenshot(dashboard.page, 'overview-away-light');
+      const second = await startServer({ data: own.data, http: own.httpPort, mqtt: own.mqttPort });
+      await dashboard.get('overview-failure').waitFor({ state: 'detached' });
+      await until('nobody is connected', async () => (await numberIn(tile)) === 0);
+      await second.stop();
+    },
+    { of: own, allowed: SERVER_AWAY },
+  );
+});
+
+test('a server that does not count is told apart from a fleet where nothing happens', () =>
+  withPage(browser, server, { allowed: /404/ }, async (dashboard) => {
+    const { page } = dashboard;
+    // As a plain Watson server answers.
+    const lacks = (route) =>
+      route.fulfill({ status: 404, contentType: 'application/json', body: '{"message":"no such path"}' });
+    for (const path of ['statistics', 'incidents']) await page.route(`**/api/v0002/${path}?*`, lacks);
+    await dashboard.get('page-overview').click();
+    await dashboard.get('overview-missing').waitFor();
+    assert.equal(await dashboard.get('chart-connected').isVisible(), false);
+    await dashboard.get('list-silent').locator('li a').first().waitFor();
+    await screenshot(page, 'overview-missing-light');
+  }));
