@@ -63,7 +63,7 @@ fn Dashboard() -> impl IntoView {
         }}
         <header::Header/>
         {move || if is_overview.get() {
-            view! { <banner::Banner/><overview::Overview/> }.into_any()
+            view! { <banner::Banner/>{later::overview()} }.into_any()
         } else {
             view! { <Clients/> }.into_any()
         }}

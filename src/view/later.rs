@@ -1,4 +1,5 @@
-//! The parts of the page that the first paint does not need: the page of a client, and what opens over the page.
+//! The parts of the page that the first paint does not need: the page of a client, the overview, and what opens
+//! over the page.
 //!
 //! In the finished dashboard their code is a file of its own (`cargo xtask dist`), fetched when the first rows are on
 //! screen and the page is idle, or when it is needed earlier. Once it is there, parts are made at once, as if they had
@@ -15,7 +16,7 @@ use wasm_split_helpers::SplitLoaderError;
 
 use super::live::say;
 use super::ui::Popup;
-use super::{client, popup};
+use super::{client, overview, popup};
 use crate::boxed::{dynamic, effect, then};
 use crate::i18n::t;
 use crate::store::stores;
@@ -39,12 +40,15 @@ macro_rules! later {
 }
 
 later!(make_client() client::panel());
+later!(make_overview() view! { <overview::Overview/> }.into_any());
 later!(make_popup(popup: Popup) popup::content(popup));
 
 /// Does nothing but bring the code of all parts.
 async fn fetch() -> Result<(), SplitLoaderError> {
     #[cfg(split)]
     __wasm_split_preload_make_client().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_overview().await?;
     #[cfg(split)]
     __wasm_split_preload_make_popup().await?;
     Ok(())
@@ -119,6 +123,15 @@ pub fn client() -> AnyView {
             });
             view! { <aside class="panel" data-testid="panel">{note}{close}</aside> }.into_any()
         },
+    )
+}
+
+/// The fleet over time.
+pub fn overview() -> AnyView {
+    part(
+        || true,
+        || at_once(make_overview()),
+        |note| view! { <main class="overview" id="overview">{note}</main> }.into_any(),
     )
 }
 
