@@ -47,7 +47,7 @@ pub fn App() -> impl IntoView {
     move || match phase.get() {
         Phase::Checking => view! { <p class="checking">{say(t::loading)}</p> }.into_any(),
         Phase::In => view! { <Dashboard/> }.into_any(),
-        Phase::Out => view! { <sign_in::SignIn/> }.into_any(),
+        Phase::Out => later::sign_in(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The parts of the page that the first paint does not need: the page of a client, the overview, and what opens
-//! over the page.
+//! The parts of the page that the first paint does not need: the page of a client, the overview, what opens
+//! over the page, and the sign-in page.
 //!
 //! In the finished dashboard their code is a file of its own (`cargo xtask dist`), fetched when the first rows are on
 //! screen and the page is idle, or when it is needed earlier. Once it is there, parts are made at once, as if they had
@@ -16,32 +16,19 @@ use wasm_split_helpers::SplitLoaderError;
 
 use super::live::say;
 use super::ui::Popup;
-use super::{client, overview, popup};
+use super::{client, overview, popup, sign_in};
 use crate::boxed::{dynamic, effect, then};
 use crate::i18n::t;
+use crate::later::later;
 use crate::store::stores;
 
 /// How long after the first rows the code is fetched if nobody needs it earlier: the page is at rest by then.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Makes a function whose code comes later. Where nothing is split it is there already.
-macro_rules! later {
-    ($name:ident($($argument:ident: $kind:ty),*) $make:expr) => {
-        #[cfg(split)]
-        #[wasm_split_helpers::wasm_split(later, fallible)]
-        fn $name($($argument: $kind),*) -> Result<AnyView, SplitLoaderError> {
-            Ok($make)
-        }
-        #[cfg(not(split))]
-        async fn $name($($argument: $kind),*) -> Result<AnyView, SplitLoaderError> {
-            Ok($make)
-        }
-    };
-}
-
-later!(make_client() client::panel());
-later!(make_overview() view! { <overview::Overview/> }.into_any());
-later!(make_popup(popup: Popup) popup::content(popup));
+later!(make_client() -> AnyView { client::panel() });
+later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() });
+later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
+later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
 
 /// Does nothing but bring the code of all parts.
 async fn fetch() -> Result<(), SplitLoaderError> {
@@ -51,6 +38,8 @@ async fn fetch() -> Result<(), SplitLoaderError> {
     __wasm_split_preload_make_overview().await?;
     #[cfg(split)]
     __wasm_split_preload_make_popup().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_sign_in().await?;
     Ok(())
 }
 
@@ -133,6 +122,11 @@ pub fn overview() -> AnyView {
         || at_once(make_overview()),
         |note| view! { <main class="overview" id="overview">{note}</main> }.into_any(),
     )
+}
+
+/// The sign-in page.
+pub fn sign_in() -> AnyView {
+    part(|| true, || at_once(make_sign_in()), |note| view! { <main class="sign-in">{note}</main> }.into_any())
 }
 
 /// What is in the open popup.
