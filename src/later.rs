@@ -1,6 +1,13 @@
 //! Functions whose code the first paint does not need, so that it can be a file of its own (`cargo xtask dist`). Called by
 //! the parts of the page in `view::later`, and by stores that only such a part asks for something.
 
+use std::future::Future;
+use std::pin::Pin;
+
+use wasm_split_helpers::SplitLoaderError;
+
+use crate::api::ApiError;
+
 /// Makes functions that first fetch the code of all such functions, unless it is here. Where nothing is split (tests,
 /// clippy) it is here from the beginning.
 macro_rules! later {
@@ -18,3 +25,19 @@ macro_rules! later {
 }
 
 pub(crate) use later;
+
+/// A question whose code comes later, on its way to an answer.
+pub type Asking<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+
+/// The answer. Where the code cannot be fetched, the server cannot be asked either.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn answer<T>(
+    asking: impl Future<Output = Result<Asking<T>, SplitLoaderError>>,
+) -> Result<T, ApiError> {
+    match asking.await {
+        Ok(asking) => asking.await,
+        Err(_) => Err(ApiError::Unreachable),
+    }
+}

@@ -3,7 +3,6 @@
 //! It asks only while the overview is on screen, and then no more often than needed: soon after something happened, else
 //! now and then. What was read stays while newer answers fail. Nothing is told to have changed unless it has.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use leptos::prelude::{
@@ -17,7 +16,7 @@ use rollcall_model::{ConnectionEvent, StateDoc};
 use super::{ApiState, Phase, Problem, Session, ViewStore};
 use crate::api::{self, Abort, ApiError, Incident, Series, Token};
 use crate::browser;
-use crate::later::later;
+use crate::later::{Asking, answer, later};
 use crate::monitor::Backoff;
 use crate::url::Period;
 
@@ -159,11 +158,7 @@ impl Overview {
         });
         let Some((serial, is_slow_due, token)) = question else { return };
         spawn_local(async move {
-            let reading = reading(self, period, is_slow_due, serial, token).await;
-            let answer = match reading {
-                Ok(reading) => reading.await,
-                Err(_) => Err(ApiError::Unreachable),
-            };
+            let answer = answer(reading(self, period, is_slow_due, serial, token)).await;
             if self.is_current(serial) {
                 self.inner.update_value(|inner| inner.abort = None);
                 self.conclude(answer);
@@ -229,11 +224,9 @@ fn set_if_new<T: PartialEq + Clone + Send + Sync + 'static>(signal: RwSignal<T>,
 }
 
 // Only the page of the overview asks, and its code comes later, too.
-later!(reading(overview: Overview, period: Period, is_slow_due: bool, serial: u32, token: Token) -> Reading {
+later!(reading(overview: Overview, period: Period, is_slow_due: bool, serial: u32, token: Token) -> Asking<()> {
     Box::pin(async move { overview.read(period, is_slow_due, serial, &token).await })
 });
-
-type Reading = Pin<Box<dyn Future<Output = Result<(), ApiError>>>>;
 
 /// Watson's own parameters only.
 fn silent_ones() -> Query {

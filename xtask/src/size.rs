@@ -78,12 +78,10 @@ fn sizes(file: &Path) -> anyhow::Result<Sizes> {
     Ok(Sizes { raw, gzip: packed(".gz"), brotli: packed(".br") })
 }
 
-/// The page, its style, its code and one language; the other languages, the parts that come later and the custom element are not waited for.
+/// The page, its style and its code, which has English in it; languages, the parts that come later and the custom element
+/// are not waited for.
 fn is_for_first_paint(name: &Path) -> bool {
     let extension = name.extension().and_then(|extension| extension.to_str());
-    if name.starts_with("locales") {
-        return name.file_stem().is_some_and(|stem| stem == "en");
-    }
     let is_custom_element = name.file_stem().is_some_and(|stem| stem == "element");
     let is_later = name.to_string_lossy().starts_with(split::LATER);
     !is_custom_element && !is_later && matches!(extension, Some("html" | "css" | "js" | "wasm"))
@@ -100,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_paint_needs_one_language_only() {
+    fn the_first_paint_needs_no_language_file_and_no_later_part() {
         let check = |name: &str, expect| {
             assert_eq!(is_for_first_paint(Path::new(name)), expect, "{name}");
         };
         check("index.html", true);
         check("rollcall-1f_bg.wasm", true);
         check("later-1-1f.wasm", false);
-        check("locales/en.json", true);
+        check("locales/en.json", false);
         check("locales/ko.json", false);
         check("favicon.svg", false);
         check("element.js", false);

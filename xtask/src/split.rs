@@ -72,7 +72,12 @@ fn finished(
         Some("wasm") if name != "rollcall.wasm" => {
             let small = file.with_extension("small");
             let mut optimize = process::command(workspace, tools.node_bin_dir.join("wasm-opt"));
-            optimize.args(FEATURES).arg("-Oz").arg(file).arg("-o").arg(&small);
+            optimize
+                .args(FEATURES)
+                .args(["-Oz", "--converge", "--merge-similar-functions"])
+                .arg(file)
+                .arg("-o")
+                .arg(&small);
             process::quiet(&mut optimize)?;
             files::read(&small)?
         }
