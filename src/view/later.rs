@@ -77,6 +77,11 @@ impl Later {
         self.0.get() == State::Here
     }
 
+    /// The same at this moment; untracked.
+    pub fn is_here_now(self) -> bool {
+        self.0.get_untracked() == State::Here
+    }
+
     /// Fetches the code unless it is here or on its way; `again` also after it has failed.
     fn fetch(self, again: bool) {
         let state = self.0.get_untracked();

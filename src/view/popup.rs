@@ -23,7 +23,7 @@ pub fn Popups() -> impl IntoView {
     let ui = ui();
     let dialog = NodeRef::<html::Dialog>::new();
     let later = later::later();
-    let mut was_here = false;
+    let mut was_here = later.is_here_now();
     effect(move || {
         // Once more when the content has come.
         let is_here = later.is_here();
@@ -35,11 +35,16 @@ pub fn Popups() -> impl IntoView {
                 if is_new {
                     // It can only fail for a dialog that is not in the page.
                     let _ = dialog.show_modal();
-                }
-                if is_new || is_here && !was_here {
                     place(&dialog, popup);
                 }
                 focus_first(&dialog);
+                if is_here && !was_here {
+                    // The content is put in after this, and is larger than what stood in its place.
+                    request_animation_frame(move || {
+                        place(&dialog, popup);
+                        focus_first(&dialog);
+                    });
+                }
             }
             None => {}
         }
