@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn pixels_are_written_to_a_tenth() {
-        let all = [0.0, 12.0, 3.14, -0.26, 99.96].map(px);
+        let all = [0.0, 12.0, 3.12, -0.26, 99.96].map(px);
         assert_eq!(all, ["0", "12", "3.1", "-0.3", "100"]);
     }
 }
