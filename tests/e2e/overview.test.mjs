@@ -99,7 +99,7 @@ test('every number at the top leads to the clients that it counts', () =>
 
 test('who ended connections is told by bars, and each leads to those who are still away', () =>
   overview(async (dashboard) => {
-    const legend = dashboard.get('chart-ended').locator('.legend a');
+    const legend = dashboard.get('chart-ended').locator('.chart-legend a');
     for (const [at, count, ids] of [
       // The client that said goodbye and came back is counted, and not away.
       [0, 2, [LEFT]],
@@ -149,7 +149,7 @@ test('behind a chart is a table with the numbers of the API', () =>
     await chart.locator('.plot a').first().waitFor();
     await chart.getByTestId('toggle-table').click();
     assert.equal(await chart.getByTestId('toggle-table').getAttribute('aria-pressed'), 'true');
-    assert.equal(await chart.locator('.drawing').isVisible(), false);
+    assert.equal(await chart.locator('.chart-drawing').isVisible(), false);
     const sums = await chart
       .locator('tbody')
       .evaluate((body) =>
@@ -208,7 +208,7 @@ test('what happens moves the numbers without a reload, and nothing moves while t
       await dashboard.page.keyboard.press('p');
       await client.lose();
       await untilStatus(own, 'd:acme01:thermo:live', 'disconnected');
-      const flow = dashboard.get('chart-flow').locator('.legend a').last();
+      const flow = dashboard.get('chart-flow').locator('.chart-legend a').last();
       assert.equal(await numberIn(flow), 0);
       await dashboard.page.keyboard.press('p');
       await until('the loss is counted', async () => (await numberIn(flow)) === 1);

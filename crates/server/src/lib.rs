@@ -30,3 +30,7 @@ pub mod source;
 pub mod statistics;
 pub mod tls;
 pub mod web;
+
+/// For every program of this crate; the dependency says why.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -99,7 +99,7 @@ fn frame(
 ) -> El {
     let is_table = RwSignal::new(false);
     // A single kind is what the title says.
-    let legend = el("ul", if shape == Shape::Line { "legend spare" } else { "legend" });
+    let legend = el("ul", if shape == Shape::Line { "chart-legend spare" } else { "chart-legend" });
     let [legend, readout, axis, plot, table] =
         [legend, el("p", "readout"), svg("svg", "axis"), svg("svg", "plot"), el("div", "behind")];
     // The height is an attribute, so that nothing moves when the numbers come.
@@ -110,7 +110,7 @@ fn frame(
     let marks = marks::Marks::new(shape, plot.clone(), readout.clone());
     let name = Rc::clone(&title);
     let plot = plot.live_attr("aria-label", move || Some(name()));
-    let toggle = el("button", "toggle").attrs(&[("type", "button"), ("data-testid", "toggle-table")]);
+    let toggle = el("button", "table-toggle").attrs(&[("type", "button"), ("data-testid", "toggle-table")]);
     let toggle =
         toggle.live_text(t::table).on("click", move |_| is_table.update(|is_table| *is_table = !*is_table));
     let toggle = toggle.live_attr("aria-pressed", move || Some(is_table.get().to_string()));
@@ -135,7 +135,7 @@ fn frame(
     });
     // What scrolls can be reached by keyboard.
     let table = table.live_attr("tabindex", move || is_table.get().then(|| "0".to_owned()));
-    let drawing = el("div", "drawing").children(&[readout, axis, plot]);
+    let drawing = el("div", "chart-drawing").children(&[readout, axis, plot]);
     let drawing = drawing.live_attr("hidden", move || is_table.get().then(String::new));
     let table = table
         .live_attr("class", move || Some(if is_table.get() { "behind" } else { "for-readers" }.to_owned()));

@@ -141,6 +141,10 @@ impl Journal for SqliteJournal {
         self.log.each(from, see)
     }
 
+    fn each_client(&self, from: u64, see: &mut dyn FnMut(u64)) -> Result<(), JournalError> {
+        self.log.each_client(from, see)
+    }
+
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {
         self.log.page(query)
     }

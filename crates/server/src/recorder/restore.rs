@@ -38,9 +38,8 @@ pub fn restore(fleet: &Fleet, journal: &dyn Journal) -> Result<Inheritance, Jour
     let recovered = journal.recover()?;
     let failure = recovered.failure;
     let (boots, mut changed, sequence) = (recovered.boots, recovered.changed, recovered.sequence);
-    journal.each(sequence, &mut |event| {
-        changed.insert(id_hash(&event.client_id));
-        true
+    journal.each_client(sequence, &mut |client| {
+        changed.insert(client);
     })?;
     let mut ends = PackedEvents::default();
     // Most clients have one state and nothing newer: their sessions are ended on the way into the fleet.

@@ -201,6 +201,12 @@ impl Log {
         Ok(())
     }
 
+    /// Calls `see` with the hash of the client of each entry from the sequence `from` on.
+    pub fn each_client(&self, from: u64, see: &mut dyn FnMut(u64)) -> Result<(), JournalError> {
+        let parts = self.parts();
+        parts.iter().filter(|part| part.end() > from).try_for_each(|part| part.each_client(from, see))
+    }
+
     /// Calls `see` with each entry of a range of time, in the order in which they were appended, until it says `false`.
     pub fn replay(
         &self,

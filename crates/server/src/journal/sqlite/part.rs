@@ -192,6 +192,19 @@ impl Part {
         .map(|all| all.unwrap_or(true))
     }
 
+    /// Calls `see` with the hash of the client of each entry from the sequence `from` on.
+    pub fn each_client(&self, from: u64, see: &mut dyn FnMut(u64)) -> Result<(), JournalError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(row::SELECT_CLIENTS_FROM)?;
+            let mut rows = statement.query([from.cast_signed()])?;
+            while let Some(row) = rows.next()? {
+                see(row.get::<_, i64>(0)?.cast_unsigned());
+            }
+            Ok(())
+        })
+        .map(|_| ())
+    }
+
     /// The newest entries of a client that are wanted, with their sequences, in no particular order.
     pub fn newest(&self, wanted: &Wanted<'_>) -> Result<Vec<(i64, ConnectionEvent)>, JournalError> {
         let Some(places) = self.newest_in_memory(wanted) else {

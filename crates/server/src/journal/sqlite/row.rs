@@ -30,6 +30,8 @@ pub(super) const INDEX: &str = "CREATE INDEX IF NOT EXISTS entry_by_client ON en
 const INSERT: &str = "INSERT INTO entry VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)";
 /// Parameter: the first sequence.
 pub(super) const SELECT_FROM: &str = "SELECT * FROM entry WHERE sequence >= ?1 ORDER BY sequence";
+/// Parameter: the first sequence.
+pub(super) const SELECT_CLIENTS_FROM: &str = "SELECT client FROM entry WHERE sequence >= ?1";
 /// Parameter: the sequence.
 pub(super) const SELECT_ONE: &str = "SELECT * FROM entry WHERE sequence = ?1";
 /// Parameters: hash and id of the client, from, to, time and sequence of the cursor, mask of kinds, limit.
