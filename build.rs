@@ -15,6 +15,8 @@ type Problem = Box<dyn std::error::Error>;
 
 /// The language that the keys are written in and that is compiled in.
 const SOURCE: &str = "en";
+/// `cargo xtask dist` sets this variable, because it splits what it has built.
+const SPLIT: &str = "ROLLCALL_SPLIT";
 /// The key of a language's own name.
 const NAME: &str = "_name";
 /// The plural categories of CLDR, in the order of their slots. `src/i18n.rs` counts on it.
@@ -23,6 +25,7 @@ const CATEGORIES: [&str; 6] = ["zero", "one", "two", "few", "many", "other"];
 type Catalogue = BTreeMap<String, Value>;
 
 fn main() -> Result<(), Problem> {
+    split();
     for path in ["locales", "src", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
@@ -44,6 +47,17 @@ fn main() -> Result<(), Problem> {
     let target = PathBuf::from(env::var("OUT_DIR")?).join("catalogue.rs");
     fs::write(target, code(source, &catalogues)?)?;
     Ok(())
+}
+
+/// Whether parts of the dashboard become files that the browser fetches later (`src/view/later.rs`). Only then the linker
+/// keeps what the splitting needs to know.
+fn split() {
+    println!("cargo::rerun-if-env-changed={SPLIT}");
+    println!("cargo::rustc-check-cfg=cfg(split)");
+    if env::var_os(SPLIT).is_some() {
+        println!("cargo::rustc-cfg=split");
+        println!("cargo::rustc-link-arg-bins=--emit-relocs");
+    }
 }
 
 /// The files with that extension in a folder and the folders below it, in order.

@@ -78,16 +78,29 @@ pub fn items(text: &str) -> Result<Vec<&str>> {
 
 /// Writes an object of texts.
 pub fn object(members: &[(&str, &str)]) -> String {
+    let members: Vec<_> = members.iter().map(|(name, value)| (*name, text(value))).collect();
+    object_of(&members)
+}
+
+/// Writes an object whose values are written already.
+pub fn object_of(members: &[(&str, String)]) -> String {
     let mut json = String::from("{");
-    for (name, text) in members {
+    for (name, value) in members {
         if json.len() > 1 {
             json.push(',');
         }
         quote(&mut json, name);
         json.push(':');
-        quote(&mut json, text);
+        json.push_str(value);
     }
     json.push('}');
+    json
+}
+
+/// Writes a text.
+pub fn text(text: &str) -> String {
+    let mut json = String::new();
+    quote(&mut json, text);
     json
 }
 

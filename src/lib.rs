@@ -10,6 +10,7 @@ pub mod columns;
 pub mod format;
 pub mod i18n;
 pub mod json;
+mod later;
 pub mod monitor;
 pub mod scroll;
 pub mod store;

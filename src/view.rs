@@ -15,6 +15,7 @@ mod header;
 mod help;
 mod icons;
 mod keys;
+mod later;
 mod live;
 mod overview;
 mod parts;
@@ -40,12 +41,13 @@ use ui::Ui;
 pub fn App() -> impl IntoView {
     Stores::provide();
     Ui::provide();
+    later::Later::provide();
     keys::listen();
     let phase = stores().session.phase;
     move || match phase.get() {
         Phase::Checking => view! { <p class="checking">{say(t::loading)}</p> }.into_any(),
         Phase::In => view! { <Dashboard/> }.into_any(),
-        Phase::Out => view! { <sign_in::SignIn/> }.into_any(),
+        Phase::Out => later::sign_in(),
     }
 }
 
@@ -61,7 +63,7 @@ fn Dashboard() -> impl IntoView {
         }}
         <header::Header/>
         {move || if is_overview.get() {
-            view! { <banner::Banner/><overview::Overview/> }.into_any()
+            view! { <banner::Banner/>{later::overview()} }.into_any()
         } else {
             view! { <Clients/> }.into_any()
         }}
@@ -86,7 +88,7 @@ fn Clients() -> impl IntoView {
                 <grid::Grid/>
                 <footer::Footer/>
             </div>
-            <client::Panel/>
+            {later::client()}
         </main>
     }
 }

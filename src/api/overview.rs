@@ -2,10 +2,10 @@
 //! that reads maps of maps would weigh more than all the charts.
 
 use rollcall_model::Timestamp;
-use serde_json::Value;
 
-use super::fetch::get_json;
+use super::fetch::{Answer, get};
 use super::{ApiError, Token};
+use crate::json;
 use crate::url::Period;
 
 const STATISTICS: &str = "/api/v0002/statistics";
@@ -77,9 +77,9 @@ pub struct Share {
 /// When the server cannot be reached or refuses.
 pub async fn statistics(period: Period, token: &Token) -> Result<Option<Series>, ApiError> {
     let address = format!("{STATISTICS}?fromTime=now-{}&step={}", period.name(), period.step());
-    match get_json::<Value>(&address, token).await {
+    match get(&address, None, token).await {
         Err(ApiError::Refused { status: 404, .. }) => Ok(None),
-        answer => series(&answer?).ok_or(ApiError::Malformed).map(Some),
+        answer => series(&Members::of(&body(answer)?)?).ok_or(ApiError::Malformed).map(Some),
     }
 }
 
@@ -88,74 +88,104 @@ pub async fn statistics(period: Period, token: &Token) -> Result<Option<Series>,
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn incidents(hours: u32, token: &Token) -> Result<Vec<Incident>, ApiError> {
-    match get_json::<Value>(&format!("{INCIDENTS}?fromTime=now-{hours}h"), token).await {
+    match get(&format!("{INCIDENTS}?fromTime=now-{hours}h"), None, token).await {
         Err(ApiError::Refused { status: 404, .. }) => Ok(Vec::new()),
-        answer => Ok(list(&answer?["incidents"], incident)),
+        answer => Ok(Members::of(&body(answer)?)?.list("incidents", incident)),
     }
 }
 
-fn series(answer: &Value) -> Option<Series> {
+fn body(answer: Result<Option<Answer>, ApiError>) -> Result<String, ApiError> {
+    answer?.map(|answer| answer.body).ok_or(ApiError::Malformed)
+}
+
+fn series(answer: &Members<'_>) -> Option<Series> {
     Some(Series {
-        step_ms: answer["stepMs"].as_i64().filter(|ms| *ms > 0)?,
-        complete_from: time(&answer["completeFrom"])?,
-        buckets: list(answer.get("buckets")?, bucket),
-        flappers: list(&answer["topFlappers"], top),
-        refused: list(&answer["topRefused"], top),
-        refused_addresses: list(&answer["topRefusedAddresses"], top),
+        step_ms: answer.read("stepMs").filter(|ms| *ms > 0)?,
+        complete_from: answer.time("completeFrom")?,
+        buckets: answer.value("buckets").map(|_| answer.list("buckets", bucket))?,
+        flappers: answer.list("topFlappers", top),
+        refused: answer.list("topRefused", top),
+        refused_addresses: answer.list("topRefusedAddresses", top),
     })
 }
 
-fn bucket(value: &Value) -> Option<Bucket> {
-    let reasons = value["byReason"].as_object();
-    let reason = |(name, count): (&String, &Value)| Counted { name: name.clone(), count: number(count) };
+fn bucket(bucket: &Members<'_>) -> Option<Bucket> {
+    let ended = bucket.object("byInitiator");
+    let reasons = bucket.object("byReason").0;
+    let reason =
+        |(name, count): (String, &str)| Counted { name, count: json::from_str(count).unwrap_or_default() };
     Some(Bucket {
-        time: time(&value["time"])?,
-        connected: value["connected"].as_u64(),
-        is_inferred: value["connectedCertainty"] == "inferred",
-        connects: number(&value["connects"]),
-        disconnects: number(&value["disconnects"]),
-        refused: number(&value["refused"]),
-        ended: ENDED_BY.map(|name| number(&value["byInitiator"][name])),
-        reasons: reasons.into_iter().flatten().map(reason).collect(),
+        time: bucket.time("time")?,
+        connected: bucket.read("connected"),
+        is_inferred: bucket.text("connectedCertainty").is_some_and(|certainty| certainty == "inferred"),
+        connects: bucket.number("connects"),
+        disconnects: bucket.number("disconnects"),
+        refused: bucket.number("refused"),
+        ended: ENDED_BY.map(|name| ended.number(name)),
+        reasons: reasons.into_iter().map(reason).collect(),
     })
 }
 
-fn top(value: &Value) -> Option<Counted> {
-    Some(Counted { name: text(&value["name"])?, count: number(&value["count"]) })
+fn top(top: &Members<'_>) -> Option<Counted> {
+    Some(Counted { name: top.text("name")?, count: top.number("count") })
 }
 
-fn incident(value: &Value) -> Option<Incident> {
+fn incident(incident: &Members<'_>) -> Option<Incident> {
     Some(Incident {
-        cause: text(&value["cause"])?,
-        since: time(&value["since"])?,
-        until: time(&value["until"]),
-        clients: number(&value["clients"]),
-        is_inferred: value["certainty"] != "reported",
-        shares: list(&value["shares"], share),
+        cause: incident.text("cause")?,
+        since: incident.time("since")?,
+        until: incident.time("until"),
+        clients: incident.number("clients"),
+        is_inferred: incident.text("certainty").is_none_or(|certainty| certainty != "reported"),
+        shares: incident.list("shares", share),
     })
 }
 
-fn share(value: &Value) -> Option<Share> {
-    let percent = value["share"].as_f64()?.clamp(0.0, 1.0) * 100.0;
+fn share(share: &Members<'_>) -> Option<Share> {
+    let percent = share.read::<f64>("share")?.clamp(0.0, 1.0) * 100.0;
     // Not all is not a hundred of a hundred.
-    Some(Share { field: text(&value["field"])?, value: text(&value["value"])?, percent: percent as u64 })
+    Some(Share { field: share.text("field")?, value: share.text("value")?, percent: percent as u64 })
 }
 
-/// What can be read of a list; a newer server may have more in it.
-fn list<T>(value: &Value, read: fn(&Value) -> Option<T>) -> Vec<T> {
-    value.as_array().into_iter().flatten().filter_map(read).collect()
-}
+/// The members of an object, each with the text of its value.
+struct Members<'a>(Vec<(String, &'a str)>);
 
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or(0)
-}
+impl<'a> Members<'a> {
+    fn of(text: &'a str) -> Result<Self, ApiError> {
+        json::members(text).map(Self).map_err(|_| ApiError::Malformed)
+    }
 
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
-}
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value)
+    }
 
-fn time(value: &Value) -> Option<Timestamp> {
-    Timestamp::parse(value.as_str()?).ok()
+    /// `None` for what is absent or of another type.
+    fn read<T: serde::Deserialize<'a>>(&self, name: &str) -> Option<T> {
+        json::from_str(self.value(name)?).ok()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.read(name).unwrap_or_default()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.read(name)
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::parse(&self.text(name)?).ok()
+    }
+
+    /// Without members if it is absent or no object.
+    fn object(&self, name: &str) -> Members<'a> {
+        self.value(name).and_then(|value| Self::of(value).ok()).unwrap_or(Self(Vec::new()))
+    }
+
+    /// What can be read of a list; a newer server may have more in it.
+    fn list<T>(&self, name: &str, read: fn(&Members<'_>) -> Option<T>) -> Vec<T> {
+        let items = self.value(name).and_then(|value| json::items(value).ok()).unwrap_or_default();
+        items.into_iter().filter_map(|item| read(&Members::of(item).ok()?)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +219,8 @@ mod tests {
             top_refused: names("r"),
             top_refused_addresses: names("a"),
         };
-        let read = series(&serde_json::to_value(statistics).unwrap()).unwrap();
+        let text = serde_json::to_string(&statistics).unwrap();
+        let read = series(&Members::of(&text).unwrap()).unwrap();
         let bucket = &read.buckets[0];
         assert_eq!((read.step_ms, read.complete_from, bucket.time), (60_000, at, at));
         assert_eq!((bucket.connected, bucket.is_inferred), (Some(7), true));
@@ -203,12 +234,13 @@ mod tests {
 
     #[test]
     fn an_incident_is_read_as_the_api_writes_it() {
-        let read = incident(&serde_json::json!({
+        let text = serde_json::json!({
             "cause": "keepAlive", "certainty": "reported", "since": "2026-11-20T08:40:54.456Z",
             "clients": 412, "usual": 1.5, "message": "m",
             "shares": [{ "field": "subnet", "value": "10.0.7.0/24", "share": 0.998, "baseShare": 0.05 }],
-        }));
-        let read = read.unwrap();
+        })
+        .to_string();
+        let read = incident(&Members::of(&text).unwrap()).unwrap();
         assert_eq!((read.cause.as_str(), read.clients, read.until), ("keepAlive", 412, None));
         assert_eq!(read.shares[0].percent, 99);
         assert!(!read.is_inferred);
@@ -216,7 +248,9 @@ mod tests {
 
     #[test]
     fn an_answer_of_something_else_is_none() {
-        assert_eq!(series(&serde_json::json!({ "results": [] })), None);
-        assert_eq!(list(&serde_json::json!(7), incident), []);
+        let other = Members::of(r#"{ "results": 7 }"#).unwrap();
+        assert_eq!(series(&other), None);
+        assert_eq!(other.list("results", incident), []);
+        assert!(Members::of("7").is_err());
     }
 }

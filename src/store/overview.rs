@@ -16,6 +16,7 @@ use rollcall_model::{ConnectionEvent, StateDoc};
 use super::{ApiState, Phase, Problem, Session, ViewStore};
 use crate::api::{self, Abort, ApiError, Incident, Series, Token};
 use crate::browser;
+use crate::later::{Asking, answer, later};
 use crate::monitor::Backoff;
 use crate::url::Period;
 
@@ -157,7 +158,7 @@ impl Overview {
         });
         let Some((serial, is_slow_due, token)) = question else { return };
         spawn_local(async move {
-            let answer = self.read(period, is_slow_due, serial, &token).await;
+            let answer = answer(reading(self, period, is_slow_due, serial, token)).await;
             if self.is_current(serial) {
                 self.inner.update_value(|inner| inner.abort = None);
                 self.conclude(answer);
@@ -221,6 +222,11 @@ fn set_if_new<T: PartialEq + Clone + Send + Sync + 'static>(signal: RwSignal<T>,
         signal.set(value);
     }
 }
+
+// Only the page of the overview asks, and its code comes later, too.
+later!(reading(overview: Overview, period: Period, is_slow_due: bool, serial: u32, token: Token) -> Asking<()> {
+    Box::pin(async move { overview.read(period, is_slow_due, serial, &token).await })
+});
 
 /// Watson's own parameters only.
 fn silent_ones() -> Query {

@@ -2,6 +2,7 @@
 //!
 //! Beside the table where there is room, over it where there is not, or over the whole page; the address says which.
 
+mod copied;
 mod details;
 mod dom;
 mod findings;
@@ -35,8 +36,8 @@ use timeline::Line;
 /// So near to the end of what is listed, more is fetched, in pixels.
 const NEAR_END_PX: i32 = 1_200;
 
-#[component]
-pub fn Panel() -> impl IntoView {
+/// The page of whichever client is open.
+pub fn panel() -> AnyView {
     let stores = stores();
     let has_client = Memo::new(move |_| stores.view.with(|view| view.client.is_some()));
     let holder = NodeRef::<html::Aside>::new();
@@ -57,6 +58,7 @@ pub fn Panel() -> impl IntoView {
             <aside class=class data-testid="panel" aria-label=live(|| t::panel_label(&shown_id())) node_ref=holder></aside>
         </Show>
     }
+    .into_any()
 }
 
 /// The id of the open client.

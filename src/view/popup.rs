@@ -9,8 +9,8 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 use super::live::{live, say};
-use super::ui::{Popup, Ui, ui};
-use super::{columns, export, filters, help, sort, views};
+use super::ui::{Popup, ui};
+use super::{columns, export, filters, help, later, sort, views};
 use crate::boxed::{dynamic, effect, then};
 use crate::i18n::t;
 use crate::words;
@@ -22,7 +22,11 @@ const MARGIN_PX: f64 = 8.0;
 pub fn Popups() -> impl IntoView {
     let ui = ui();
     let dialog = NodeRef::<html::Dialog>::new();
+    let later = later::later();
+    let mut was_here = later.is_here_now();
     effect(move || {
+        // Once more when the content has come.
+        let is_here = later.is_here();
         let (popup, Some(dialog)) = (ui.popup.get(), dialog.get()) else { return };
         match popup {
             None if dialog.open() => dialog.close(),
@@ -34,12 +38,20 @@ pub fn Popups() -> impl IntoView {
                     place(&dialog, popup);
                 }
                 focus_first(&dialog);
+                if is_here && !was_here {
+                    // The content is put in after this, and is larger than what stood in its place.
+                    request_animation_frame(move || {
+                        place(&dialog, popup);
+                        focus_first(&dialog);
+                    });
+                }
             }
             None => {}
         }
+        was_here = is_here;
     });
     let label = live(move || ui.popup.get().map(title).unwrap_or_default());
-    let content = dynamic(move || ui.popup.get().map(|popup| content(popup, ui)));
+    let content = dynamic(move || ui.popup.get().map(later::popup));
     let leave = move |event: leptos::ev::MouseEvent| {
         let dialog = dialog.get_untracked().map(JsCast::unchecked_into);
         if event.target() == dialog {
@@ -75,7 +87,9 @@ fn title(popup: Popup) -> String {
     }
 }
 
-fn content(popup: Popup, ui: Ui) -> AnyView {
+/// What is in it. Called where its code is here.
+pub fn content(popup: Popup) -> AnyView {
+    let ui = ui();
     match popup {
         Popup::Help => help::help(),
         Popup::Columns => columns::columns(),

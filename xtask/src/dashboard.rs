@@ -4,7 +4,7 @@
 use std::env;
 
 use crate::workspace::Workspace;
-use crate::{boot, files, fingerprint, minify, precompress, process, setup, styles, timing};
+use crate::{boot, files, fingerprint, minify, precompress, process, setup, split, styles, timing};
 
 /// The page and its files are served from the root of the host.
 const PUBLIC_URL: &str = "/";
@@ -25,6 +25,7 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
     timing::step("Building the dashboard", || trunk(workspace, tools))?;
     timing::step("Compressing the dashboard", || {
         minify::scripts(workspace, &tools.terser)?;
+        split::replace(workspace, tools)?;
         move_inline_scripts(workspace)?;
         join_styles(workspace)?;
         precompress::directory(&workspace.dist())
@@ -37,6 +38,7 @@ fn trunk(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Result
     process::stream(&mut process::cargo(workspace, &["fetch", "--quiet", "--locked"]))?;
 
     let mut trunk = process::command(workspace, &tools.trunk);
+    trunk.env(split::SWITCH, "1");
     trunk.args(["build", "--release", "--public-url", PUBLIC_URL]);
     process::prepend_path(&mut trunk, &[&tools.wasm_bindgen_dir, &tools.node_bin_dir])?;
     // Everybody else reads NO_COLOR as "set or not"; Trunk insists on `true` or `false`.

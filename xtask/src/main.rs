@@ -18,6 +18,7 @@ mod process;
 mod schema;
 mod setup;
 mod size;
+mod split;
 mod styles;
 mod test;
 mod timing;

@@ -29,7 +29,8 @@ pub fn scripts(workspace: &Workspace, terser: &Path) -> anyhow::Result<()> {
     files::write(&page_file, page)
 }
 
-fn minify(workspace: &Workspace, terser: &Path, file: &Path) -> anyhow::Result<Vec<u8>> {
+/// A script without what only people need.
+pub fn minify(workspace: &Workspace, terser: &Path, file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut node = process::command(workspace, "node");
     node.arg(terser).arg(file).args(["--module", "--compress", "passes=3,ecma=2022", "--mangle"]);
     let output = node.output().context("cannot start `node`")?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::workspace::Workspace;
-use crate::{dashboard, files, precompress};
+use crate::{dashboard, files, precompress, split};
 
 /// What the first paint may weigh, in bytes of Brotli. A test loads the page and holds it to the same number.
 const FIRST_PAINT_BUDGET: u64 = 250_000;
@@ -78,14 +78,13 @@ fn sizes(file: &Path) -> anyhow::Result<Sizes> {
     Ok(Sizes { raw, gzip: packed(".gz"), brotli: packed(".br") })
 }
 
-/// The page, its style, its code and one language; the other languages and the custom element are not loaded.
+/// The page, its style and its code, which has English in it; languages, the parts that come later and the custom element
+/// are not waited for.
 fn is_for_first_paint(name: &Path) -> bool {
     let extension = name.extension().and_then(|extension| extension.to_str());
-    if name.starts_with("locales") {
-        return name.file_stem().is_some_and(|stem| stem == "en");
-    }
     let is_custom_element = name.file_stem().is_some_and(|stem| stem == "element");
-    !is_custom_element && matches!(extension, Some("html" | "css" | "js" | "wasm"))
+    let is_later = name.to_string_lossy().starts_with(split::LATER);
+    !is_custom_element && !is_later && matches!(extension, Some("html" | "css" | "js" | "wasm"))
 }
 
 #[cfg(test)]
@@ -99,13 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_paint_needs_one_language_only() {
+    fn the_first_paint_needs_no_language_file_and_no_later_part() {
         let check = |name: &str, expect| {
             assert_eq!(is_for_first_paint(Path::new(name)), expect, "{name}");
         };
         check("index.html", true);
         check("rollcall-1f_bg.wasm", true);
-        check("locales/en.json", true);
+        check("later-1-1f.wasm", false);
+        check("locales/en.json", false);
         check("locales/ko.json", false);
         check("favicon.svg", false);
         check("element.js", false);

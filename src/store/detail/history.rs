@@ -16,6 +16,7 @@ use rollcall_model::{StateDoc, Timestamp};
 
 use super::sessions::{Sessions, sessions};
 use crate::api::{self, Abort, ApiError};
+use crate::later::{Asking, answer, later};
 use crate::store::{Clock, Problem, ViewStore};
 
 /// Entries per question: the most that the server gives.
@@ -165,12 +166,7 @@ impl HistoryStore {
             history.problem = None;
         });
         spawn_local(async move {
-            let done = loop {
-                match self.step(&id, &token).await {
-                    Ok(true) => {}
-                    done => break done,
-                }
-            };
+            let done = answer(steps(self, id, token)).await;
             // Whoever gave it up has already said what comes next.
             if done != Err(ApiError::Aborted) {
                 self.state.update(|history| {
@@ -251,6 +247,13 @@ impl HistoryStore {
         Ok(())
     }
 }
+
+later!(steps(history: HistoryStore, id: String, token: api::Token) -> Asking<()> {
+    Box::pin(async move {
+        while history.step(&id, &token).await? {}
+        Ok(())
+    })
+});
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]

@@ -12,7 +12,8 @@ use leptos::task::spawn_local;
 use rollcall_model::log::{LogEntry, LogEvent};
 
 use super::{Chosen, kind_of};
-use crate::api::{self, Abort, LogPage};
+use crate::api::{self, Abort, LogPage, Token};
+use crate::later::{Asking, answer, later};
 use crate::store::{Clock, Problem};
 
 /// Entries per page of the log.
@@ -136,7 +137,7 @@ impl LogStore {
         let token = abort.token();
         self.abort.set_value(Some(abort));
         spawn_local(async move {
-            let answer = api::log(&address, &token).await;
+            let answer = answer(page(address, token)).await;
             if matches!(answer, Err(api::ApiError::Aborted)) {
                 return;
             }
@@ -172,7 +173,7 @@ impl LogStore {
         self.abort_older.set_value(Some(abort));
         let events = events.to_vec();
         spawn_local(async move {
-            let answer = api::log(&address, &token).await;
+            let answer = answer(page(address, token)).await;
             // Reset meanwhile: another log is shown.
             if matches!(answer, Err(api::ApiError::Aborted)) {
                 return;
@@ -199,6 +200,10 @@ fn of_kinds(mut entries: Vec<LogEntry>, events: &[LogEvent]) -> Vec<LogEntry> {
     }
     entries
 }
+
+later!(page(address: String, token: Token) -> Asking<LogPage> {
+    Box::pin(async move { api::log(&address, &token).await })
+});
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]

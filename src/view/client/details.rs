@@ -6,8 +6,8 @@ use rollcall_model::{StateDoc, Timestamp};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event};
 
-use super::dom::{El, effect, el, json};
-use super::{id, tools, with_doc};
+use super::dom::{El, effect, el};
+use super::{copied, id, tools, with_doc};
 use crate::i18n::{self, t};
 use crate::store::stores;
 use crate::words;
@@ -60,7 +60,7 @@ pub fn details() -> El {
         el("header", "").children(&[
             tools::gap(),
             tools::copy(t::copy_json, "copy-state", || {
-                with_doc(|doc| Some(json(&**doc))).unwrap_or_default()
+                with_doc(|doc| Some(copied::state(doc))).unwrap_or_default()
             }),
             tools::api_link(|| api::client_address(&id())),
         ]),

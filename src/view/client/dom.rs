@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use leptos::prelude::{AnyView, Effect, Mountable, Owner, Render, StoredValue, document};
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event};
 
 const SVG: &str = "http://www.w3.org/2000/svg";
@@ -252,16 +252,6 @@ pub fn px(value: f64) -> String {
     format!("{sign}{}.{}", tenths.abs() / 10, tenths.abs() % 10)
 }
 
-/// Pretty JSON, for copying.
-#[must_use]
-pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    let indent = JsValue::from_f64(2.0);
-    let pretty = js_sys::JSON::parse(&text)
-        .and_then(|value| js_sys::JSON::stringify_with_replacer_and_space(&value, &JsValue::NULL, &indent));
-    pretty.map_or(text, String::from)
-}
-
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]
 mod tests {
@@ -269,7 +259,7 @@ mod tests {
 
     #[test]
     fn pixels_are_written_to_a_tenth() {
-        let all = [0.0, 12.0, 3.14, -0.26, 99.96].map(px);
+        let all = [0.0, 12.0, 3.12, -0.26, 99.96].map(px);
         assert_eq!(all, ["0", "12", "3.1", "-0.3", "100"]);
     }
 }

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use rollcall_model::log::{LogEntry, LogEvent};
 use rollcall_model::{Certainty, Timestamp};
 
-use super::dom::{self, El, Rows, button, effect, el, toggle};
-use super::tools;
+use super::dom::{El, Rows, button, effect, el, toggle};
+use super::{copied, tools};
 use crate::i18n::{self, t};
 use crate::store::{LogState, kind_of, stores};
 use crate::url::EVENTS;
@@ -95,10 +95,8 @@ fn tools_of_log() -> El {
         <RangePicker label=Signal::derive(t::log_range) test_id="range-log" range=range on_choose=choose
             not_since=false unlimited=say(t::all_time)/>
     };
-    let copied = move || {
-        log.state
-            .with_untracked(|log| dom::json(&log.shown().iter().map(|entry| &**entry).collect::<Vec<_>>()))
-    };
+    let copied =
+        move || log.state.with_untracked(|log| copied::entries(log.shown().iter().map(AsRef::as_ref)));
     let is_following = log.is_following;
     let follow = el("button", "plain").attr("type", "button").attr("data-testid", "log-follow");
     let group = el("div", "kinds").attr("role", "group").live_attr("aria-label", || Some(t::log_kinds()));

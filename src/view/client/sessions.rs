@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use rollcall_model::Timestamp;
 use rollcall_model::log::LogEntry;
 
-use super::dom::{El, effect, el, json};
+use super::dom::{El, effect, el};
 use super::log::{address, stamp};
 use super::timeline::Line;
-use super::tools;
+use super::{copied, tools};
 use crate::api;
 use crate::i18n::t;
 use crate::store::{ClientSession, Ending, stores};
@@ -66,7 +66,7 @@ pub fn table(line: Line, pages: RwSignal<u64>) -> El {
     let copied = move || {
         line.with_sessions(|all| {
             let entries = all.iter().rev().flat_map(|one| one.disconnect.iter().chain(&one.connect));
-            json(&entries.map(|entry| &**entry).collect::<Vec<_>>())
+            copied::entries(entries.map(AsRef::as_ref))
         })
     };
     let heads = HEADS.map(|head| el("th", "").attr("scope", "col").live_text(head));

@@ -23,6 +23,8 @@ pub struct DashboardTools {
     pub trunk: PathBuf,
     /// Where wasm-bindgen and its test runner lie.
     pub wasm_bindgen_dir: PathBuf,
+    /// The program that splits WebAssembly.
+    pub wasm_split: PathBuf,
     /// Where wasm-opt lies.
     pub node_bin_dir: PathBuf,
     /// The script that minifies scripts.
@@ -35,7 +37,7 @@ pub struct SdkTools {
     pub python: PathBuf,
 }
 
-/// The compiler's WebAssembly target, Trunk, wasm-bindgen and wasm-opt.
+/// The compiler's WebAssembly target, Trunk, wasm-bindgen, wasm-split and wasm-opt.
 pub fn for_dashboard(workspace: &Workspace) -> anyhow::Result<DashboardTools> {
     node::require(workspace)?;
     rust::wasm_target(workspace)?;
@@ -43,6 +45,7 @@ pub fn for_dashboard(workspace: &Workspace) -> anyhow::Result<DashboardTools> {
     Ok(DashboardTools {
         trunk: rust::tool(workspace, &rust::TRUNK)?,
         wasm_bindgen_dir: wasm_bindgen_dir(workspace)?,
+        wasm_split: rust::tool(workspace, &rust::WASM_SPLIT)?,
         // Beside `.bin`: what lies in there is no script on every system.
         terser: node_bin_dir.with_file_name("terser").join("bin/terser"),
         node_bin_dir,

@@ -45,6 +45,17 @@ pub const WASM_BINDGEN: Tool = Tool {
     minutes: 3,
 };
 
+/// Takes the parts of the dashboard that are needed later out of its WebAssembly. The version fits that of
+/// `wasm_split_helpers` in `Cargo.lock`.
+pub const WASM_SPLIT: Tool = Tool {
+    title: "wasm-split",
+    package: "wasm_split_cli_support",
+    version: "0.2.4",
+    program: "wasm-split-cli",
+    arguments: &["--locked", "--features", "build-binary"],
+    minutes: 2,
+};
+
 pub const CARGO_DENY: Tool = Tool {
     title: "cargo-deny",
     package: "cargo-deny",

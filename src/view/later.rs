@@ -1,0 +1,188 @@
+//! The parts of the page that the first paint does not need: the page of a client, the overview, what opens
+//! over the page, and the sign-in page.
+//!
+//! In the finished dashboard their code is a file of its own (`cargo xtask dist`), fetched when the first rows are on
+//! screen and the page is idle, or when it is needed earlier. Once it is there, parts are made at once, as if they had
+//! always been there. Elsewhere (tests, clippy) it is there from the beginning. Called by the places where parts stand.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_split_helpers::SplitLoaderError;
+
+use super::live::say;
+use super::ui::Popup;
+use super::{client, overview, popup, sign_in};
+use crate::boxed::{dynamic, effect, then};
+use crate::i18n::t;
+use crate::later::later;
+use crate::store::stores;
+
+/// How long after the first rows the code is fetched if nobody needs it earlier: the page is at rest by then.
+const IDLE: Duration = Duration::from_secs(1);
+
+later!(make_client() -> AnyView { client::panel() });
+later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() });
+later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
+later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
+
+/// Does nothing but bring the code of all parts.
+async fn fetch() -> Result<(), SplitLoaderError> {
+    #[cfg(split)]
+    __wasm_split_preload_make_client().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_overview().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_popup().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_sign_in().await?;
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Absent,
+    OnItsWay,
+    Here,
+    /// The server is away, or another version of it has taken its place.
+    Failed,
+}
+
+/// Whether the code of the parts is here.
+#[derive(Clone, Copy)]
+pub struct Later(RwSignal<State>);
+
+impl Later {
+    /// Lets all views find it, and fetches the code when the page is at rest.
+    pub fn provide() {
+        let later = Self(RwSignal::new(if cfg!(split) { State::Absent } else { State::Here }));
+        provide_context(later);
+        let table = stores().table;
+        let mut is_planned = false;
+        effect(move || {
+            table.revision.get();
+            if !is_planned && table.read(|window| window.is_loaded()) {
+                is_planned = true;
+                set_timeout(move || later.fetch(false), IDLE);
+            }
+        });
+    }
+
+    /// Whether parts are made at once; tracked.
+    pub fn is_here(self) -> bool {
+        self.0.get() == State::Here
+    }
+
+    /// The same at this moment; untracked.
+    pub fn is_here_now(self) -> bool {
+        self.0.get_untracked() == State::Here
+    }
+
+    /// Fetches the code unless it is here or on its way; `again` also after it has failed.
+    fn fetch(self, again: bool) {
+        let state = self.0.get_untracked();
+        if !(state == State::Absent || again && state == State::Failed) {
+            return;
+        }
+        self.0.set(State::OnItsWay);
+        spawn_local(async move {
+            self.0.set(if fetch().await.is_ok() { State::Here } else { State::Failed });
+        });
+    }
+}
+
+/// The one of this page.
+pub fn later() -> Later {
+    expect_context()
+}
+
+/// The page of the open client.
+pub fn client() -> AnyView {
+    let view = stores().view;
+    let has_client = Memo::new(move |_| view.with(|view| view.client.is_some()));
+    let close = move || view.change(|view| view.client = None);
+    part(
+        move || has_client.get(),
+        || at_once(make_client()),
+        move |note| {
+            let is_stuck = move || later().0.get() == State::Failed;
+            let close = dynamic(move || {
+                is_stuck().then(|| {
+            view! { <button type="button" data-testid="close-client" on:click=then(move |_| close())>{say(t::close)}</button> }
+        })
+            });
+            view! { <aside class="panel" data-testid="panel">{note}{close}</aside> }.into_any()
+        },
+    )
+}
+
+/// The fleet over time.
+pub fn overview() -> AnyView {
+    part(
+        || true,
+        || at_once(make_overview()),
+        |note| view! { <main class="overview" id="overview">{note}</main> }.into_any(),
+    )
+}
+
+/// The sign-in page.
+pub fn sign_in() -> AnyView {
+    part(|| true, || at_once(make_sign_in()), |note| view! { <main class="sign-in">{note}</main> }.into_any())
+}
+
+/// What is in the open popup.
+pub fn popup(popup: Popup) -> AnyView {
+    part(|| true, move || at_once(make_popup(popup)), |note| note)
+}
+
+/// A part, or what stands in its place while its code is not here and it `is_wanted`.
+fn part(
+    is_wanted: impl Fn() -> bool + Send + 'static,
+    make: impl Fn() -> AnyView + Send + 'static,
+    instead: impl Fn(AnyView) -> AnyView + Send + 'static,
+) -> AnyView {
+    let later = later();
+    let is_here = Memo::new(move |_| later.is_here());
+    dynamic(move || {
+        if is_here.get() {
+            return make();
+        }
+        if !is_wanted() {
+            return ().into_any();
+        }
+        later.fetch(true);
+        instead(note(later))
+    })
+}
+
+/// That the code is on its way, or what to do when it does not come.
+fn note(later: Later) -> AnyView {
+    dynamic(move || match later.0.get() {
+        State::Failed => missing(),
+        _ => view! { <p class="checking" aria-busy="true">{say(t::loading)}</p> }.into_any(),
+    })
+}
+
+fn missing() -> AnyView {
+    let reload = move |_: leptos::ev::MouseEvent| {
+        // A page that may not be loaded again cannot be helped.
+        let _ = window().location().reload();
+    };
+    view! {
+        <p class="note" role="alert" data-testid="part-missing">{say(t::part_missing)}</p>
+        <p><button type="button" class="primary" data-testid="reload" on:click=then(reload)>{say(t::reload)}</button></p>
+    }
+    .into_any()
+}
+
+/// What is made without waiting, because the code is here.
+fn at_once(made: impl Future<Output = Result<AnyView, SplitLoaderError>>) -> AnyView {
+    match pin!(made).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(view)) => view,
+        Poll::Ready(Err(_)) | Poll::Pending => missing(),
+    }
+}
