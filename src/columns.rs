@@ -27,7 +27,7 @@ pub const COLUMNS: [Column; 20] = [
     column(Field::Id, 160, 17, Some(0)),
     column(Field::DeviceType, 72, 6, Some(1_060)),
     column(Field::LastConnectTime, 146, 0, Some(1_360)),
-    column(Field::LastDisconnectTime, 150, 0, Some(0)),
+    column(Field::LastDisconnectTime, 146, 0, Some(0)),
     column(Field::LastActivityTime, 146, 0, Some(940)),
     column(Field::LastActivityEvent, 100, 0, Some(1_360)),
     column(Field::DisconnectInitiator, 84, 0, Some(940)),
