@@ -92,6 +92,7 @@ fn findings(answer: &str) -> Vec<Finding> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use rollcall_model::diagnosis::{Confidence, FindingKind};
 

@@ -189,6 +189,7 @@ impl<'a> Members<'a> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use rollcall_model::Certainty;
     use rollcall_model::statistics::{Bucket as Told, Statistics, Top};

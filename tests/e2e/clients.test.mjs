@@ -100,6 +100,7 @@ test('every field of the state can be a column, and the table then scrolls sidew
   journey(async (dashboard, keyboard) => {
     await keyboard.press('c');
     const boxes = dashboard.page.locator('.column input');
+    await boxes.first().waitFor();
     assert.equal(await boxes.count(), 20);
     for (const box of await boxes.all()) await box.check();
     await dashboard.closePopup();

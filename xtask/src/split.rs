@@ -3,7 +3,7 @@
 //! Trunk made of the compiled code; touches `dist/` and a folder for its work below Cargo's target directory only.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 
@@ -147,7 +147,7 @@ fn install(workspace: &Workspace, products: &[Product]) -> anyhow::Result<()> {
     files::write(&page_file, page)
 }
 
-fn is_of_trunk(file: &PathBuf, ending: &str) -> bool {
+fn is_of_trunk(file: &Path, ending: &str) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with("rollcall-") && name.ends_with(ending)
 }

@@ -56,8 +56,8 @@ fn shown(found: &Sessions) -> String {
     found.sessions.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
-fn check(text: &str, doc: Option<StateDoc>, expect: &str) {
-    assert_eq!(shown(&sessions(&log(text), doc.as_ref())), expect, "{text}");
+fn check(text: &str, doc: Option<&StateDoc>, expect: &str) {
+    assert_eq!(shown(&sessions(&log(text), doc)), expect, "{text}");
 }
 
 #[test]
@@ -79,17 +79,17 @@ fn what_the_log_does_not_say_is_inferred() {
 
 #[test]
 fn the_state_tells_of_the_newest_session() {
-    check("+1", Some(doc("connected", 1, None)), "1-…");
-    check("", Some(doc("connected", 1, None)), "1-…");
-    check("+1 -3/1", Some(doc("connected", 8, Some(3))), "1-3 8-…");
-    check("+1", Some(doc("disconnected", 1, Some(6))), "1-6");
-    check("+1 -3/1", Some(doc("disconnected", 1, Some(3))), "1-3");
+    check("+1", Some(&doc("connected", 1, None)), "1-…");
+    check("", Some(&doc("connected", 1, None)), "1-…");
+    check("+1 -3/1", Some(&doc("connected", 8, Some(3))), "1-3 8-…");
+    check("+1", Some(&doc("disconnected", 1, Some(6))), "1-6");
+    check("+1 -3/1", Some(&doc("disconnected", 1, Some(3))), "1-3");
 }
 
 #[test]
 fn a_session_whose_feed_was_lost_is_not_shown_as_open() {
     let stale = StateDoc { stale_since: Some(at(4)), ..doc("connected", 1, None) };
-    check("+1", Some(stale), "1-4~");
+    check("+1", Some(&stale), "1-4~");
 }
 
 #[test]
