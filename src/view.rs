@@ -6,6 +6,7 @@ mod cells;
 mod chips;
 mod client;
 mod columns;
+mod dom;
 mod empty;
 mod export;
 mod filters;

@@ -4,7 +4,6 @@
 
 mod copied;
 mod details;
-mod dom;
 mod findings;
 mod log;
 mod scale;
@@ -24,13 +23,14 @@ use web_sys::{Event, HtmlElement, KeyboardEvent};
 use super::banner::name_of;
 use super::icons::mark_of;
 use super::ui::ui;
+use crate::boxed::effect;
 use crate::browser::steady_ms;
 use crate::i18n::t;
 use crate::store::{Open, stores};
 use crate::text;
 use crate::url::Tab;
+use crate::view::dom::{El, button, el, icon_button};
 use crate::view::live::live;
-use dom::{El, button, effect, el, icon_button};
 use timeline::Line;
 
 /// So near to the end of what is listed, more is fetched, in pixels.

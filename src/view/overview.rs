@@ -3,7 +3,6 @@
 
 mod chart;
 mod charts;
-mod dom;
 mod incidents;
 mod links;
 mod lists;
@@ -21,7 +20,7 @@ use crate::format;
 use crate::i18n::t;
 use crate::store::{ApiState, stores};
 use crate::url::{Period, View};
-use dom::{El, el, svg};
+use crate::view::dom::{El, el, svg};
 
 #[component]
 pub fn Overview() -> impl IntoView {

@@ -6,10 +6,11 @@ use rollcall_model::{StateDoc, Timestamp};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event};
 
-use super::dom::{El, effect, el};
 use super::{copied, id, tools, with_doc};
+use crate::boxed::effect;
 use crate::i18n::{self, t};
 use crate::store::stores;
+use crate::view::dom::{El, el};
 use crate::words;
 use crate::{api, format, text};
 

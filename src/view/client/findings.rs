@@ -4,10 +4,11 @@ use leptos::prelude::With;
 use rollcall_model::Timestamp;
 use web_sys::Element;
 
-use super::dom::{El, effect, el};
 use crate::api::Finding;
+use crate::boxed::effect;
 use crate::i18n::t;
 use crate::store::stores;
+use crate::view::dom::{El, el};
 use crate::words::Cause;
 use crate::{format, text};
 

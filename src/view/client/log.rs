@@ -4,12 +4,13 @@ use leptos::prelude::*;
 use rollcall_model::log::{LogEntry, LogEvent};
 use rollcall_model::{Certainty, Timestamp};
 
-use super::dom::{El, Rows, button, effect, el, toggle};
 use super::{copied, tools};
+use crate::boxed::effect;
 use crate::i18n::{self, t};
 use crate::store::{LogState, kind_of, stores};
 use crate::url::EVENTS;
 use crate::view::banner::name_of;
+use crate::view::dom::{El, Rows, button, el, toggle};
 use crate::view::icons::mark_of_event;
 use crate::view::live::say;
 use crate::view::range::RangePicker;

@@ -4,13 +4,14 @@ use leptos::prelude::*;
 use rollcall_model::Timestamp;
 use rollcall_model::log::LogEntry;
 
-use super::dom::{El, effect, el};
 use super::log::{address, stamp};
 use super::timeline::Line;
 use super::{copied, tools};
 use crate::api;
+use crate::boxed::effect;
 use crate::i18n::t;
 use crate::store::{ClientSession, Ending, stores};
+use crate::view::dom::{El, el};
 use crate::words::Cause;
 use crate::{format, text};
 

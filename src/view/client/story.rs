@@ -3,11 +3,11 @@
 use leptos::prelude::With;
 use rollcall_model::{Certainty, ConnectionStatus, Initiator, StateDoc, Timestamp};
 
-use super::dom::{El, el};
 use super::with_doc;
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
+use crate::view::dom::{El, el};
 use crate::words::Cause;
 
 /// From how many connects in an hour a client is said to come and go.

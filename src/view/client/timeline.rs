@@ -15,13 +15,14 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{Element, Event, KeyboardEvent, MouseEvent, PointerEvent, ResizeObserver, WheelEvent};
 
-use super::dom::{El, button, effect, el, icon_button, toggle};
 use super::tools;
+use crate::boxed::effect;
 use crate::browser::steady_ms;
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
 use crate::url::{Range, Span, Tab};
+use crate::view::dom::{El, button, el, icon_button, toggle};
 
 pub use line::Line;
 

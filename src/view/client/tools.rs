@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use leptos::prelude::{Get, RwSignal, Set, set_timeout};
 
-use super::dom::{El, el};
 use crate::browser;
 use crate::i18n::t;
+use crate::view::dom::{El, el};
 
 /// A button that copies a text and says that it did.
 pub fn copy(label: fn() -> String, hook: &str, text: impl Fn() -> String + 'static) -> El {

@@ -15,8 +15,9 @@ use leptos::prelude::{Get, RwSignal, Update};
 
 pub use scale::percent;
 
-use super::dom::{El, effect, el, svg};
+use crate::boxed::effect;
 use crate::i18n::t;
+use crate::view::dom::{El, el, svg};
 
 /// The height of what is drawn, without the axis of time.
 const HEIGHT_PX: i64 = 132;
@@ -120,8 +121,8 @@ fn frame(
         let [legend, axis, table] = &parts;
         let content = content();
         let is_shown = is_table.get();
-        legend.fill(&content.as_ref().map(legend_of).unwrap_or_default());
-        table.fill(
+        legend.refill(&content.as_ref().map(legend_of).unwrap_or_default());
+        table.refill(
             &content
                 .as_ref()
                 .map(|content| table::of(content, &caption(), is_shown))
@@ -130,7 +131,7 @@ fn frame(
         );
         let drawing = content.as_ref().map(|content| draw::draw(shape, content));
         let (ticks, drawn) = drawing.unwrap_or_default();
-        axis.fill(&ticks);
+        axis.refill(&ticks);
         marks.show(content, &drawn);
     });
     // What scrolls can be reached by keyboard.

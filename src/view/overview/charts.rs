@@ -4,13 +4,13 @@ use leptos::prelude::With;
 use rollcall_model::Timestamp;
 
 use super::chart::{Column, Content, Kind, Shape, chart};
-use super::dom::El;
 use super::links;
 use crate::api::{Bucket, ENDED_BY, Series};
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
 use crate::url::Period;
+use crate::view::dom::El;
 
 /// How many were connected.
 pub fn connected() -> El {

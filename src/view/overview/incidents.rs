@@ -3,12 +3,12 @@
 use leptos::prelude::With;
 use rollcall_model::query::Field;
 
-use super::dom::{El, el};
 use super::{link, links};
 use crate::api::{Incident, Share};
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
+use crate::view::dom::{El, el};
 use crate::{text, words};
 
 pub fn incidents() -> El {

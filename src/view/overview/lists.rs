@@ -4,12 +4,12 @@ use leptos::prelude::{Track, With};
 use rollcall_model::StateDoc;
 
 use super::chart::percent;
-use super::dom::{El, el, svg};
 use super::{link, links};
 use crate::api::{Counted, Series};
 use crate::i18n::t;
 use crate::store::stores;
 use crate::url::Period;
+use crate::view::dom::{El, el, svg};
 use crate::words::{self, Cause};
 use crate::{format, text};
 

@@ -2,13 +2,13 @@
 
 use leptos::prelude::With;
 
-use super::dom::{El, el};
 use super::{link, links, name_of_period};
 use crate::api::{Bucket, Series};
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
 use crate::url::Period;
+use crate::view::dom::{El, el};
 
 struct Tile {
     hook: &'static str,

@@ -5,7 +5,7 @@ use rollcall_model::{Certainty, Initiator, Timestamp};
 use super::line::State;
 use crate::format;
 use crate::store::{ClientSession, Ending};
-use crate::view::client::dom::{El, px, svg};
+use crate::view::dom::{El, px, svg};
 
 /// From top to bottom: failed attempts, how sessions ended, the sessions, the axis. In pixels.
 const CROSS_Y: f64 = 7.0;

@@ -9,8 +9,8 @@ use leptos::prelude::{
 };
 use rollcall_model::{ConnectionStatus, StateDoc, Timestamp};
 
+use crate::boxed::effect;
 use crate::store::{ClientSession, History, Sessions, stores};
-use crate::view::client::dom::effect;
 use crate::view::client::scale::{Mark, Scale};
 use crate::view::client::with_doc;
 

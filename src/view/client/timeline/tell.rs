@@ -8,8 +8,8 @@ use super::line::{Item, Line, State};
 use crate::format;
 use crate::i18n::t;
 use crate::store::{ClientSession, Ending, History, stores};
-use crate::view::client::dom::{El, el};
 use crate::view::client::sessions::duration;
+use crate::view::dom::{El, el};
 use crate::words::{self, Cause};
 
 /// So many lines the table for screen readers has; beyond that one zooms in.

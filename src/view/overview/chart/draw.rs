@@ -5,7 +5,7 @@ use super::scale::{Scale, percent, px};
 use super::{Content, HEIGHT_PX, Shape};
 use crate::format;
 use crate::i18n::t;
-use crate::view::overview::dom::{El, svg};
+use crate::view::dom::{El, svg};
 use crate::view::overview::svg_link;
 
 /// Where the axis of time has its texts.

@@ -9,7 +9,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent, SvgElement};
 
 use super::{Content, Shape, told};
-use crate::view::overview::dom::El;
+use crate::view::dom::El;
 
 /// What identifies a mark over time: the bucket's time and the kind.
 type Mark = (i64, usize);
@@ -44,7 +44,7 @@ impl Marks {
         let Some(plot) = self.plot.element() else { return };
         let focused = document().active_element().filter(|element| plot.contains(Some(element)));
         let focused = focused.as_ref().and_then(mark_of);
-        self.plot.fill(drawn);
+        self.plot.refill(drawn);
         *self.content.borrow_mut() = content;
         let all = self.all();
         let again = focused.and_then(|mark| all.iter().find(|(other, _)| *other == mark));

@@ -3,7 +3,7 @@
 use super::{Column, Content};
 use crate::format;
 use crate::i18n::t;
-use crate::view::overview::dom::{El, el};
+use crate::view::dom::{El, el};
 use crate::view::overview::link;
 
 /// `has_links` where it can be seen: what is only heard has the links of the drawing.

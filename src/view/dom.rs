@@ -1,25 +1,35 @@
 //! Elements made by hand, with as much reactivity as they are given.
 //!
-//! The client's page shows whole logs: a signal for each of ten thousand rows would cost more than the rows. And the
-//! renderer is compiled anew for each type of view, some kilobytes each, while everything here is compiled once. Called by
-//! the parts of the page. Text is set as text, never as HTML.
+//! The client's page shows whole logs, and a signal for each of ten thousand rows would cost more than the rows; a chart
+//! has hundreds of marks that are made anew together. And the renderer is compiled anew for each type of view, some
+//! kilobytes each, while everything here is compiled once. Called by the parts of the client's page and of the overview.
+//! Text is set as text, never as HTML.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use leptos::prelude::{AnyView, Effect, Mountable, Owner, Render, StoredValue, document};
+use leptos::prelude::{AnyView, Mountable, Owner, Render, StoredValue, document};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
-use web_sys::{Element, Event};
+use web_sys::{Element, Event, HtmlElement};
+
+use crate::boxed::effect;
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 
-/// Runs now and whenever something changes that it has read, as long as its owner lives.
-pub fn effect(run: impl Fn() + 'static) {
-    fn boxed(run: Box<dyn Fn()>) {
-        Effect::new(move |_: Option<()>| run());
+/// Ends with the owner that it was made under. An element that leaves the page after that, with the focus in it, must not
+/// tell anybody.
+struct Listener {
+    element: Element,
+    event: String,
+    closure: Closure<dyn Fn(Event)>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let listener = self.closure.as_ref().unchecked_ref();
+        let _ = self.element.remove_event_listener_with_callback(&self.event, listener);
     }
-    boxed(Box::new(run));
 }
 
 /// An element in the making.
@@ -79,6 +89,10 @@ impl El {
         self
     }
 
+    pub fn attrs(self, pairs: &[(&str, &str)]) -> Self {
+        pairs.iter().fold(self, |element, (name, value)| element.attr(name, value))
+    }
+
     pub fn text(self, text: &str) -> Self {
         if let Some(element) = &self.0 {
             let _ = element.append_with_str_1(text);
@@ -132,6 +146,26 @@ impl El {
         self
     }
 
+    /// Content that follows what it is made of.
+    pub fn live(self, content: impl Fn() -> Vec<El> + 'static) -> Self {
+        self.live_boxed(Box::new(content))
+    }
+
+    fn live_boxed(self, content: Box<dyn Fn() -> Vec<El>>) -> Self {
+        let element = self.clone();
+        effect(move || element.refill(&content()));
+        self
+    }
+
+    /// Puts a text in the place of all that is in the element.
+    pub fn set_text(&self, text: &str) {
+        if let Some(element) =
+            self.0.as_ref().filter(|element| element.text_content().as_deref() != Some(text))
+        {
+            element.set_text_content(Some(text));
+        }
+    }
+
     /// A text that may be absent: then the element is hidden.
     pub fn maybe_text(self, text: impl Fn() -> Option<String> + 'static) -> Self {
         self.maybe_text_boxed(Box::new(text))
@@ -157,8 +191,8 @@ impl El {
         let closure = Closure::<dyn Fn(Event)>::new(move |event: Event| owner.with(|| then(&event)));
         if let Some(element) = &self.0 {
             let _ = element.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
+            StoredValue::new_local(Listener { element: element.clone(), event: event.to_owned(), closure });
         }
-        StoredValue::new_local(closure);
         self
     }
 
@@ -179,7 +213,7 @@ impl El {
 
     /// The element as one of HTML, which can be focused and measured.
     #[must_use]
-    pub fn html(&self) -> Option<&web_sys::HtmlElement> {
+    pub fn html(&self) -> Option<&HtmlElement> {
         self.0.as_ref()?.dyn_ref()
     }
 
@@ -190,6 +224,31 @@ impl El {
             for child in children.iter().filter_map(El::element) {
                 let _ = element.append_child(child);
             }
+        }
+    }
+
+    /// The same, unless these are what is there already. The focus stays on its link.
+    pub fn refill(&self, children: &[El]) {
+        let Some(element) = &self.0 else { return };
+        let mut old = element.first_element_child();
+        let is_same = children.iter().filter_map(El::element).all(|child| {
+            let before = old.take();
+            old = before.as_ref().and_then(Element::next_element_sibling);
+            before.is_some_and(|before| before.is_equal_node(Some(child)))
+        });
+        if is_same && old.is_none() {
+            return;
+        }
+        let focused = document().active_element().filter(|focused| element.contains(Some(focused)));
+        self.fill(children);
+        let Some(address) = focused.and_then(|focused| focused.get_attribute("href")) else { return };
+        let links = element.query_selector_all("a").ok();
+        let links = links.iter().flat_map(|links| (0..links.length()).filter_map(|at| links.get(at)));
+        let links = links.filter_map(|link| link.dyn_into::<HtmlElement>().ok());
+        if let Some(link) =
+            links.into_iter().find(|link| link.get_attribute("href").as_ref() == Some(&address))
+        {
+            let _ = link.focus();
         }
     }
 }
