@@ -20,6 +20,7 @@ mod later;
 mod live;
 mod overview;
 mod parts;
+mod popover;
 mod popup;
 mod range;
 mod row;

@@ -1,10 +1,10 @@
 //! Who is signed in, in the top line, and the way out. Absent with a server that knows no sessions.
 
-use crate::boxed::{effect, then};
+use super::popover::popover;
+use crate::boxed::then;
 use crate::view::live::{flag, live, say};
 use leptos::html;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 
 use crate::api::Who;
 use crate::i18n::t;
@@ -45,7 +45,9 @@ fn AccountMenu(who: Who) -> impl IntoView {
     };
     let menu = move || {
         let (role, name) = (role.clone(), name.clone());
-        is_open.get().then(|| view! { <Menu role=role name=name on_close=close/> })
+        is_open.get().then(|| {
+            popover(Signal::derive(t::account), Callback::new(move |()| close()), menu_of(role, name))
+        })
     };
     view! {
         <div class="account">
@@ -62,34 +64,8 @@ fn AccountMenu(who: Who) -> impl IntoView {
     }
 }
 
-#[component]
-fn Menu(
-    role: String,
-    name: Option<String>,
-    on_close: impl Fn() + Copy + Send + Sync + 'static,
-) -> impl IntoView {
+fn menu_of(role: String, name: Option<String>) -> AnyView {
     let session = stores().session;
-    let menu = NodeRef::<html::Div>::new();
-    effect(move || {
-        if let Some(menu) = menu.get() {
-            let _ = menu.focus();
-        }
-    });
-    let handle = window_event_listener(leptos::ev::pointerdown, move |event| {
-        let target: Option<web_sys::Node> = event.target().and_then(|target| target.dyn_into().ok());
-        let holder = menu.get_untracked().and_then(|menu| menu.parent_element());
-        // The account's own button toggles it.
-        if holder.is_some_and(|holder| !holder.contains(target.as_ref())) {
-            on_close();
-        }
-    });
-    on_cleanup(move || handle.remove());
-    let close_on_escape = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Escape" {
-            event.prevent_default();
-            on_close();
-        }
-    };
     let stuck = move || {
         session
             .is_stuck
@@ -97,14 +73,12 @@ fn Menu(
             .then(|| view! { <p class="note failure" role="alert">{say(t::sign_out_failed)}</p> })
     };
     view! {
-        <div class="popover" role="dialog" tabindex="-1" aria-label=say(t::account) node_ref=menu
-            on:keydown=then(close_on_escape)>
-            <p class="signed-in-as">
-                {name.map(|name| view! { <b><bdi>{name}</bdi></b> })}
-                <span>{live(move || t::account_role(&role_name(&role)))}</span>
-            </p>
-            {stuck}
-            <button type="button" data-testid="sign-out" on:click=then(move |_| session.sign_out())>{say(t::sign_out)}</button>
-        </div>
+        <p class="signed-in-as">
+            {name.map(|name| view! { <b><bdi>{name}</bdi></b> })}
+            <span>{live(move || t::account_role(&role_name(&role)))}</span>
+        </p>
+        {stuck}
+        <button type="button" data-testid="sign-out" on:click=then(move |_| session.sign_out())>{say(t::sign_out)}</button>
     }
+    .into_any()
 }

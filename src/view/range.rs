@@ -4,9 +4,9 @@
 use leptos::html;
 use leptos::prelude::*;
 use rollcall_model::time::{TimeExpr, TimeUnit};
-use wasm_bindgen::JsCast;
 
-use crate::boxed::{dynamic, effect, then};
+use super::popover::popover;
+use crate::boxed::{dynamic, then};
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
@@ -77,7 +77,8 @@ pub fn RangePicker(
     let menu = dynamic(move || {
         is_open.get().then(|| {
             let form = RangeForm { range, offers: [true, not_since], unlimited, act: Callback::new(choose) };
-            view! { <Menu label=label form=form on_close=close/> }
+            let title = live(move || t::custom_title(&label.get()));
+            popover(title, Callback::new(move |()| close()), form.view())
         })
     });
     view! {
@@ -101,47 +102,6 @@ pub struct RangeForm {
     /// What no limit is called.
     pub unlimited: fn() -> String,
     pub act: Callback<Range>,
-}
-
-/// The form in a popover of its own.
-#[component]
-fn Menu(
-    label: Signal<String>,
-    form: RangeForm,
-    on_close: impl Fn() + Copy + Send + Sync + 'static,
-) -> impl IntoView {
-    let menu = NodeRef::<html::Div>::new();
-    close_on_leave(menu, on_close);
-    let title = live(move || t::custom_title(&label.get()));
-    let close_on_escape = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Escape" {
-            event.prevent_default();
-            on_close();
-        }
-    };
-    view! {
-        <div class="popover" role="dialog" tabindex="-1" aria-label=title node_ref=menu on:keydown=then(close_on_escape)>
-            {form.view()}
-        </div>
-    }
-}
-
-/// Takes the focus, and closes when it goes elsewhere.
-fn close_on_leave(menu: NodeRef<html::Div>, on_close: impl Fn() + Copy + Send + Sync + 'static) {
-    effect(move || {
-        if let Some(menu) = menu.get() {
-            let _ = menu.focus();
-        }
-    });
-    let handle = window_event_listener(leptos::ev::pointerdown, move |event| {
-        let target: Option<web_sys::Node> = event.target().and_then(|target| target.dyn_into().ok());
-        let holder = menu.get_untracked().and_then(|menu| menu.parent_element());
-        // The picker's own button toggles it.
-        if holder.is_some_and(|holder| !holder.contains(target.as_ref())) {
-            on_close();
-        }
-    });
-    on_cleanup(move || handle.remove());
 }
 
 impl RangeForm {

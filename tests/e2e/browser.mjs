@@ -12,9 +12,9 @@ const EXECUTABLE = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
 const SCREENSHOTS = process.env.ROLLCALL_SCREENSHOTS;
 export const DESKTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
-/** What a browser itself says when its server is away. */
+/** What a browser itself says when its server is away, or is up and still restoring (503). */
 export const SERVER_AWAY =
-  /ERR_CONNECTION_|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
+  /status of 503|ERR_CONNECTION_|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
 
 /** One browser per test file. */
 export const launchBrowser = () =>
