@@ -106,6 +106,9 @@ impl Feed {
                 self.state.set(state);
                 let is_live = matches!(state, FeedState::Live { .. });
                 self.table.set_live(is_live);
+                if is_live != was_live {
+                    self.overview.look_again(is_live);
+                }
                 if matches!(state, FeedState::Down { .. }) {
                     // Perhaps because the session is over: only an answer of the API can say so.
                     self.status.ask();

@@ -123,6 +123,16 @@ impl Overview {
         }
     }
 
+    /// The feed has gone or come back: the numbers may be out of reach, or can be had again, so this is found out soon.
+    pub(super) fn look_again(self, is_live: bool) {
+        self.inner.update_value(|inner| {
+            inner.is_wanted = true;
+            if is_live {
+                (inner.retry_at_ms, inner.slow_at_ms) = (0, 0);
+            }
+        });
+    }
+
     pub(super) fn set_paused(self, is_paused: bool) {
         self.inner.update_value(|inner| inner.is_paused = is_paused);
     }

@@ -18,12 +18,15 @@ pub fn listen() {
     let (stores, ui) = (stores(), ui());
     let before = RefCell::new(String::new());
     window_event_listener(ev::keydown, move |event| {
-        // The sign-in page has no keys of its own, and a dialog is the browser's.
-        if !stores.session.is_in()
-            || event.alt_key()
-            || event.default_prevented()
-            || ui.popup.get_untracked().is_some()
-        {
+        // The sign-in page has no keys of its own.
+        if !stores.session.is_in() || event.alt_key() || event.default_prevented() {
+            return;
+        }
+        // A dialog is the browser's, which tells only later that Escape has closed it: until then keys would go nowhere.
+        if ui.popup.get_untracked().is_some() {
+            if event.key() == "Escape" {
+                ui.close();
+            }
             return;
         }
         let was_go = before.replace(event.key()) == GO;

@@ -58,9 +58,15 @@ pub fn Popups() -> impl IntoView {
             ui.close();
         }
     };
+    // The browser tells of it later: the next menu may be open by then.
+    let closed = move || {
+        if dialog.get_untracked().is_some_and(|dialog| !dialog.open()) {
+            ui.close();
+        }
+    };
     view! {
         <dialog class="popup" data-testid="popup" node_ref=dialog aria-label=label
-            on:close=then(move |_| ui.close()) on:pointerdown=then(move |event: leptos::ev::PointerEvent| leave(event.unchecked_into()))>
+            on:close=then(move |_| closed()) on:pointerdown=then(move |event: leptos::ev::PointerEvent| leave(event.unchecked_into()))>
             <div class="popup-body">
                 <header>
                     <h2>{label}</h2>

@@ -14,7 +14,7 @@ export const DESKTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 /** What a browser itself says when its server is away, or is up and still restoring (503). */
 export const SERVER_AWAY =
-  /status of 503|ERR_CONNECTION_|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
+  /status of 503|Failed to fetch|ERR_CONNECTION_|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
 
 /** One browser per test file. */
 export const launchBrowser = () =>
