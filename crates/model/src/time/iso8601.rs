@@ -4,8 +4,6 @@
 //! Called by [`super::Timestamp`] only. It knows the proleptic Gregorian calendar and nothing of time zones but their
 //! offsets. What it accepts is exactly what `chrono` accepts with the formats listed in the tests.
 
-use std::fmt;
-
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Years that an offset can bring into the four-digit ones, and those themselves.
@@ -46,13 +44,38 @@ pub fn parse(text: &str) -> Option<i64> {
     rest.0.is_empty().then_some(day_ms + time_ms - offset_min * MINUTE_MS)
 }
 
-/// Writes `2026-11-20T08:40:54.456Z`. `ms` is within the years 0001 to 9999.
-pub fn write(ms: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (year, month, day) = date_of(ms.div_euclid(DAY_MS));
-    let time = ms.rem_euclid(DAY_MS);
-    let (hour, minute) = (time / (60 * MINUTE_MS), time / MINUTE_MS % 60);
-    let (second, milli) = (time / 1_000 % 60, time % 1_000);
-    write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+/// A time as it is written: `2026-11-20T08:40:54.456Z`.
+pub struct Written([u8; 24]);
+
+impl Written {
+    /// `ms` is within the years 0001 to 9999. A page of states has hundreds of times, so this does without the
+    /// formatting machinery, which takes five times as long.
+    pub fn new(ms: i64) -> Self {
+        let (year, month, day) = date_of(ms.div_euclid(DAY_MS));
+        let time = ms.rem_euclid(DAY_MS);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let fields = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, time / (60 * MINUTE_MS)),
+            (14..16, time / MINUTE_MS % 60),
+            (17..19, time / 1_000 % 60),
+            (20..23, time % 1_000),
+        ];
+        for (places, mut value) in fields {
+            for digit in text[places].iter_mut().rev() {
+                *digit += (value % 10) as u8;
+                value /= 10;
+            }
+        }
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        // Only digits were put into ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 /// RFC 3339 wants each field with all its digits: `2026-11-20T08:40:54`, with one character for the `T`.
