@@ -99,7 +99,9 @@ pub fn write(
 ) -> Result<(), ExportError> {
     format::start_log(format, output.buffer());
     let mut result = Ok(());
-    journal.each(0, &mut |event| {
+    // Parts of the log outside of the range are not read at all. What is asked for includes the last millisecond.
+    let before = filter.to.map(|to| Timestamp::from_millis(to.millis().saturating_add(1)));
+    journal.replay(filter.from, before, &mut |event| {
         if filter.matches(&event) {
             result = output.push(|out| format::push_event(format, out, &event));
         }
