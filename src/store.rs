@@ -90,8 +90,8 @@ impl Stores {
         let view = ViewStore::load();
         let status = StatusStore::new(clock, session);
         let table = Table::new(clock, view, status, session);
-        let detail = Detail::new(clock, view, session);
-        let overview = Overview::new(view, session);
+        let detail = Detail::new(clock, view, session, status);
+        let overview = Overview::new(view, session, status);
         let feed = Feed::new(table, detail, overview, status, session);
         let export = Export::new(table);
         let stores = Self { session, clock, prefs, view, status, table, detail, overview, feed, export };

@@ -2,14 +2,27 @@
 
 use std::time::Duration;
 
-use leptos::prelude::{Get, GetUntracked, RwSignal, Set, With, WithUntracked, set_interval};
+use leptos::prelude::{Get, GetUntracked, RwSignal, Set, Track, With, WithUntracked, set_interval};
 use leptos::task::spawn_local;
+use rollcall_model::query::Field;
 
 use super::{Clock, Session};
 use crate::api::{self, Status, Token};
 use crate::browser;
 
 const EVERY: Duration = Duration::from_secs(5);
+
+/// What a plain Watson server tells of a client. Type and id of a device follow from the client's id.
+const TOLD: [Field; 8] = [
+    Field::Id,
+    Field::ClientType,
+    Field::ConnectionStatus,
+    Field::LastConnectTime,
+    Field::LastDisconnectTime,
+    Field::LastActivityEvent,
+    Field::LastActivityTime,
+    Field::MqttConnectProtocol,
+];
 
 /// What is known of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,7 +58,8 @@ impl StatusStore {
         self.ask();
         set_interval(
             move || {
-                if !browser::is_hidden() {
+                // A plain Watson server has nothing to say.
+                if !browser::is_hidden() && !self.is_watson() {
                     self.ask();
                 }
             },
@@ -63,7 +77,9 @@ impl StatusStore {
             let asked_ms = browser::wall_ms();
             let answer = api::status(&Token::default()).await;
             self.is_asking.set(false);
-            self.has_answered.set(true);
+            if !self.has_answered.get_untracked() {
+                self.has_answered.set(true);
+            }
             let server = match answer {
                 Ok(Some(status)) => {
                     self.clock.learn(status.now, browser::wall_ms() - asked_ms);
@@ -101,6 +117,24 @@ impl StatusStore {
         self.server.with_untracked(|server| *server == Server::Watson)
     }
 
+    /// The same, tracked.
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        self.server.with(|server| *server == Server::Watson)
+    }
+
+    /// Whether the server can sort by the field, tracked.
+    #[must_use]
+    pub fn can_sort(self, field: Field) -> bool {
+        TOLD.contains(&field) || !self.is_plain()
+    }
+
+    /// Whether clients can be filtered by the field, tracked.
+    #[must_use]
+    pub fn can_filter(self, field: Field) -> bool {
+        matches!(field, Field::DeviceType | Field::DeviceId) || self.can_sort(field)
+    }
+
     /// Whether any server has answered, tracked.
     #[must_use]
     pub fn is_known(self) -> bool {
@@ -111,6 +145,17 @@ impl StatusStore {
     #[must_use]
     pub fn is_settled(self) -> bool {
         self.has_answered.get()
+    }
+
+    /// Makes what calls it run again when the first question is over.
+    pub fn track_settled(self) {
+        self.has_answered.track();
+    }
+
+    /// The same, untracked.
+    #[must_use]
+    pub fn is_settled_now(self) -> bool {
+        self.has_answered.get_untracked()
     }
 
     /// Whether clients that a demo left behind are hidden unless the reader wants them, tracked.

@@ -342,14 +342,15 @@ for (const format of ['csv', 'ndjson']) {
     }));
 }
 
-test('an export that fails says so, goes on where it was, and can be given up', () =>
+test('an export that fails says so, starts again when asked, and can be given up', () =>
   journey(
     async (dashboard, keyboard) => {
-      await dashboard.page.route(/_limit=1000/, (route) => route.abort());
+      const stream = /export\/states/;
+      await dashboard.page.route(stream, (route) => route.abort());
       await keyboard.press('e');
       await dashboard.get('export-start').click();
       await dashboard.page.getByRole('alert').filter({ hasText: 'Cannot reach' }).first().waitFor();
-      await dashboard.page.unroute(/_limit=1000/);
+      await dashboard.page.unroute(stream);
       await Promise.all([
         dashboard.page.waitForEvent('download'),
         dashboard.get('export-go-on').click(),
@@ -357,12 +358,12 @@ test('an export that fails says so, goes on where it was, and can be given up', 
       await dashboard.get('export-close').click();
 
       let held;
-      await dashboard.page.route(/_limit=1000/, (route) => {
+      await dashboard.page.route(stream, (route) => {
         held = route;
       });
       await keyboard.press('e');
       await dashboard.get('export-start').click();
-      await until('the page is being asked for', () => held);
+      await until('the file is being asked for', () => held);
       await dashboard.get('export-cancel').click();
       await dashboard.get('export-start').waitFor();
       await held.continue().catch(() => {});

@@ -17,12 +17,14 @@ use rollcall_model::{StateDoc, Timestamp};
 use super::sessions::{Sessions, sessions};
 use crate::api::{self, Abort, ApiError};
 use crate::later::{Asking, answer, later};
-use crate::store::{Clock, Problem, ViewStore};
+use crate::store::{Clock, Problem, StatusStore, ViewStore};
 
 /// Entries per question: the most that the server gives.
 const PAGE: u32 = 1_000;
 /// Entries that are read without being asked for more.
 const BUDGET: usize = 20_000;
+/// The same from a plain Watson server, which gives only a few at a time.
+const PLAIN_BUDGET: usize = 2_000;
 /// Entries can come to the log late: the last minute is read again.
 const OVERLAP_MS: i64 = 60_000;
 
@@ -100,10 +102,11 @@ pub struct HistoryStore {
     abort: StoredValue<Option<Abort>, LocalStorage>,
     span_ms: Memo<i64>,
     clock: Clock,
+    status: StatusStore,
 }
 
 impl HistoryStore {
-    pub(super) fn new(clock: Clock, view: ViewStore) -> Self {
+    pub(super) fn new(clock: Clock, view: ViewStore, status: StatusStore) -> Self {
         Self {
             state: RwSignal::default(),
             id: StoredValue::new(None),
@@ -112,6 +115,7 @@ impl HistoryStore {
             abort: StoredValue::new_local(None),
             span_ms: Memo::new(move |_| view.with(|view| view.page.span.ms())),
             clock,
+            status,
         }
     }
 
@@ -120,7 +124,7 @@ impl HistoryStore {
         self.abort.set_value(None);
         self.id.set_value(id);
         self.is_behind.set_value(false);
-        self.budget.set_value(BUDGET);
+        self.budget.set_value(self.budget_step());
         self.state.set(History::default());
     }
 
@@ -142,8 +146,20 @@ impl HistoryStore {
 
     /// Goes on reading although it is much.
     pub fn read_on(self) {
-        self.budget.update_value(|budget| *budget += BUDGET);
+        self.budget.update_value(|budget| *budget += self.budget_step());
         self.start();
+    }
+
+    fn budget_step(self) -> usize {
+        if self.status.is_watson() { PLAIN_BUDGET } else { BUDGET }
+    }
+
+    /// The address of the log's newest page within these times.
+    pub fn address(self, id: &str, from: Option<Timestamp>, to: Option<Timestamp>, limit: u32) -> String {
+        if self.status.is_watson() {
+            return api::plain_log_address(id, from, to).unwrap_or_default();
+        }
+        api::log_address(id, from, to, &[], limit)
     }
 
     /// Gives up what is being read; what was read stays, and reading can go on from there.
@@ -203,7 +219,7 @@ impl HistoryStore {
         }
         let (address, goal) = next.unwrap_or_else(|| {
             let to = from.map(|from| from.plus_ms(-1));
-            (api::log_address(id, Some(target), to, &[], PAGE), target)
+            (self.address(id, Some(target), to, PAGE), target)
         });
         let page = api::log(&address, token).await?;
         self.state.update(|history| {
@@ -218,7 +234,7 @@ impl HistoryStore {
         if self.state.with_untracked(|history| history.before.is_some()) {
             return Ok(false);
         }
-        let address = api::log_address(id, None, Some(from.plus_ms(-1)), &[], 1);
+        let address = self.address(id, None, Some(from.plus_ms(-1)), 1);
         let page = api::log(&address, token).await?;
         let before = page.entries.into_iter().next().map(Arc::new);
         self.state.update(|history| history.before = Some(before));
@@ -233,7 +249,7 @@ impl HistoryStore {
             newest.max(history.known_since())
         });
         let Some(since) = since else { return Ok(()) };
-        let mut address = api::log_address(id, Some(since), None, &[], PAGE);
+        let mut address = self.address(id, Some(since), None, PAGE);
         let mut newer = Vec::new();
         loop {
             let page = api::log(&address, token).await?;

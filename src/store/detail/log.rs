@@ -14,7 +14,7 @@ use rollcall_model::log::{LogEntry, LogEvent};
 use super::{Chosen, kind_of};
 use crate::api::{self, Abort, LogPage, Token};
 use crate::later::{Asking, answer, later};
-use crate::store::{Clock, Problem};
+use crate::store::{Clock, Problem, StatusStore};
 
 /// Entries per page of the log.
 const PAGE: u32 = 100;
@@ -83,10 +83,11 @@ pub struct LogStore {
     abort: StoredValue<Option<Abort>, LocalStorage>,
     abort_older: StoredValue<Option<Abort>, LocalStorage>,
     clock: Clock,
+    status: StatusStore,
 }
 
 impl LogStore {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, status: StatusStore) -> Self {
         Self {
             state: RwSignal::default(),
             is_following: RwSignal::new(true),
@@ -94,6 +95,7 @@ impl LogStore {
             abort: StoredValue::new_local(None),
             abort_older: StoredValue::new_local(None),
             clock,
+            status,
         }
     }
 
@@ -125,19 +127,13 @@ impl LogStore {
 
     /// Reads the newest page.
     pub(super) fn read_newest(self, chosen: &Chosen) {
-        let now = self.clock.exact();
-        let [from, to] = [chosen.range.after, chosen.range.before].map(|t| t.map(|time| time.resolve(now)));
-        let address = api::log_address(&chosen.id, from, to, &chosen.events, PAGE);
-        self.state.update(|log| {
-            log.is_loading = true;
-            log.address.clone_from(&address);
-        });
-        let events = chosen.events.clone();
+        self.state.update(|log| log.is_loading = true);
+        let (events, chosen) = (chosen.events.clone(), chosen.clone());
         let abort = Abort::default();
         let token = abort.token();
         self.abort.set_value(Some(abort));
         spawn_local(async move {
-            let answer = answer(page(address, token)).await;
+            let answer = answer(newest(self, chosen, token)).await;
             if matches!(answer, Err(api::ApiError::Aborted)) {
                 return;
             }
@@ -159,6 +155,18 @@ impl LogStore {
                 self.abort_older.set_value(None);
             }
         });
+    }
+
+    async fn ask_newest(self, chosen: &Chosen, token: &Token) -> Result<LogPage, api::ApiError> {
+        let now = self.clock.exact();
+        let [from, to] = [chosen.range.after, chosen.range.before].map(|t| t.map(|time| time.resolve(now)));
+        let address = if self.status.is_watson() {
+            api::plain_log_address(&chosen.id, from, to).unwrap_or_default()
+        } else {
+            api::log_address(&chosen.id, from, to, &chosen.events, PAGE)
+        };
+        self.state.update(|log| log.address.clone_from(&address));
+        api::log(&address, token).await
     }
 
     /// Reads the next, older page.
@@ -200,6 +208,10 @@ fn of_kinds(mut entries: Vec<LogEntry>, events: &[LogEvent]) -> Vec<LogEntry> {
     }
     entries
 }
+
+later!(newest(log: LogStore, chosen: Chosen, token: Token) -> Asking<LogPage> {
+    Box::pin(async move { log.ask_newest(&chosen, &token).await })
+});
 
 later!(page(address: String, token: Token) -> Asking<LogPage> {
     Box::pin(async move { api::log(&address, &token).await })

@@ -78,16 +78,23 @@ pub fn Heads(frame: Frame) -> impl IntoView {
 
 fn head(at: usize, field: Field) -> AnyView {
     let view = stores().view;
-    // Without a sort the order is that of the ids.
+    let status = stores().status;
+    // Without a sort, and with one that the server does not know, the order is that of the ids.
     let direction = move || {
-        view.with(|view| match view.sort.iter().find(|key| key.field == field) {
-            None if view.sort.is_empty() && field == Field::Id => "ascending",
-            None => "none",
-            Some(key) if key.descending => "descending",
-            Some(_) => "ascending",
+        let is_by_id = |sort: &[SortKey]| sort.first().is_none_or(|key| !status.can_sort(key.field));
+        view.with(|view| {
+            match view.sort.iter().find(|key| status.can_sort(key.field) && key.field == field) {
+                None if field == Field::Id && is_by_id(&view.sort) => "ascending",
+                None => "none",
+                Some(key) if key.descending => "descending",
+                Some(_) => "ascending",
+            }
         })
     };
     let sort = move |event: leptos::ev::MouseEvent| {
+        if !untrack(|| status.can_sort(field)) {
+            return;
+        }
         let next = if event.shift_key() { further_sort } else { next_sort };
         view.change(|view| view.sort = next(&view.sort, field));
     };
