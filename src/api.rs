@@ -17,10 +17,12 @@ use rollcall_model::{StateDoc, Timestamp};
 use serde::Deserialize;
 
 pub use diagnosis::{Finding, diagnosis, diagnosis_address};
-pub use fetch::{Abort, ApiError, Stream, Token, accept_answers_from_now_on, login, on_unauthorized};
+pub use fetch::{
+    Abort, ApiError, Stream, Token, accept_answers_from_now_on, is_dialect_known, is_plain, learn_dialect,
+    login, on_unauthorized,
+};
 use fetch::{get, get_json};
 pub use overview::{Bucket, Counted, ENDED_BY, Incident, Series, Share, incidents, statistics};
-pub use plain::log_address as plain_log_address;
 pub use session::{Credentials, Who, log_in_with, needs_login, sign_in, sign_out, who_am_i};
 
 use crate::url::{encode_pairs, event_names};
@@ -116,6 +118,9 @@ pub async fn export(
     format: &str,
     token: Token,
 ) -> Result<Option<(Stream, Option<u64>)>, ApiError> {
+    if is_plain() {
+        return Ok(None);
+    }
     let mut pairs = Query { filter, ..Query::default() }.to_pairs();
     pairs.push(("format".to_owned(), format.to_owned()));
     match Stream::open(&format!("{EXPORT}?{}", encode_pairs(&pairs)), token).await {
@@ -145,7 +150,8 @@ pub async fn client(id: &str, token: &Token) -> Result<Option<StateDoc>, ApiErro
     }
 }
 
-/// The address of the newest page of a client's log; of all kinds of entry where `events` names none.
+/// The address of the newest page of a client's log; of all kinds of entry where `events` names none. Empty where the
+/// server keeps no log of such a client.
 #[must_use]
 pub fn log_address(
     id: &str,
@@ -154,6 +160,9 @@ pub fn log_address(
     events: &[LogEvent],
     limit: u32,
 ) -> String {
+    if is_plain() {
+        return plain::log_address(id, from, to).unwrap_or_default();
+    }
     let mut pairs = vec![("clientId".to_owned(), id.to_owned()), ("limit".to_owned(), limit.to_string())];
     if !events.is_empty() {
         pairs.push(("event".to_owned(), event_names(events)));

@@ -90,8 +90,8 @@ impl Stores {
         let view = ViewStore::load();
         let status = StatusStore::new(clock, session);
         let table = Table::new(clock, view, status, session);
-        let detail = Detail::new(clock, view, session, status);
-        let overview = Overview::new(view, session, status);
+        let detail = Detail::new(clock, view, session);
+        let overview = Overview::new(view, session);
         let feed = Feed::new(table, detail, overview, status, session);
         let export = Export::new(table);
         let stores = Self { session, clock, prefs, view, status, table, detail, overview, feed, export };
@@ -131,7 +131,7 @@ impl Stores {
     /// While nobody is signed in nothing is asked for. What was on screen waits in memory, so that the reader goes on
     /// from there; the feed follows by itself.
     fn follow_session(self) {
-        let Self { session, status, table, detail, .. } = self;
+        let Self { session, status, table, detail, overview, .. } = self;
         let mut before = None;
         effect(move || {
             let phase = session.phase.get();
@@ -149,6 +149,13 @@ impl Stores {
                 _ => {}
             }
             before = Some(phase);
+        });
+        // What waited for the server to say which one it is.
+        effect(move || {
+            if status.is_settled() {
+                detail.refresh();
+                overview.retry();
+            }
         });
         // Who it is could not be asked while the server was away.
         effect(move || {

@@ -79,6 +79,9 @@ pub fn diagnosis_address(id: &str) -> String {
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn diagnosis(id: &str, token: &Token) -> Result<Vec<Finding>, ApiError> {
+    if is_plain() {
+        return Ok(Vec::new());
+    }
     match get(&diagnosis_address(id), None, token).await {
         Err(ApiError::Refused { status: 404, .. }) => Ok(Vec::new()),
         other => other.map(|answer| answer.map_or_else(Vec::new, |answer| findings(&answer.body))),

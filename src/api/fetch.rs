@@ -40,6 +40,8 @@ thread_local! {
     static UNAUTHORIZED: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
     /// Counts the sessions. A question of an older one says nothing about this one.
     static SESSION_SERIAL: Cell<u32> = const { Cell::new(0) };
+    /// Whether the server speaks Watson's API and nothing more; `None` before it is known.
+    static IS_PLAIN: Cell<Option<bool>> = const { Cell::new(None) };
     static LOGIN: RefCell<Option<Login>> = const { RefCell::new(None) };
 }
 
@@ -52,6 +54,23 @@ pub struct Login {
     pub mqtt: (String, String),
     /// An application of the key's organization.
     pub client_id: String,
+}
+
+/// The server has said, or failed to say, what it is: what is asked from now on goes by that.
+pub fn learn_dialect(is_plain: bool) {
+    IS_PLAIN.set(Some(is_plain));
+}
+
+/// Whether the server speaks Watson's API and nothing more, as far as is known.
+#[must_use]
+pub fn is_plain() -> bool {
+    IS_PLAIN.get() == Some(true)
+}
+
+/// Whether it is known what the server speaks.
+#[must_use]
+pub fn is_dialect_known() -> bool {
+    IS_PLAIN.get().is_some()
 }
 
 /// From now on requests carry these credentials, or none.

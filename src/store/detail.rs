@@ -19,7 +19,7 @@ use leptos::task::spawn_local;
 use rollcall_model::log::LogEvent;
 use rollcall_model::{ConnectionEvent, EventKind, StateDoc};
 
-use super::{Clock, Problem, Session, StatusStore, ViewStore};
+use super::{Clock, Problem, Session, ViewStore};
 use crate::api::{self, Abort};
 use crate::url::Range;
 
@@ -62,11 +62,10 @@ pub struct Detail {
     is_refresh_asked: StoredValue<bool>,
     clock: Clock,
     session: Session,
-    status: StatusStore,
 }
 
 impl Detail {
-    pub(super) fn new(clock: Clock, view: ViewStore, session: Session, status: StatusStore) -> Self {
+    pub(super) fn new(clock: Clock, view: ViewStore, session: Session) -> Self {
         let chosen = Memo::new(move |_| {
             view.with(|view| {
                 let events = view.page.events.clone();
@@ -75,22 +74,19 @@ impl Detail {
         });
         Self {
             open: RwSignal::default(),
-            log: LogStore::new(clock, status),
-            history: HistoryStore::new(clock, view, status),
-            findings: FindingStore::new(status),
+            log: LogStore::new(clock),
+            history: HistoryStore::new(clock, view),
+            findings: FindingStore::new(),
             chosen,
             abort: StoredValue::new_local(None),
             is_refresh_asked: StoredValue::new(false),
             clock,
             session,
-            status,
         }
     }
 
     pub(super) fn start(self) {
-        // What can be asked depends on which server it is.
         Effect::new(move |before: Option<Option<String>>| {
-            self.status.track_settled();
             let id = self.chosen.get().map(|chosen| chosen.id);
             if before.flatten() != id {
                 self.open.set(Open::Loading);
@@ -148,7 +144,8 @@ impl Detail {
     }
 
     fn read(self) {
-        let may_ask = self.session.is_in() && self.status.is_settled_now();
+        // What can be asked depends on which server it is.
+        let may_ask = self.session.is_in() && api::is_dialect_known();
         let Some(chosen) = self.chosen.get_untracked().filter(|_| may_ask) else {
             return self.halt();
         };

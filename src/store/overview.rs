@@ -13,7 +13,7 @@ use leptos::task::spawn_local;
 use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
 use rollcall_model::{ConnectionEvent, StateDoc};
 
-use super::{ApiState, Phase, Problem, Session, StatusStore, ViewStore};
+use super::{ApiState, Phase, Problem, Session, ViewStore};
 use crate::api::{self, Abort, ApiError, Incident, Series, Token};
 use crate::browser;
 use crate::later::{Asking, answer, later};
@@ -43,7 +43,6 @@ pub struct Overview {
     pub is_missing: RwSignal<bool>,
     inner: StoredValue<Inner, LocalStorage>,
     session: Session,
-    status: StatusStore,
 }
 
 struct Inner {
@@ -62,7 +61,7 @@ struct Inner {
 }
 
 impl Overview {
-    pub(super) fn new(view: ViewStore, session: Session, status: StatusStore) -> Self {
+    pub(super) fn new(view: ViewStore, session: Session) -> Self {
         let inner = Inner {
             last: Period::default(),
             abort: None,
@@ -84,15 +83,13 @@ impl Overview {
             is_missing: RwSignal::new(false),
             inner: StoredValue::new_local(inner),
             session,
-            status,
         }
     }
 
     pub(super) fn start(self) {
         Effect::new(move || {
             let period = self.period.get();
-            // What can be asked depends on which server it is.
-            let is_in = self.status.is_settled() && self.session.phase.get() == Phase::In;
+            let is_in = self.session.phase.get() == Phase::In;
             self.inner.update_value(|inner| inner.abort = None);
             if let Some(period) = period {
                 self.inner.update_value(|inner| inner.last = period);
@@ -143,7 +140,8 @@ impl Overview {
     }
 
     fn ask(self) {
-        let Some(period) = self.period.get_untracked() else { return };
+        // What can be asked depends on which server it is.
+        let Some(period) = self.period.get_untracked().filter(|_| api::is_dialect_known()) else { return };
         let now_ms = browser::wall_ms();
         let question = self.inner.try_update_value(|inner| {
             inner.is_wanted = false;
@@ -180,8 +178,7 @@ impl Overview {
         serial: u32,
         token: &Token,
     ) -> Result<(), ApiError> {
-        let is_plain = self.status.is_watson();
-        let series = if is_plain { None } else { api::statistics(period, token).await? };
+        let series = api::statistics(period, token).await?;
         if self.is_current(serial) {
             set_if_new(self.is_missing, series.is_none());
             set_if_new(self.series, series.map(|series| (period, series)));
@@ -190,7 +187,7 @@ impl Overview {
             return Ok(());
         }
         let hours = if period == Period::Hour { 1 } else { 24 };
-        let incidents = if is_plain { Vec::new() } else { api::incidents(hours, token).await? };
+        let incidents = api::incidents(hours, token).await?;
         let silent = api::list(&silent_ones(), None, token).await?;
         if self.is_current(serial) {
             set_if_new(self.incidents, Some(incidents));

@@ -2,27 +2,16 @@
 
 use std::time::Duration;
 
-use leptos::prelude::{Get, GetUntracked, RwSignal, Set, Track, With, WithUntracked, set_interval};
+use leptos::prelude::{Get, GetUntracked, RwSignal, Set, With, WithUntracked, set_interval};
 use leptos::task::spawn_local;
 use rollcall_model::query::Field;
 
+use super::table::{is_filter, is_told};
 use super::{Clock, Session};
 use crate::api::{self, Status, Token};
 use crate::browser;
 
 const EVERY: Duration = Duration::from_secs(5);
-
-/// What a plain Watson server tells of a client. Type and id of a device follow from the client's id.
-const TOLD: [Field; 8] = [
-    Field::Id,
-    Field::ClientType,
-    Field::ConnectionStatus,
-    Field::LastConnectTime,
-    Field::LastDisconnectTime,
-    Field::LastActivityEvent,
-    Field::LastActivityTime,
-    Field::MqttConnectProtocol,
-];
 
 /// What is known of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,6 +66,10 @@ impl StatusStore {
             let asked_ms = browser::wall_ms();
             let answer = api::status(&Token::default()).await;
             self.is_asking.set(false);
+            // When it does not answer, all that can be is asked.
+            if !matches!(answer, Err(_)) || !api::is_dialect_known() {
+                api::learn_dialect(matches!(answer, Ok(None)));
+            }
             if !self.has_answered.get_untracked() {
                 self.has_answered.set(true);
             }
@@ -126,13 +119,13 @@ impl StatusStore {
     /// Whether the server can sort by the field, tracked.
     #[must_use]
     pub fn can_sort(self, field: Field) -> bool {
-        TOLD.contains(&field) || !self.is_plain()
+        is_told(field) || !self.is_plain()
     }
 
     /// Whether clients can be filtered by the field, tracked.
     #[must_use]
     pub fn can_filter(self, field: Field) -> bool {
-        matches!(field, Field::DeviceType | Field::DeviceId) || self.can_sort(field)
+        is_filter(field) || !self.is_plain()
     }
 
     /// Whether any server has answered, tracked.
@@ -145,17 +138,6 @@ impl StatusStore {
     #[must_use]
     pub fn is_settled(self) -> bool {
         self.has_answered.get()
-    }
-
-    /// Makes what calls it run again when the first question is over.
-    pub fn track_settled(self) {
-        self.has_answered.track();
-    }
-
-    /// The same, untracked.
-    #[must_use]
-    pub fn is_settled_now(self) -> bool {
-        self.has_answered.get_untracked()
     }
 
     /// Whether clients that a demo left behind are hidden unless the reader wants them, tracked.

@@ -29,6 +29,7 @@ use crate::window::{Row, Touched, Window};
 
 pub use counts::Counts;
 pub use facets::Facet;
+pub use plain::{is_filter, is_told};
 pub use walk::{Page, Walk, problem as of_walk};
 
 /// No two questions start within this time, unless the reader asks for something else.
@@ -104,12 +105,7 @@ impl Table {
             // The first question waits for the status, which says whether demo clients are hidden.
             status.is_settled().then(|| {
                 let hides_demo = status.hides_demo();
-                let (mut filter, mut sort) =
-                    view.with(|view| (view.effective_filter(hides_demo), view.sort.clone()));
-                // What a plain Watson server does not tell, nobody can ask for; the page says so.
-                filter.terms.retain(|term| status.can_filter(term.field));
-                sort.retain(|key| status.can_sort(key.field));
-                (filter, sort)
+                view.with(|view| (view.effective_filter(hides_demo), view.sort.clone()))
             })
         });
         Self {

@@ -11,7 +11,6 @@ use leptos::task::spawn_local;
 
 use crate::api::{self, Abort, Finding, Token};
 use crate::later::{Asking, answer, later};
-use crate::store::StatusStore;
 
 /// The least time between two diagnoses of one client.
 const REST: Duration = Duration::from_secs(10);
@@ -23,18 +22,16 @@ pub struct FindingStore {
     is_resting: StoredValue<bool>,
     is_asked: StoredValue<bool>,
     abort: StoredValue<Option<Abort>, LocalStorage>,
-    status: StatusStore,
 }
 
 impl FindingStore {
-    pub(super) fn new(status: StatusStore) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             findings: RwSignal::default(),
             id: StoredValue::new(None),
             is_resting: StoredValue::new(false),
             is_asked: StoredValue::new(false),
             abort: StoredValue::new_local(None),
-            status,
         }
     }
 
@@ -48,9 +45,6 @@ impl FindingStore {
 
     /// Asks now, or when the rest is over.
     pub(super) fn read(self) {
-        if self.status.is_watson() {
-            return;
-        }
         if self.is_resting.get_value() {
             self.is_asked.set_value(true);
             return;

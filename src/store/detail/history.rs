@@ -17,7 +17,7 @@ use rollcall_model::{StateDoc, Timestamp};
 use super::sessions::{Sessions, sessions};
 use crate::api::{self, Abort, ApiError};
 use crate::later::{Asking, answer, later};
-use crate::store::{Clock, Problem, StatusStore, ViewStore};
+use crate::store::{Clock, Problem, ViewStore};
 
 /// Entries per question: the most that the server gives.
 const PAGE: u32 = 1_000;
@@ -102,11 +102,10 @@ pub struct HistoryStore {
     abort: StoredValue<Option<Abort>, LocalStorage>,
     span_ms: Memo<i64>,
     clock: Clock,
-    status: StatusStore,
 }
 
 impl HistoryStore {
-    pub(super) fn new(clock: Clock, view: ViewStore, status: StatusStore) -> Self {
+    pub(super) fn new(clock: Clock, view: ViewStore) -> Self {
         Self {
             state: RwSignal::default(),
             id: StoredValue::new(None),
@@ -115,7 +114,6 @@ impl HistoryStore {
             abort: StoredValue::new_local(None),
             span_ms: Memo::new(move |_| view.with(|view| view.page.span.ms())),
             clock,
-            status,
         }
     }
 
@@ -124,7 +122,7 @@ impl HistoryStore {
         self.abort.set_value(None);
         self.id.set_value(id);
         self.is_behind.set_value(false);
-        self.budget.set_value(self.budget_step());
+        self.budget.set_value(budget());
         self.state.set(History::default());
     }
 
@@ -146,20 +144,8 @@ impl HistoryStore {
 
     /// Goes on reading although it is much.
     pub fn read_on(self) {
-        self.budget.update_value(|budget| *budget += self.budget_step());
+        self.budget.update_value(|all| *all += budget());
         self.start();
-    }
-
-    fn budget_step(self) -> usize {
-        if self.status.is_watson() { PLAIN_BUDGET } else { BUDGET }
-    }
-
-    /// The address of the log's newest page within these times.
-    pub fn address(self, id: &str, from: Option<Timestamp>, to: Option<Timestamp>, limit: u32) -> String {
-        if self.status.is_watson() {
-            return api::plain_log_address(id, from, to).unwrap_or_default();
-        }
-        api::log_address(id, from, to, &[], limit)
     }
 
     /// Gives up what is being read; what was read stays, and reading can go on from there.
@@ -219,7 +205,7 @@ impl HistoryStore {
         }
         let (address, goal) = next.unwrap_or_else(|| {
             let to = from.map(|from| from.plus_ms(-1));
-            (self.address(id, Some(target), to, PAGE), target)
+            (api::log_address(id, Some(target), to, &[], PAGE), target)
         });
         let page = api::log(&address, token).await?;
         self.state.update(|history| {
@@ -234,7 +220,7 @@ impl HistoryStore {
         if self.state.with_untracked(|history| history.before.is_some()) {
             return Ok(false);
         }
-        let address = self.address(id, None, Some(from.plus_ms(-1)), 1);
+        let address = api::log_address(id, None, Some(from.plus_ms(-1)), &[], 1);
         let page = api::log(&address, token).await?;
         let before = page.entries.into_iter().next().map(Arc::new);
         self.state.update(|history| history.before = Some(before));
@@ -249,7 +235,7 @@ impl HistoryStore {
             newest.max(history.known_since())
         });
         let Some(since) = since else { return Ok(()) };
-        let mut address = self.address(id, Some(since), None, PAGE);
+        let mut address = api::log_address(id, Some(since), None, &[], PAGE);
         let mut newer = Vec::new();
         loop {
             let page = api::log(&address, token).await?;
@@ -262,6 +248,10 @@ impl HistoryStore {
         self.state.update(|history| history.take_newer(newer, since));
         Ok(())
     }
+}
+
+fn budget() -> usize {
+    if api::is_plain() { PLAIN_BUDGET } else { BUDGET }
 }
 
 later!(steps(history: HistoryStore, id: String, token: api::Token) -> Asking<()> {

@@ -14,7 +14,7 @@ use rollcall_model::log::{LogEntry, LogEvent};
 use super::{Chosen, kind_of};
 use crate::api::{self, Abort, LogPage, Token};
 use crate::later::{Asking, answer, later};
-use crate::store::{Clock, Problem, StatusStore};
+use crate::store::{Clock, Problem};
 
 /// Entries per page of the log.
 const PAGE: u32 = 100;
@@ -83,11 +83,10 @@ pub struct LogStore {
     abort: StoredValue<Option<Abort>, LocalStorage>,
     abort_older: StoredValue<Option<Abort>, LocalStorage>,
     clock: Clock,
-    status: StatusStore,
 }
 
 impl LogStore {
-    pub(super) fn new(clock: Clock, status: StatusStore) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self {
             state: RwSignal::default(),
             is_following: RwSignal::new(true),
@@ -95,7 +94,6 @@ impl LogStore {
             abort: StoredValue::new_local(None),
             abort_older: StoredValue::new_local(None),
             clock,
-            status,
         }
     }
 
@@ -160,11 +158,7 @@ impl LogStore {
     async fn ask_newest(self, chosen: &Chosen, token: &Token) -> Result<LogPage, api::ApiError> {
         let now = self.clock.exact();
         let [from, to] = [chosen.range.after, chosen.range.before].map(|t| t.map(|time| time.resolve(now)));
-        let address = if self.status.is_watson() {
-            api::plain_log_address(&chosen.id, from, to).unwrap_or_default()
-        } else {
-            api::log_address(&chosen.id, from, to, &chosen.events, PAGE)
-        };
+        let address = api::log_address(&chosen.id, from, to, &chosen.events, PAGE);
         self.state.update(|log| log.address.clone_from(&address));
         api::log(&address, token).await
     }

@@ -32,6 +32,38 @@ struct Pages {
     next: Option<Query>,
 }
 
+/// What a plain Watson server tells of a client. Type and id of a device follow from the client's id.
+#[must_use]
+pub fn is_told(field: Field) -> bool {
+    use Field::{
+        ClientType, ConnectionStatus, Id, LastActivityEvent, LastActivityTime, LastConnectTime,
+        LastDisconnectTime, MqttConnectProtocol,
+    };
+    matches!(
+        field,
+        Id | ClientType
+            | ConnectionStatus
+            | LastConnectTime
+            | LastDisconnectTime
+            | LastActivityEvent
+            | LastActivityTime
+            | MqttConnectProtocol
+    )
+}
+
+/// Whether clients can be filtered by the field.
+#[must_use]
+pub fn is_filter(field: Field) -> bool {
+    matches!(field, Field::DeviceType | Field::DeviceId) || is_told(field)
+}
+
+/// What is left of a filter when nobody tells the rest; the page says so.
+#[must_use]
+pub fn answerable(mut filter: Filter) -> Filter {
+    filter.terms.retain(|term| is_filter(term.field));
+    filter
+}
+
 /// The question for the first page, in Watson's own parameters. Relative times are reckoned here, and the same on every page.
 #[must_use]
 pub fn question(filter: &Filter, now: Timestamp) -> Query {
@@ -126,6 +158,9 @@ impl Table {
         is_more: bool,
     ) -> Result<(), ApiError> {
         let (now, from_ms) = (self.clock.exact(), browser::wall_ms());
+        let (filter, sort) =
+            (answerable(filter), sort.into_iter().filter(|key| is_told(key.field)).collect());
+        self.inner.update_value(|inner| inner.window.ask(filter.clone(), Vec::clone(&sort)));
         let next = self.inner.with_value(|inner| inner.next.clone()).filter(|_| is_more);
         let held = self.inner.with_value(|inner| inner.window.held().end);
         // Rows that answer another question are not read again.

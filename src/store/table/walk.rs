@@ -45,7 +45,7 @@ impl Walk {
         if !table.status.is_watson() {
             return Self::new(Query { filter, limit: MAX_LIMIT, ..Query::default() });
         }
-        let now = table.clock.exact();
+        let (filter, now) = (plain::answerable(filter), table.clock.exact());
         Self { rest: Some((filter.clone(), now)), ..Self::new(plain::question(&filter, now)) }
     }
 

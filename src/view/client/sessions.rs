@@ -7,6 +7,7 @@ use rollcall_model::log::LogEntry;
 use super::log::{address, stamp};
 use super::timeline::Line;
 use super::{copied, tools};
+use crate::api;
 use crate::boxed::effect;
 use crate::i18n::t;
 use crate::store::{ClientSession, Ending, stores};
@@ -61,9 +62,8 @@ pub fn table(line: Line, pages: RwSignal<u64>) -> El {
         let is_done = history.with(|history| !history.is_reading && history.known_since().is_some());
         (is_done && line.with_sessions(<[_]>::is_empty)).then(t::sessions_empty)
     };
-    let address = move || {
-        stores.detail.history.address(&super::id(), history.with(|history| history.from), None, 1_000)
-    };
+    let address =
+        move || api::log_address(&super::id(), history.with(|history| history.from), None, &[], 1_000);
     let copied = move || {
         line.with_sessions(|all| {
             let entries = all.iter().rev().flat_map(|one| one.disconnect.iter().chain(&one.connect));
