@@ -7,7 +7,7 @@ use rollcall_model::log::LogEntry;
 use serde::de::DeserializeOwned;
 
 use super::fetch::get;
-use super::{ApiError, STATES, Token};
+use super::{ApiError, STATES, Token, is_plain};
 use crate::json;
 
 /// Something that is wrong with a client, as `rollcall_model::diagnosis::Finding` is written: its members, each with the

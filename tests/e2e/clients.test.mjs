@@ -414,18 +414,17 @@ test('a view is saved by name, renamed, deleted, brought back, and shared by a l
       // No two views have one name.
       await dashboard.get('view-name').fill('Night shift');
       await keyboard.press('Enter');
-      const night = dashboard.get('own-view').filter({ hasText: 'Night shift' });
-      await night.getByTestId('own-rename').click();
+      const line = (name) => dashboard.page.locator('.own-view').filter({ hasText: name });
+      await line('Night shift').getByTestId('own-rename').click();
       await dashboard.get('view-name').fill('Day shift');
       await keyboard.press('Enter');
       await dashboard.get('view-taken').waitFor();
       await dashboard.get('view-name').fill('Late shift');
       await dashboard.get('view-taken').waitFor({ state: 'hidden' });
       await keyboard.press('Enter');
-      const late = dashboard.get('own-view').filter({ hasText: 'Late shift' });
-      await late.getByTestId('own-delete').click();
-      await late.waitFor({ state: 'detached' });
-      await own.getByTestId('own-delete').click();
+      await line('Late shift').getByTestId('own-delete').click();
+      await line('Late shift').waitFor({ state: 'detached' });
+      await line('Day shift').getByTestId('own-delete').click();
       await own.waitFor({ state: 'detached' });
       await dashboard.get('view-undo').click();
       await own.waitFor();

@@ -113,7 +113,8 @@ test('the table scrolls on by bookmark to the last client, and counts what was r
     await until('every client was seen', async () => {
       await dashboard.page.keyboard.press('PageDown');
       for (const id of await dashboard.ids()) seen.add(id);
-      return ids.every((id) => seen.has(id));
+      // This page is a client, too, and came after the first rows.
+      return ids.every((id) => id.startsWith('a:') || seen.has(id));
     });
     await untilTotal(dashboard, `${ids.length} clients`);
     assert.doesNotMatch(await dashboard.get('status-disconnected').innerText(), /so far/);
@@ -157,7 +158,7 @@ test('only what the server tells is offered to filter and sort by, and a link th
     const leftOut = dashboard.get('chip').filter({ hasText: 'left out' });
     await leftOut.filter({ hasText: 'Ended by: network' }).waitFor();
     // The order is that of the ids, and says so.
-    assert.equal(await dashboard.get('col-id').getAttribute('aria-sort'), 'ascending');
+    await dashboard.page.locator('[data-testid="col-id"][aria-sort="ascending"]').waitFor();
     await untilTotal(dashboard, '100 so far');
     await dashboard.page.locator('[data-opens="filters"]').click();
     await dashboard.get('add-lastConnectTime').waitFor();

@@ -86,6 +86,7 @@ async function zoomToSessions(dashboard, keyboard) {
     const { bar = 0, 'bar many': many = 0 } = (await drawn(dashboard)).shapes;
     return many === 0 && bar > 0 && bar < 12;
   });
+  await keyboard.press('ArrowUp');
 }
 
 test('ten thousand log entries are drawn as no more than there are pixels, zoomed or not', () =>

@@ -108,7 +108,9 @@ fn head(at: usize, field: Field) -> AnyView {
     });
     // A reader of screens is told of the first key only: the attribute allows no more than one column.
     let sorted = live(move || {
-        let is_first = view.with(|view| view.sort.first().is_none_or(|key| key.field == field));
+        let is_first = view.with(|view| {
+            view.sort.first().is_none_or(|key| key.field == field || !status.can_sort(key.field))
+        });
         if is_first { direction().to_owned() } else { "none".to_owned() }
     });
     view! {
