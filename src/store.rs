@@ -135,7 +135,13 @@ impl Stores {
         let mut before = None;
         effect(move || {
             let phase = session.phase.get();
+            let is_settled = status.is_settled();
             match (before, phase) {
+                // What waited for the server to say which one it is.
+                (Some(Phase::In), Phase::In) if is_settled => {
+                    detail.refresh();
+                    overview.retry();
+                }
                 (Some(Phase::In), Phase::In) => {}
                 (_, Phase::In) => {
                     status.ask();
@@ -149,13 +155,6 @@ impl Stores {
                 _ => {}
             }
             before = Some(phase);
-        });
-        // What waited for the server to say which one it is.
-        effect(move || {
-            if status.is_settled() {
-                detail.refresh();
-                overview.retry();
-            }
         });
         // Who it is could not be asked while the server was away.
         effect(move || {

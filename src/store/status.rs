@@ -67,7 +67,7 @@ impl StatusStore {
             let answer = api::status(&Token::default()).await;
             self.is_asking.set(false);
             // When it does not answer, all that can be is asked.
-            if !matches!(answer, Err(_)) || !api::is_dialect_known() {
+            if answer.is_ok() || !api::is_dialect_known() {
                 api::learn_dialect(matches!(answer, Ok(None)));
             }
             if !self.has_answered.get_untracked() {

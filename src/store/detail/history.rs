@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use leptos::prelude::{
-    Effect, GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, Update, UpdateValue,
-    With, WithUntracked, WithValue,
+    GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, Update, UpdateValue,
+    WithUntracked, WithValue,
 };
 use leptos::task::spawn_local;
 use rollcall_model::log::LogEntry;
@@ -16,7 +16,6 @@ use rollcall_model::{StateDoc, Timestamp};
 
 use super::sessions::{Sessions, sessions};
 use crate::api::{self, Abort, ApiError};
-use crate::later::{Asking, answer, later};
 use crate::store::{Clock, Problem, ViewStore};
 
 /// Entries per question: the most that the server gives.
@@ -100,7 +99,7 @@ pub struct HistoryStore {
     is_behind: StoredValue<bool>,
     budget: StoredValue<usize>,
     abort: StoredValue<Option<Abort>, LocalStorage>,
-    span_ms: Memo<i64>,
+    pub(super) span_ms: Memo<i64>,
     clock: Clock,
 }
 
@@ -124,16 +123,6 @@ impl HistoryStore {
         self.is_behind.set_value(false);
         self.budget.set_value(budget());
         self.state.set(History::default());
-    }
-
-    /// Reads on when the time line goes further back.
-    pub(super) fn follow_span(self) {
-        Effect::new(move |first: Option<()>| {
-            self.span_ms.with(|_| ());
-            if first.is_some() && self.state.with_untracked(|history| history.known_since().is_some()) {
-                self.start();
-            }
-        });
     }
 
     /// Reads what is new, and what is missing.
@@ -168,7 +157,7 @@ impl HistoryStore {
             history.problem = None;
         });
         spawn_local(async move {
-            let done = answer(steps(self, id, token)).await;
+            let done = self.steps(&id, &token).await;
             // Whoever gave it up has already said what comes next.
             if done != Err(ApiError::Aborted) {
                 self.state.update(|history| {
@@ -177,6 +166,11 @@ impl HistoryStore {
                 });
             }
         });
+    }
+
+    async fn steps(self, id: &str, token: &api::Token) -> Result<(), ApiError> {
+        while self.step(id, token).await? {}
+        Ok(())
     }
 
     /// One question and what comes of it; returns whether there is more to read.
@@ -253,13 +247,6 @@ impl HistoryStore {
 fn budget() -> usize {
     if api::is_plain() { PLAIN_BUDGET } else { BUDGET }
 }
-
-later!(steps(history: HistoryStore, id: String, token: api::Token) -> Asking<()> {
-    Box::pin(async move {
-        while history.step(&id, &token).await? {}
-        Ok(())
-    })
-});
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]

@@ -13,7 +13,6 @@ use rollcall_model::log::{LogEntry, LogEvent};
 
 use super::{Chosen, kind_of};
 use crate::api::{self, Abort, LogPage, Token};
-use crate::later::{Asking, answer, later};
 use crate::store::{Clock, Problem};
 
 /// Entries per page of the log.
@@ -131,7 +130,7 @@ impl LogStore {
         let token = abort.token();
         self.abort.set_value(Some(abort));
         spawn_local(async move {
-            let answer = answer(newest(self, chosen, token)).await;
+            let answer = self.ask_newest(&chosen, &token).await;
             if matches!(answer, Err(api::ApiError::Aborted)) {
                 return;
             }
@@ -175,7 +174,7 @@ impl LogStore {
         self.abort_older.set_value(Some(abort));
         let events = events.to_vec();
         spawn_local(async move {
-            let answer = answer(page(address, token)).await;
+            let answer = api::log(&address, &token).await;
             // Reset meanwhile: another log is shown.
             if matches!(answer, Err(api::ApiError::Aborted)) {
                 return;
@@ -202,14 +201,6 @@ fn of_kinds(mut entries: Vec<LogEntry>, events: &[LogEvent]) -> Vec<LogEntry> {
     }
     entries
 }
-
-later!(newest(log: LogStore, chosen: Chosen, token: Token) -> Asking<LogPage> {
-    Box::pin(async move { log.ask_newest(&chosen, &token).await })
-});
-
-later!(page(address: String, token: Token) -> Asking<LogPage> {
-    Box::pin(async move { api::log(&address, &token).await })
-});
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]
