@@ -37,7 +37,7 @@ pub const COLUMNS: [Column; 20] = [
     column(Field::ClientAddr, 130, 0, None),
     column(Field::MqttConnectProtocol, 84, 0, None),
     column(Field::Secure, 56, 0, None),
-    column(Field::RecentConnects, 108, 0, None),
+    column(Field::RecentConnects, 124, 0, None),
     column(Field::LastRefusedTime, 146, 0, None),
     column(Field::CloseCode, 84, 0, None),
     column(Field::Reason, 180, 12, None),

