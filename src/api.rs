@@ -5,26 +5,31 @@
 mod diagnosis;
 mod fetch;
 mod overview;
+mod plain;
 mod session;
 
 use std::collections::HashMap;
 
 use rollcall_model::client_id::encode_path_segment;
 use rollcall_model::log::{LogEntry, LogEvent};
-use rollcall_model::query::Query;
+use rollcall_model::query::{Filter, Query};
 use rollcall_model::{StateDoc, Timestamp};
 use serde::Deserialize;
 
 pub use diagnosis::{Finding, diagnosis, diagnosis_address};
-pub use fetch::{Abort, ApiError, Token, accept_answers_from_now_on, on_unauthorized};
+pub use fetch::{
+    Abort, ApiError, Stream, Token, accept_answers_from_now_on, is_dialect_known, is_plain, learn_dialect,
+    login, on_unauthorized,
+};
 use fetch::{get, get_json};
 pub use overview::{Bucket, Counted, ENDED_BY, Incident, Series, Share, incidents, statistics};
-pub use session::{Credentials, Who, sign_in, sign_out, who_am_i};
+pub use session::{Credentials, Who, log_in_with, needs_login, sign_in, sign_out, who_am_i};
 
 use crate::url::{encode_pairs, event_names};
 
 const STATES: &str = "/api/v0002/clientconnectionstates";
 const LOGS: &str = "/api/v0002/logs/connection";
+const EXPORT: &str = "/api/v0002/export/states";
 const STATUS: &str = "/api/rollcall/v1/status";
 
 /// A page of states.
@@ -103,6 +108,31 @@ pub async fn states_text(query: &Query, token: &Token) -> Result<String, ApiErro
     get(&address, None, token).await?.map(|answer| answer.body).ok_or(ApiError::Malformed)
 }
 
+/// Every state that passes the filter, as the server writes it to a file of the format (`csv` or `ndjson`), and how many
+/// there are; `None` from a server that writes no files.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn export(
+    filter: Filter,
+    format: &str,
+    token: Token,
+) -> Result<Option<(Stream, Option<u64>)>, ApiError> {
+    if is_plain() {
+        return Ok(None);
+    }
+    let mut pairs = Query { filter, ..Query::default() }.to_pairs();
+    pairs.push(("format".to_owned(), format.to_owned()));
+    match Stream::open(&format!("{EXPORT}?{}", encode_pairs(&pairs)), token).await {
+        Err(ApiError::Refused { status: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+        Ok((stream, headers)) => {
+            let rows = headers.get("x-total-rows").ok().flatten();
+            Ok(Some((stream, rows.and_then(|rows| rows.parse().ok()))))
+        }
+    }
+}
+
 /// The address of one client's state.
 #[must_use]
 pub fn client_address(id: &str) -> String {
@@ -120,7 +150,8 @@ pub async fn client(id: &str, token: &Token) -> Result<Option<StateDoc>, ApiErro
     }
 }
 
-/// The address of the newest page of a client's log; of all kinds of entry where `events` names none.
+/// The address of the newest page of a client's log; of all kinds of entry where `events` names none. Empty where the
+/// server keeps no log of such a client.
 #[must_use]
 pub fn log_address(
     id: &str,
@@ -129,6 +160,9 @@ pub fn log_address(
     events: &[LogEvent],
     limit: u32,
 ) -> String {
+    if is_plain() {
+        return plain::log_address(id, from, to).unwrap_or_default();
+    }
     let mut pairs = vec![("clientId".to_owned(), id.to_owned()), ("limit".to_owned(), limit.to_string())];
     if !events.is_empty() {
         pairs.push(("event".to_owned(), event_names(events)));
@@ -138,18 +172,22 @@ pub fn log_address(
     format!("{LOGS}?{}", encode_pairs(&pairs))
 }
 
-/// A page of a log, by its address. A client that was never logged has an empty log.
+/// A page of a log, by its address. A client that was never logged has an empty log, and so has one without an address.
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn log(address: &str, token: &Token) -> Result<LogPage, ApiError> {
+    if address.is_empty() {
+        return Ok(LogPage::default());
+    }
     let answer = match get(address, None, token).await {
         Err(ApiError::Refused { status: 404, .. }) | Ok(None) => return Ok(LogPage::default()),
         Ok(Some(answer)) => answer,
         Err(error) => return Err(error),
     };
-    let next = answer.link.as_deref().and_then(next_link);
-    Ok(LogPage { entries: answer.parse()?, next })
+    let entries: Vec<LogEntry> = answer.parse()?;
+    let next = answer.link.as_deref().and_then(next_link).or_else(|| plain::next(address, &entries));
+    Ok(LogPage { entries, next })
 }
 
 /// What the server says of itself; `None` from a plain Watson server.

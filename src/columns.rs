@@ -23,13 +23,13 @@ const fn column(field: Field, width_px: u16, share: u16, from_px: Option<u16>) -
 
 /// All columns, in the order in which they are offered; those that are shown unasked first.
 pub const COLUMNS: [Column; 20] = [
-    column(Field::ConnectionStatus, 120, 0, Some(0)),
-    column(Field::Id, 160, 17, Some(0)),
+    column(Field::ConnectionStatus, 132, 0, Some(0)),
+    column(Field::Id, 148, 17, Some(0)),
     column(Field::DeviceType, 72, 6, Some(1_060)),
     column(Field::LastConnectTime, 146, 0, Some(1_360)),
     column(Field::LastDisconnectTime, 146, 0, Some(0)),
     column(Field::LastActivityTime, 146, 0, Some(940)),
-    column(Field::LastActivityEvent, 100, 0, Some(1_360)),
+    column(Field::LastActivityEvent, 128, 0, Some(1_360)),
     column(Field::DisconnectInitiator, 84, 0, Some(940)),
     column(Field::MqttReasonCode, 160, 12, Some(0)),
     column(Field::ClientType, 106, 0, None),
@@ -37,11 +37,11 @@ pub const COLUMNS: [Column; 20] = [
     column(Field::ClientAddr, 130, 0, None),
     column(Field::MqttConnectProtocol, 84, 0, None),
     column(Field::Secure, 56, 0, None),
-    column(Field::RecentConnects, 96, 0, None),
+    column(Field::RecentConnects, 124, 0, None),
     column(Field::LastRefusedTime, 146, 0, None),
     column(Field::CloseCode, 84, 0, None),
     column(Field::Reason, 180, 12, None),
-    column(Field::Certainty, 120, 4, None),
+    column(Field::Certainty, 270, 4, None),
     column(Field::StaleSince, 146, 0, None),
 ];
 

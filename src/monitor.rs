@@ -68,6 +68,8 @@ pub struct Monitor {
 
 struct Inner {
     client_id: String,
+    /// User and password, where the page's cookie does not do.
+    login: Option<(String, String)>,
     version: MqttVersion,
     attempt: Option<Attempt>,
     backoff: Backoff,
@@ -96,6 +98,7 @@ impl Monitor {
     pub fn new(tell: Rc<dyn Fn(Tell)>) -> Self {
         let inner = Inner {
             client_id: String::new(),
+            login: None,
             version: MqttVersion::V5,
             attempt: None,
             backoff: Backoff::new(js_sys::Math::random),
@@ -109,9 +112,13 @@ impl Monitor {
         Self { inner: Rc::new(RefCell::new(inner)), tell }
     }
 
-    /// Starts the feed under a client id, or starts it again.
-    pub fn start(&self, client_id: &str) {
-        client_id.clone_into(&mut self.inner.borrow_mut().client_id);
+    /// Starts the feed under a client id, with user and password if the cookie does not do, or starts it again.
+    pub fn start(&self, client_id: String, login: Option<(String, String)>) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.client_id = client_id;
+            inner.login = login;
+        }
         self.connect();
     }
 
@@ -139,9 +146,9 @@ impl Monitor {
     fn on_open(&self) {
         let output = {
             let mut inner = self.inner.borrow_mut();
-            let Inner { attempt: Some(attempt), client_id, .. } = &mut *inner else { return };
+            let Inner { attempt: Some(attempt), client_id, login, .. } = &mut *inner else { return };
             attempt.was_open = true;
-            attempt.session.connect(client_id)
+            attempt.session.connect(client_id, login.as_ref())
         };
         self.handle(vec![output]);
     }

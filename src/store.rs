@@ -131,11 +131,17 @@ impl Stores {
     /// While nobody is signed in nothing is asked for. What was on screen waits in memory, so that the reader goes on
     /// from there; the feed follows by itself.
     fn follow_session(self) {
-        let Self { session, status, table, detail, .. } = self;
+        let Self { session, status, table, detail, overview, .. } = self;
         let mut before = None;
         effect(move || {
             let phase = session.phase.get();
+            let is_settled = status.is_settled();
             match (before, phase) {
+                // What waited for the server to say which one it is.
+                (Some(Phase::In), Phase::In) if is_settled => {
+                    detail.refresh();
+                    overview.retry();
+                }
                 (Some(Phase::In), Phase::In) => {}
                 (_, Phase::In) => {
                     status.ask();

@@ -64,12 +64,7 @@ impl View {
     #[must_use]
     pub fn from_query_string(text: &str) -> Self {
         let mut view = Self::default();
-        let pairs: Vec<(String, String)> = text
-            .trim_start_matches('?')
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (decode(name), decode(value)))
-            .collect();
+        let pairs = decode_pairs(text.trim_start_matches('?'));
         let mut query: Vec<(&str, &str)> = Vec::new();
         for (name, value) in &pairs {
             match (name.as_str(), value.as_str()) {
@@ -249,6 +244,13 @@ pub fn encode_pairs(pairs: &[(String, String)]) -> String {
         format!("{}={}", utf8_percent_encode(name, PLAIN), utf8_percent_encode(value, PLAIN))
     };
     pairs.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
+/// Reads what [`encode_pairs`] writes, and what browsers make of forms.
+#[must_use]
+pub fn decode_pairs(query: &str) -> Vec<(String, String)> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
 }
 
 /// The known ones among the fields that a link names, each once; `None` without any.

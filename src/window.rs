@@ -104,10 +104,16 @@ impl Window {
         self.len() == 0
     }
 
-    /// How many clients pass the filter, if the server says so.
+    /// How many clients pass the filter, if the server says so, or all were read.
     #[must_use]
     pub fn total(&self) -> Option<u64> {
-        self.total
+        self.total.or_else(|| (self.is_loaded && !self.has_more).then_some(self.held().end))
+    }
+
+    /// Whether the rows are filtered by the field.
+    #[must_use]
+    pub fn is_filtered_by(&self, field: Field) -> bool {
+        self.filter.terms.iter().any(|term| term.field == field)
     }
 
     /// Whether any answer has come yet.

@@ -7,11 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use js_sys::{Reflect, Uint8Array};
 use leptos::prelude::{TimeoutHandle, set_timeout_with_handle};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, Headers, RequestInit, Response};
+use web_sys::{AbortController, Headers, ReadableStreamDefaultReader, RequestInit, Response};
 
 use crate::json;
 
@@ -39,6 +40,48 @@ thread_local! {
     static UNAUTHORIZED: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
     /// Counts the sessions. A question of an older one says nothing about this one.
     static SESSION_SERIAL: Cell<u32> = const { Cell::new(0) };
+    /// Whether the server speaks Watson's API and nothing more; `None` before it is known.
+    static IS_PLAIN: Cell<Option<bool>> = const { Cell::new(None) };
+    static LOGIN: RefCell<Option<Login>> = const { RefCell::new(None) };
+}
+
+/// The key and the token that every request carries to a server that knows no sessions. In memory only.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The value of the header `Authorization`.
+    pub basic: String,
+    /// User and password on MQTT: the same key and token.
+    pub mqtt: (String, String),
+    /// An application of the key's organization.
+    pub client_id: String,
+}
+
+/// The server has said, or failed to say, what it is: what is asked from now on goes by that.
+pub fn learn_dialect(is_plain: bool) {
+    IS_PLAIN.set(Some(is_plain));
+}
+
+/// Whether the server speaks Watson's API and nothing more, as far as is known.
+#[must_use]
+pub fn is_plain() -> bool {
+    IS_PLAIN.get() == Some(true)
+}
+
+/// Whether it is known what the server speaks.
+#[must_use]
+pub fn is_dialect_known() -> bool {
+    IS_PLAIN.get().is_some()
+}
+
+/// From now on requests carry these credentials, or none.
+pub fn log_in(login: Option<Login>) {
+    LOGIN.set(login);
+}
+
+/// What requests carry.
+#[must_use]
+pub fn login() -> Option<Login> {
+    LOGIN.with_borrow(Clone::clone)
 }
 
 /// Calls `then` whenever an answer says that nobody is signed in.
@@ -158,6 +201,9 @@ impl<'a> Request<'a> {
             if let Some(etag) = self.etag {
                 let _ = headers.set("If-None-Match", etag);
             }
+            if let Some(login) = login() {
+                let _ = headers.set("Authorization", &login.basic);
+            }
             if let Some(json) = &self.json {
                 let _ = headers.set("Content-Type", "application/json");
                 options.set_body(&JsValue::from_str(json));
@@ -177,12 +223,16 @@ pub(super) async fn get(
     let session = SESSION_SERIAL.get();
     let answer = send(&Request { etag, ..Request::get(address) }, token).await;
     if matches!(answer, Err(ApiError::Refused { status: 401, .. })) && session == SESSION_SERIAL.get() {
-        let listener = UNAUTHORIZED.with_borrow(Clone::clone);
-        if let Some(listener) = listener {
-            listener();
-        }
+        tell_unauthorized();
     }
     answer
+}
+
+fn tell_unauthorized() {
+    let listener = UNAUTHORIZED.with_borrow(Clone::clone);
+    if let Some(listener) = listener {
+        listener();
+    }
 }
 
 /// Asks, and leaves it to the caller what a refusal means.
@@ -207,6 +257,51 @@ pub(super) async fn send(request: &Request<'_>, token: &Token) -> Result<Option<
         });
     }
     Ok(Some(Answer { etag: header("etag"), link: header("link"), body }))
+}
+
+/// An answer that is read as it comes, each part within the time limit.
+pub struct Stream {
+    reader: ReadableStreamDefaultReader,
+    token: Token,
+}
+
+impl Stream {
+    /// Asks; returns the headers with it.
+    pub(super) async fn open(address: &str, token: Token) -> Result<(Self, Headers), ApiError> {
+        let limit = token.start_limit();
+        let session = SESSION_SERIAL.get();
+        let window = web_sys::window().ok_or(ApiError::Unreachable)?;
+        let asked = window.fetch_with_str_and_init(address, &Request::get(address).options(&token));
+        let response: Response = JsFuture::from(asked)
+            .await
+            .map_err(|_| token.failure())?
+            .dyn_into()
+            .map_err(|_| ApiError::Unreachable)?;
+        let status = response.status();
+        if status == 401 && session == SESSION_SERIAL.get() {
+            tell_unauthorized();
+        }
+        if !response.ok() {
+            let body = JsFuture::from(response.text().map_err(|_| ApiError::Unreachable)?).await;
+            let message = message_of(&body.ok().and_then(|body| body.as_string()).unwrap_or_default());
+            return Err(ApiError::Refused { status, message, retry_after_s: None });
+        }
+        drop(limit);
+        let body = response.body().ok_or(ApiError::Malformed)?;
+        let reader = body.get_reader().dyn_into().map_err(|_| ApiError::Malformed)?;
+        Ok((Self { reader, token }, response.headers()))
+    }
+
+    /// The next part; `None` after the last.
+    ///
+    /// # Errors
+    /// When the answer is broken off, or the next part does not come in time.
+    pub async fn next(&self) -> Result<Option<Uint8Array>, ApiError> {
+        let _limit = self.token.start_limit();
+        let part = JsFuture::from(self.reader.read()).await.map_err(|_| self.token.failure())?;
+        // `undefined` after the last.
+        Ok(Reflect::get(&part, &"value".into()).ok().and_then(|value| value.dyn_into().ok()))
+    }
 }
 
 /// The `message` of an error answer.

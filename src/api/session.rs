@@ -3,11 +3,15 @@
 
 use serde::Deserialize;
 
-use super::fetch::{Request, Token, send};
+use super::fetch::{Login, Request, Token, log_in, login, send};
 use super::{ApiError, accept_answers_from_now_on};
 use crate::json;
 
 const SESSION: &str = "/api/rollcall/v1/session";
+/// What every server of the API answers to everybody with a key.
+const ENABLED: &str = "/api/v0002/config/clientstate";
+/// What the messages of a server begin with that knows sessions.
+const OWN_MESSAGE: &str = "ROLLC";
 
 /// What opens a session.
 pub enum Credentials {
@@ -24,7 +28,8 @@ pub enum Credentials {
 /// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Who {
-    pub role: String,
+    /// A server that knows no sessions does not say.
+    pub role: Option<String>,
     /// The name of the API key; a one-time link has none, nor has every key.
     pub name: Option<String>,
 }
@@ -44,6 +49,39 @@ pub async fn sign_in(credentials: &Credentials) -> Result<Who, ApiError> {
     Ok(who)
 }
 
+/// Whether a refused sign-in says that the server knows no sessions, so that the key itself must do.
+#[must_use]
+pub fn needs_login(error: &ApiError) -> bool {
+    match error {
+        ApiError::Refused { status: 404 | 405, .. } => true,
+        // A server may refuse every stranger before it looks at the path.
+        ApiError::Refused { status: 401, message, .. } => !message.starts_with(OWN_MESSAGE),
+        _ => false,
+    }
+}
+
+/// Signs in at a server that knows no sessions: from now on every request carries key and token, which nothing but the
+/// memory of this page keeps.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn log_in_with(key: String, token: String) -> Result<Who, ApiError> {
+    let window = web_sys::window().ok_or(ApiError::Unreachable)?;
+    // The browser encodes no text beyond Latin-1, and no key has such.
+    let basic = window.btoa(&format!("{key}:{token}")).map_err(|_| ApiError::Malformed)?;
+    // The key of an application names its organization: `a-{org}-…`.
+    let org = key.split('-').nth(1).unwrap_or("org");
+    let client_id = format!("a:{org}:rollcall-{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32);
+    log_in(Some(Login { basic: format!("Basic {basic}"), mqtt: (key.clone(), token), client_id }));
+    let answer = send(&Request::get(ENABLED), &Token::default()).await;
+    if let Err(error) = answer {
+        log_in(None);
+        return Err(error);
+    }
+    accept_answers_from_now_on();
+    Ok(Who { role: None, name: Some(key) })
+}
+
 /// Who is signed in; `None` from a server that knows no sessions.
 ///
 /// # Errors
@@ -61,6 +99,10 @@ pub async fn who_am_i() -> Result<Option<Who>, ApiError> {
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn sign_out() -> Result<(), ApiError> {
+    if login().is_some() {
+        log_in(None);
+        return Ok(());
+    }
     match send(&Request { method: "DELETE", ..Request::get(SESSION) }, &Token::default()).await {
         Ok(_) | Err(ApiError::Refused { status: 401, .. }) => Ok(()),
         Err(error) => Err(error),

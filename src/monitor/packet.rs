@@ -38,15 +38,27 @@ const MAX_PACKET_BYTES: usize = 16 << 20;
 
 pub const PINGREQ: [u8; 2] = [0xC0, 0];
 
-/// CONNECT with a clean session. `None` when the client id is longer than MQTT can say, which is 65,535 bytes.
-pub fn connect(version: MqttVersion, client_id: &str, keep_alive_s: u16) -> Option<Vec<u8>> {
+/// CONNECT with a clean session; `login` is user and password. `None` when a text is longer than MQTT can say, which is
+/// 65,535 bytes.
+pub fn connect(
+    version: MqttVersion,
+    client_id: &str,
+    login: Option<&(String, String)>,
+    keep_alive_s: u16,
+) -> Option<Vec<u8>> {
     const CLEAN: u8 = 0x02;
+    const USER_AND_PASSWORD: u8 = 0xC0;
     let mut body = Vec::new();
     put_string(&mut body, "MQTT")?;
-    body.extend([if version == MqttVersion::V5 { 5 } else { 4 }, CLEAN]);
+    let flags = if login.is_some() { CLEAN | USER_AND_PASSWORD } else { CLEAN };
+    body.extend([if version == MqttVersion::V5 { 5 } else { 4 }, flags]);
     body.extend(keep_alive_s.to_be_bytes());
     put_no_properties(&mut body, version);
     put_string(&mut body, client_id)?;
+    if let Some((user, password)) = login {
+        put_string(&mut body, user)?;
+        put_string(&mut body, password)?;
+    }
     Some(packet(0x10, &body))
 }
 

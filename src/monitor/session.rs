@@ -56,8 +56,8 @@ impl Session {
     }
 
     /// The first packet.
-    pub fn connect(&self, client_id: &str) -> Output {
-        packet::connect(self.version, client_id, KEEP_ALIVE_S).map_or(Output::Failed, Output::Send)
+    pub fn connect(&self, client_id: &str, login: Option<&(String, String)>) -> Output {
+        packet::connect(self.version, client_id, login, KEEP_ALIVE_S).map_or(Output::Failed, Output::Send)
     }
 
     pub fn ping() -> Output {
@@ -150,7 +150,7 @@ mod tests {
 
     fn live(version: MqttVersion) -> Session {
         let mut session = Session::new(version);
-        assert!(matches!(session.connect("a:o:rollcall-1"), Output::Send(_)));
+        assert!(matches!(session.connect("a:o:rollcall-1", None), Output::Send(_)));
         let (connack, suback): (&[u8], &[u8]) = match version {
             MqttVersion::V5 => (CONNACK_5, &[0x90, 0x07, 0, 1, 0, 0, 0, 0x87, 0x87]),
             MqttVersion::V311 => (CONNACK_311, &[0x90, 0x06, 0, 1, 0, 0, 0x80, 0x80]),

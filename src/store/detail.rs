@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leptos::prelude::{
-    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, UpdateValue,
+    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, UpdateValue, With,
     set_timeout,
 };
 use leptos::task::spawn_local;
@@ -21,6 +21,7 @@ use rollcall_model::{ConnectionEvent, EventKind, StateDoc};
 
 use super::{Clock, Problem, Session, ViewStore};
 use crate::api::{self, Abort};
+use crate::later::{Asking, answer, later};
 use crate::url::Range;
 
 pub use findings::FindingStore;
@@ -97,7 +98,14 @@ impl Detail {
             self.read();
             id
         });
-        self.history.follow_span();
+        // Another span goes further back.
+        Effect::new(move |before: Option<Option<i64>>| {
+            let span_ms = self.chosen.with(Option::is_some).then(|| self.history.span_ms.get());
+            if before.flatten().is_some() && before.flatten() != span_ms {
+                self.refresh();
+            }
+            span_ms
+        });
     }
 
     /// Reads the state and what is new in the log again.
@@ -144,28 +152,45 @@ impl Detail {
     }
 
     fn read(self) {
-        let Some(chosen) = self.chosen.get_untracked().filter(|_| self.session.is_in()) else {
+        if self.chosen.get_untracked().is_none() {
             return self.halt();
-        };
+        }
+        spawn_local(async move {
+            let is_read = answer(reading(self)).await.is_ok();
+            if !is_read && self.open.get_untracked() == Open::Loading {
+                self.open.set(Open::Failed(Problem::Unreachable));
+            }
+        });
+    }
+
+    async fn read_all(self) {
+        // What can be asked depends on which server it is.
+        let may_ask = self.session.is_in() && api::is_dialect_known();
+        let Some(chosen) = self.chosen.get_untracked().filter(|_| may_ask) else { return };
         let abort = Abort::default();
         let token = abort.token();
         self.abort.set_value(Some(abort));
-        let id = chosen.id.clone();
-        spawn_local(async move {
-            match api::client(&id, &token).await {
-                Ok(Some(doc)) => self.open.set(Open::Known(Arc::new(doc))),
-                Ok(None) => self.open.set(Open::Unknown),
-                Err(error) => {
-                    // What is on screen is better than nothing; the indicator says how old it is.
-                    let is_shown = matches!(self.open.get_untracked(), Open::Known(_));
-                    if let Some(problem) = Problem::of(error).filter(|_| !is_shown) {
-                        self.open.set(Open::Failed(problem));
-                    }
-                }
-            }
-        });
         self.log.read_newest(&chosen);
         self.history.read();
         self.findings.read();
+        match api::client(&chosen.id, &token).await {
+            Ok(Some(doc)) => self.open.set(Open::Known(Arc::new(doc))),
+            Ok(None) => self.open.set(Open::Unknown),
+            Err(error) => {
+                // What is on screen is better than nothing; the indicator says how old it is.
+                let is_shown = matches!(self.open.get_untracked(), Open::Known(_));
+                if let Some(problem) = Problem::of(error).filter(|_| !is_shown) {
+                    self.open.set(Open::Failed(problem));
+                }
+            }
+        }
     }
 }
+
+// Everything about one client is asked for by code that its page brings.
+later!(reading(detail: Detail) -> Asking<()> {
+    Box::pin(async move {
+        detail.read_all().await;
+        Ok(())
+    })
+});

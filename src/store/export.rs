@@ -1,6 +1,7 @@
-//! Saving the states that pass the filter as a file, page by page, with progress and a way out.
+//! Saving the states that pass the filter as a file, with progress and a way out: as the server writes it or, from a
+//! server that writes none, page by page.
 //!
-//! Each page goes into a part of a Blob, which the browser keeps outside the program's memory. Called by the export
+//! Each part goes into a Blob, which the browser keeps outside the program's memory. Called by the export
 //! dialog; knows no page.
 
 use js_sys::Array;
@@ -8,11 +9,12 @@ use leptos::prelude::{
     GetUntracked, GetValue, LocalStorage, RwSignal, Set, SetValue, StoredValue, UpdateValue,
 };
 use leptos::task::spawn_local;
-use rollcall_model::query::Field;
+use rollcall_model::query::{Field, Filter};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::Problem;
-use super::table::{Page, Table, Walk};
+use super::table::{Page, Table, Walk, of_walk};
+use crate::api::{self, Abort, Stream, Token};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -46,11 +48,12 @@ pub enum Stage {
         done: u64,
         total: Option<u64>,
     },
-    /// Stopped by a failure; it can go on where it is.
+    /// Stopped by a failure; it can go on where it is, or only start again.
     Failed {
         done: u64,
         total: Option<u64>,
         problem: Problem,
+        can_go_on: bool,
     },
     Done(u64),
 }
@@ -62,37 +65,142 @@ pub struct Export {
     work: StoredValue<Option<Work>, LocalStorage>,
     /// Counts up with every start and stop; a page that was asked for before is dropped.
     serial: StoredValue<u32>,
+    /// Gives up what is being read.
+    abort: StoredValue<Option<Abort>, LocalStorage>,
     table: Table,
+}
+
+/// Where the rows come from.
+enum Way {
+    /// Not asked yet.
+    Unknown,
+    /// The server writes the file itself.
+    Stream { stream: Stream, counter: Counter },
+    /// The server does not, so the file is put together here.
+    Pages(Walk),
 }
 
 struct Work {
     format: Format,
-    walk: Walk,
+    filter: Filter,
+    way: Way,
+    token: Token,
     parts: Array,
     done: u64,
     total: Option<u64>,
 }
 
+impl Work {
+    fn new(format: Format, filter: Filter, token: Token) -> Self {
+        Self { format, filter, way: Way::Unknown, token, parts: Array::new(), done: 0, total: None }
+    }
+
+    /// Whether what was read is of use after a failure: a stream cannot be taken up where it broke off.
+    const fn can_go_on(&self) -> bool {
+        matches!(self.way, Way::Pages(_))
+    }
+
+    /// Reads and keeps the next part; returns whether it was the last.
+    async fn step(&mut self, table: Table) -> Result<bool, Problem> {
+        match &mut self.way {
+            Way::Unknown => self.open(table).await,
+            Way::Stream { stream, counter } => {
+                let Some(bytes) = stream.next().await.map_err(of_walk)? else { return Ok(true) };
+                counter.count(&bytes.to_vec());
+                self.done = counter.rows(self.format);
+                self.keep(&bytes)?;
+                Ok(false)
+            }
+            Way::Pages(walk) => {
+                let page = walk.next().await?;
+                let is_over = walk.is_over();
+                self.done += page.len();
+                self.total = page.total.or(self.total);
+                self.keep(&JsValue::from_str(&text_of(&page, self.format)))?;
+                Ok(is_over)
+            }
+        }
+    }
+
+    async fn open(&mut self, table: Table) -> Result<bool, Problem> {
+        let answer = if table.is_plain() {
+            None
+        } else {
+            let (filter, format) = (self.filter.clone(), self.format.extension());
+            api::export(filter, format, self.token.clone()).await.map_err(of_walk)?
+        };
+        if let Some((stream, total)) = answer {
+            self.total = total;
+            self.way = Way::Stream { stream, counter: Counter::default() };
+            return Ok(false);
+        }
+        if self.format == Format::Csv {
+            self.keep(&JsValue::from_str(&line(&Field::ALL.map(|field| field.name().to_owned()))))?;
+        }
+        self.way = Way::Pages(Walk::of_all(table, self.filter.clone()));
+        Ok(false)
+    }
+
+    /// Puts a text or bytes into a part of their own, outside the program's memory.
+    fn keep(&self, part: &JsValue) -> Result<(), Problem> {
+        // It only fails when no memory is left for it.
+        let part =
+            web_sys::Blob::new_with_blob_sequence(&Array::of1(part)).map_err(|_| Problem::Malformed)?;
+        let _ = self.parts.push(&part);
+        Ok(())
+    }
+}
+
+/// Counts the lines of a file as it comes; those within quotes are none.
+#[derive(Debug, Default)]
+struct Counter {
+    lines: u64,
+    is_quoted: bool,
+}
+
+impl Counter {
+    fn count(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'"' => self.is_quoted = !self.is_quoted,
+                b'\n' if !self.is_quoted => self.lines += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Without the heads of a table.
+    fn rows(&self, format: Format) -> u64 {
+        self.lines.saturating_sub(u64::from(format == Format::Csv))
+    }
+}
+
 impl Export {
     pub(super) fn new(table: Table) -> Self {
-        let work = StoredValue::new_local(None);
-        Self { stage: RwSignal::default(), work, serial: StoredValue::new(0), table }
+        let (work, abort) = (StoredValue::new_local(None), StoredValue::new_local(None));
+        Self { stage: RwSignal::default(), work, serial: StoredValue::new(0), abort, table }
     }
 
     /// Starts over with what is filtered now.
     pub fn start(self, format: Format) {
         let Some((filter, _)) = self.table.asked.get_untracked() else { return };
-        let parts = Array::new();
-        if format == Format::Csv {
-            let names = Field::ALL.map(|field| field.name().to_owned());
-            let _ = parts.push(&JsValue::from_str(&line(&names)));
-        }
-        self.work.set_value(Some(Work { format, walk: Walk::of_all(filter), parts, done: 0, total: None }));
-        self.go_on();
+        let token = self.token();
+        self.work.set_value(Some(Work::new(format, filter, token)));
+        self.run();
     }
 
-    /// Goes on after a failure.
+    /// Goes on after a failure, or starts the same again where that is not possible.
     pub fn go_on(self) {
+        let token = self.token();
+        self.work.update_value(|work| {
+            if let Some(work) = work.as_mut().filter(|work| !work.can_go_on()) {
+                *work = Work::new(work.format, std::mem::take(&mut work.filter), token);
+            }
+        });
+        self.run();
+    }
+
+    fn run(self) {
         let serial = self.count_up();
         spawn_local(async move { while self.step(serial).await {} });
     }
@@ -100,8 +208,17 @@ impl Export {
     /// Gives the export up, or forgets one that is done.
     pub fn cancel(self) {
         self.count_up();
+        self.abort.set_value(None);
         self.work.set_value(None);
         self.stage.set(Stage::Idle);
+    }
+
+    /// What the next question can be given up by; gives up the one before.
+    fn token(self) -> Token {
+        let abort = Abort::default();
+        let token = abort.token();
+        self.abort.set_value(Some(abort));
+        token
     }
 
     fn count_up(self) -> u32 {
@@ -109,45 +226,32 @@ impl Export {
         self.serial.get_value()
     }
 
-    /// Reads and writes one page; false when there is nothing more to do.
+    /// Reads and writes one part; false when there is nothing more to do.
     async fn step(self, serial: u32) -> bool {
         let Some(mut work) = self.work.try_update_value(Option::take).flatten() else {
             self.stage.set(Stage::Idle);
             return false;
         };
         self.stage.set(Stage::Running { done: work.done, total: work.total });
-        let page = work.walk.next().await;
+        let is_last = work.step(self.table).await;
         if self.serial.get_value() != serial {
             return false;
         }
-        let page = match page {
-            Ok(page) => page,
-            Err(problem) => {
-                self.stage.set(Stage::Failed { done: work.done, total: work.total, problem });
+        match is_last {
+            Ok(false) => {
                 self.work.set_value(Some(work));
-                return false;
+                return true;
             }
-        };
-        work.done += page.len();
-        work.total = page.total.or(work.total);
-        let text = Array::of1(&JsValue::from_str(&text_of(&page, work.format)));
-        match web_sys::Blob::new_with_str_sequence(&text) {
-            Ok(part) => {
-                let _ = work.parts.push(&part);
+            Ok(true) => {
+                save(&work);
+                self.stage.set(Stage::Done(work.done));
             }
-            // Only when no memory is left for it. The work is gone with this page: going on would lose it silently.
-            Err(_) => {
-                let problem = Problem::Malformed;
-                self.stage.set(Stage::Failed { done: 0, total: work.total, problem });
-                return false;
+            Err(problem) => {
+                let can_go_on = work.can_go_on();
+                self.stage.set(Stage::Failed { done: work.done, total: work.total, problem, can_go_on });
+                self.work.set_value(Some(work));
             }
         }
-        if !work.walk.is_over() {
-            self.work.set_value(Some(work));
-            return true;
-        }
-        save(&work);
-        self.stage.set(Stage::Done(work.done));
         false
     }
 }
@@ -199,6 +303,15 @@ fn save(work: &Work) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rows_of_a_file_are_counted_as_it_comes() {
+        let mut counter = Counter::default();
+        for part in ["id,reason\r\na,\"two", "\nlines, \"\"quoted\"\"\"\r\nb", ",\r\n"] {
+            counter.count(part.as_bytes());
+        }
+        assert_eq!(counter.rows(Format::Csv), 2);
+    }
 
     #[test]
     fn a_cell_is_quoted_where_it_must_be_and_is_never_a_formula() {

@@ -9,6 +9,7 @@ use leptos::prelude::{
 };
 
 use super::{Detail, Overview, Phase, Session, StatusStore, Table};
+use crate::api;
 use crate::boxed::effect;
 use crate::browser;
 use crate::monitor::{FeedState, Monitor, Tell};
@@ -79,14 +80,18 @@ impl Feed {
             (status.monitor_client_id.clone(), org)
         });
         let random = || format!("{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32);
+        let login = api::login();
         let client_id = match given {
             Some((Some(id), _)) => id,
             Some((None, org)) => format!("a:{org}:rollcall-{}", random()),
-            None => format!("a:org:rollcall-{}", random()),
+            None => match &login {
+                Some(login) => login.client_id.clone(),
+                None => format!("a:org:rollcall-{}", random()),
+            },
         };
         self.monitor.with_value(|monitor| {
             if let Some(monitor) = monitor {
-                monitor.start(&client_id);
+                monitor.start(client_id, login.map(|login| login.mqtt));
             }
         });
     }

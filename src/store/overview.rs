@@ -150,7 +150,8 @@ impl Overview {
     }
 
     fn ask(self) {
-        let Some(period) = self.period.get_untracked() else { return };
+        // What can be asked depends on which server it is.
+        let Some(period) = self.period.get_untracked().filter(|_| api::is_dialect_known()) else { return };
         let now_ms = browser::wall_ms();
         let question = self.inner.try_update_value(|inner| {
             inner.is_wanted = false;

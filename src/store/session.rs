@@ -143,7 +143,11 @@ impl Session {
         self.is_signing_in.set(true);
         self.problem.set(None);
         spawn_local(async move {
-            let answer = api::sign_in(&Credentials::Key { key, token }).await;
+            let credentials = Credentials::Key { key: key.clone(), token: token.clone() };
+            let mut answer = api::sign_in(&credentials).await;
+            if answer.as_ref().is_err_and(api::needs_login) {
+                answer = api::log_in_with(key, token).await;
+            }
             self.is_signing_in.set(false);
             match answer {
                 Ok(who) => self.enter(Account::Known(who)),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use leptos::prelude::{Get, GetUntracked, RwSignal, Set, With, WithUntracked, set_interval};
 use leptos::task::spawn_local;
+use rollcall_model::query::Field;
 
+use super::table::{is_filter, is_told};
 use super::{Clock, Session};
 use crate::api::{self, Status, Token};
 use crate::browser;
@@ -45,7 +47,8 @@ impl StatusStore {
         self.ask();
         set_interval(
             move || {
-                if !browser::is_hidden() {
+                // A plain Watson server has nothing to say.
+                if !browser::is_hidden() && !self.is_watson() {
                     self.ask();
                 }
             },
@@ -63,7 +66,13 @@ impl StatusStore {
             let asked_ms = browser::wall_ms();
             let answer = api::status(&Token::default()).await;
             self.is_asking.set(false);
-            self.has_answered.set(true);
+            // When it does not answer, all that can be is asked.
+            if answer.is_ok() || !api::is_dialect_known() {
+                api::learn_dialect(matches!(answer, Ok(None)));
+            }
+            if !self.has_answered.get_untracked() {
+                self.has_answered.set(true);
+            }
             let server = match answer {
                 Ok(Some(status)) => {
                     self.clock.learn(status.now, browser::wall_ms() - asked_ms);
@@ -99,6 +108,24 @@ impl StatusStore {
     #[must_use]
     pub fn is_watson(self) -> bool {
         self.server.with_untracked(|server| *server == Server::Watson)
+    }
+
+    /// The same, tracked.
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        self.server.with(|server| *server == Server::Watson)
+    }
+
+    /// Whether the server can sort by the field, tracked.
+    #[must_use]
+    pub fn can_sort(self, field: Field) -> bool {
+        is_told(field) || !self.is_plain()
+    }
+
+    /// Whether clients can be filtered by the field, tracked.
+    #[must_use]
+    pub fn can_filter(self, field: Field) -> bool {
+        is_filter(field) || !self.is_plain()
     }
 
     /// Whether any server has answered, tracked.

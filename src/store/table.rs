@@ -7,6 +7,7 @@
 mod ask;
 mod counts;
 mod facets;
+mod plain;
 mod walk;
 
 use std::ops::Range;
@@ -17,7 +18,7 @@ use leptos::prelude::{
     WithValue, set_interval, set_timeout_with_handle,
 };
 use rollcall_model::ConnectionEvent;
-use rollcall_model::query::{Filter, SortKey};
+use rollcall_model::query::{Filter, Query, SortKey};
 
 use super::{ApiState, Clock, Session, StatusStore, ViewStore};
 use crate::api::Abort;
@@ -28,7 +29,8 @@ use crate::window::{Row, Touched, Window};
 
 pub use counts::Counts;
 pub use facets::Facet;
-pub use walk::{Page, Walk};
+pub use plain::{is_filter, is_told};
+pub use walk::{Page, Walk, problem as of_walk};
 
 /// No two questions start within this time, unless the reader asks for something else.
 const THROTTLE_MS: i64 = 500;
@@ -74,8 +76,10 @@ struct Inner {
     is_live: bool,
     is_paused: bool,
     counts: counts::Wanted,
-    /// Where the next page begins, for servers that know no jumps.
-    bookmark: Option<String>,
+    /// The question for the next page, for servers that know no jumps.
+    next: Option<Query>,
+    /// How long to wait between two questions, in milliseconds.
+    throttle_ms: i64,
 }
 
 impl Table {
@@ -94,7 +98,8 @@ impl Table {
             is_live: false,
             is_paused: false,
             counts: counts::Wanted::default(),
-            bookmark: None,
+            next: None,
+            throttle_ms: THROTTLE_MS,
         };
         let asked = Memo::new(move |_| {
             // The first question waits for the status, which says whether demo clients are hidden.
@@ -124,7 +129,7 @@ impl Table {
                 inner.window.ask(filter, sort);
                 inner.visible = 0..inner.visible.end.saturating_sub(inner.visible.start).max(1);
                 inner.abort = None;
-                inner.bookmark = None;
+                inner.next = None;
                 inner.asked_at_ms = 0;
                 inner.counts = counts::Wanted::default();
             });
@@ -146,6 +151,18 @@ impl Table {
     /// Reads the window, untracked; views track [`Self::revision`].
     pub fn read<T>(self, read: impl FnOnce(&Window) -> T) -> T {
         self.inner.with_value(|inner| read(&inner.window))
+    }
+
+    /// Whether the server knows Watson's API and nothing more, untracked.
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        self.status.is_watson()
+    }
+
+    /// Whether the window holds every row there is, untracked.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.read(|window| window.held() == (0..window.len()))
     }
 
     /// A row of the window, untracked.
@@ -238,8 +255,8 @@ impl Table {
             if !inner.is_wanted || inner.abort.is_some() || inner.is_paused && inner.window.is_loaded() {
                 return None;
             }
-            let wait_ms = inner.asked_at_ms + THROTTLE_MS - now_ms;
-            (wait_ms > 0 && wait_ms <= THROTTLE_MS).then_some(wait_ms).or(Some(0))
+            let wait_ms = inner.asked_at_ms + inner.throttle_ms - now_ms;
+            (wait_ms > 0 && wait_ms <= inner.throttle_ms).then_some(wait_ms).or(Some(0))
         });
         match wait_ms.flatten() {
             None => {}

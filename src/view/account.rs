@@ -34,7 +34,7 @@ fn AccountMenu(who: Who) -> impl IntoView {
     let Who { role, name } = who;
     let shown = {
         let (role, name) = (role.clone(), name.clone());
-        live(move || name.clone().unwrap_or_else(|| role_name(&role)))
+        live(move || name.clone().unwrap_or_else(|| role_name(role.as_deref().unwrap_or_default())))
     };
     let title = live(move || t::account_title(&shown.get()));
     let close = move || {
@@ -64,7 +64,7 @@ fn AccountMenu(who: Who) -> impl IntoView {
     }
 }
 
-fn menu_of(role: String, name: Option<String>) -> AnyView {
+fn menu_of(role: Option<String>, name: Option<String>) -> AnyView {
     let session = stores().session;
     let stuck = move || {
         session
@@ -75,7 +75,7 @@ fn menu_of(role: String, name: Option<String>) -> AnyView {
     view! {
         <p class="signed-in-as">
             {name.map(|name| view! { <b><bdi>{name}</bdi></b> })}
-            <span>{live(move || t::account_role(&role_name(&role)))}</span>
+            {role.map(|role| view! { <span>{live(move || t::account_role(&role_name(&role)))}</span> })}
         </p>
         {stuck}
         <button type="button" data-testid="sign-out" on:click=then(move |_| session.sign_out())>{say(t::sign_out)}</button>

@@ -34,7 +34,7 @@ pub fn Banner() -> impl IntoView {
             view! { <p class="banner warning" role="alert">{t::journal_error(&text::limited(&problem, 300))}</p> },
         )
     });
-    view! { <div class="banners">{failure}{feed_lost}{lost_events}{journal}</div> }
+    view! { <section class="banners" aria-label=say(t::field_status)>{failure}{feed_lost}{lost_events}{journal}</section> }
 }
 
 /// What a problem is called.

@@ -1,7 +1,7 @@
 //! The filters that are in force: each can be edited and removed. Also used where nothing matches.
 
 use crate::boxed::{dynamic, then};
-use crate::view::live::{live, say};
+use crate::view::live::{live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Term, Test};
 
@@ -125,7 +125,10 @@ pub fn Chips() -> impl IntoView {
 fn chip(key: Key, terms: Signal<Vec<Term>>) -> AnyView {
     let (stores, ui) = (stores(), ui());
     let (field, negated, _) = key;
-    let name = live(move || terms.with(|terms| name_of_terms(terms)));
+    let name = live(move || {
+        let name = terms.with(|terms| name_of_terms(terms));
+        if stores.status.can_filter(field) { name } else { t::plain_left_out(&name) }
+    });
     let label = live(move || t::chip_remove(&name.get()));
     let remove_it = move |_| {
         let terms = terms.get_untracked();
@@ -145,7 +148,9 @@ fn chip(key: Key, terms: Signal<Vec<Term>>) -> AnyView {
         }
         .into_any()
     } else {
-        view! { <bdi class="chip-name">{name}</bdi> }.into_any()
+        // The default view hides what a demo left behind.
+        let hint = maybe(move || (!is_own).then(t::demo_hidden));
+        view! { <bdi class="chip-name" title=hint>{name}</bdi> }.into_any()
     };
     view! {
         <span class="chip" data-testid="chip">

@@ -41,9 +41,9 @@ pub fn export(ui: Ui) -> AnyView {
         }
         .into_any(),
         Stage::Running { .. } => button("", "export-cancel", live(t::cancel), cancel),
-        Stage::Failed { problem, .. } => view! {
+        Stage::Failed { problem, can_go_on, .. } => view! {
             <p class="note failure" role="alert">{name_of(&problem)}</p>
-            {button("primary", "export-go-on", live(t::export_go_on), Callback::new(move |()| export.go_on()))}
+            {button("primary", "export-go-on", live(if can_go_on { t::export_go_on } else { t::export_again }), Callback::new(move |()| export.go_on()))}
             {button("", "export-cancel", live(t::cancel), cancel)}
         }
         .into_any(),

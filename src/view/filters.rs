@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use rollcall_model::query::{Field, Query, Test};
 
 use super::chips::Chips;
-use super::parts::{Choice, button, either, opener};
+use super::parts::{Choice, button, either, note, opener};
 use super::range::RangeForm;
 use super::ui::{Popup, Ui, ui};
 use crate::i18n::t;
@@ -110,7 +110,10 @@ pub fn choose(ui: Ui) -> AnyView {
         let open = Callback::new(move |()| ui.open(Popup::Filter(field, false)));
         button("item", format!("add-{field}"), live(move || words::field(field)), open)
     };
-    view! { <div class="items">{FILTERS.map(item).into_iter().collect_view()}</div> }.into_any()
+    let status = stores().status;
+    let offered = FILTERS.into_iter().filter(|(field, _)| status.can_filter(*field));
+    let hint = status.is_plain().then(|| note(t::plain_hint));
+    view! { {hint}<div class="items">{offered.map(item).collect_view()}</div> }.into_any()
 }
 
 /// One filter; every change is in force at once.

@@ -24,8 +24,11 @@ pub fn Footer() -> impl IntoView {
     let (stores, ui) = (stores(), ui());
     let total = maybe(move || {
         stores.table.revision.get();
-        let (total, is_loaded) = stores.table.read(|window| (window.total(), window.is_loaded()));
-        if is_loaded { total.map(t::total) } else { None }
+        stores.table.read(|window| match window.total() {
+            _ if !window.is_loaded() => None,
+            Some(total) => Some(t::total(total)),
+            None => Some(t::export_so_far(&format::number(window.held().end))),
+        })
     });
     let position = maybe(move || {
         let row = ui.top_row.get();

@@ -28,7 +28,9 @@ pub fn Header() -> impl IntoView {
             <ApiIndicator/>
             <FeedIndicator/>
             <button class="plain zone" type="button" data-testid="zone" title=zone on:click=then(move |_| stores.prefs.toggle_utc())>
-                {live(zone_label)}
+                <span class="long">{live(zone_label)}</span>
+                // A phone has no room for the name of a zone; the button's title tells it.
+                <span class="short" aria-hidden="true">{live(|| if format::is_utc() { "UTC" } else { "◷" }.to_owned())}</span>
             </button>
             <Language/>
             <ThemeButton/>

@@ -1,6 +1,7 @@
 //! Which clients are selected: by id, so that scrolling and rows that move change nothing about it.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use leptos::prelude::{
     GetValue, RwSignal, Set, SetValue, StoredValue, Update, UpdateUntracked, With, WithUntracked,
@@ -8,6 +9,7 @@ use leptos::prelude::{
 use leptos::task::spawn_local;
 
 use crate::browser;
+use crate::later::{Asking, answer, later};
 use crate::store::{Problem, Table, Walk};
 
 /// More than this is a matter for an export.
@@ -111,6 +113,9 @@ impl Selection {
 
     /// Selects every row of the table, read from the server.
     pub fn select_all(self) {
+        if self.table.is_whole() {
+            return self.select_held();
+        }
         self.begin(None);
         let len = self.table.read(|window| window.total()).unwrap_or(MAX_SELECTED);
         self.read(0..len.min(MAX_SELECTED), false);
@@ -149,33 +154,46 @@ impl Selection {
     }
 
     /// Reads the ids of rows that are not held, page by page.
-    fn read(self, rows: std::ops::Range<u64>, is_range: bool) {
+    fn read(self, rows: Range<u64>, is_range: bool) {
         let serial = self.count_up();
-        let wanted = (rows.end - rows.start).min(MAX_SELECTED);
-        let Some(mut walk) = Walk::of_rows(self.table, rows.start) else { return };
         spawn_local(async move {
-            let mut ids: Vec<String> = Vec::new();
-            loop {
-                self.progress.set(Progress::Reading(ids.len() as u64, wanted));
-                let page = walk.next().await;
-                if self.serial.get_value() != serial {
-                    return;
-                }
-                match page {
-                    Ok(page) => ids.extend(page.ids()),
-                    Err(problem) => return self.progress.set(Progress::Failed(problem)),
-                }
-                if walk.is_over() || ids.len() as u64 >= wanted {
-                    break;
-                }
-            }
-            ids.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
-            self.progress.set(Progress::None);
-            if is_range {
-                self.replace_range(ids);
-            } else {
-                self.ids.update(|all| all.extend(ids));
+            if answer(reading(self, serial, rows, is_range)).await.is_err() {
+                self.progress.set(Progress::Failed(Problem::Unreachable));
             }
         });
     }
+
+    async fn walk(self, serial: u32, rows: Range<u64>, is_range: bool) {
+        let wanted = (rows.end - rows.start).min(MAX_SELECTED);
+        let Some(mut walk) = Walk::of_rows(self.table, rows.start) else { return };
+        let mut ids: Vec<String> = Vec::new();
+        loop {
+            self.progress.set(Progress::Reading(ids.len() as u64, wanted));
+            let page = walk.next().await;
+            if self.serial.get_value() != serial {
+                return;
+            }
+            match page {
+                Ok(page) => ids.extend(page.ids()),
+                Err(problem) => return self.progress.set(Progress::Failed(problem)),
+            }
+            if walk.is_over() || ids.len() as u64 >= wanted {
+                break;
+            }
+        }
+        ids.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        self.progress.set(Progress::None);
+        if is_range {
+            self.replace_range(ids);
+        } else {
+            self.ids.update(|all| all.extend(ids));
+        }
+    }
 }
+
+later!(reading(selection: Selection, serial: u32, rows: Range<u64>, is_range: bool) -> Asking<()> {
+    Box::pin(async move {
+        selection.walk(serial, rows, is_range).await;
+        Ok(())
+    })
+});

@@ -5,7 +5,7 @@ use rollcall_model::query::{Field, SortKey};
 
 use super::grid::starts_descending;
 use super::live::{flag, live, maybe};
-use super::parts::{Choice, either};
+use super::parts::{Choice, either, note};
 use crate::columns::COLUMNS;
 use crate::i18n::t;
 use crate::store::stores;
@@ -24,7 +24,10 @@ pub fn sort() -> AnyView {
         flag(move || key().descending),
         Callback::new(move |descending| set(SortKey { descending, ..untrack(key) })),
     );
-    let options = COLUMNS.map(|column| {
+    let status = stores().status;
+    let hint = status.is_plain().then(|| note(t::plain_hint));
+    let offered = COLUMNS.into_iter().filter(|column| status.can_sort(column.field));
+    let options = offered.map(|column| {
         let field = column.field;
         let choice = Choice {
             group: "sort",
@@ -36,5 +39,6 @@ pub fn sort() -> AnyView {
         };
         choice.view()
     });
-    view! { <div class="stack">{direction}<div class="options">{options.into_iter().collect_view()}</div></div> }.into_any()
+    view! { <div class="stack">{hint}{direction}<div class="options">{options.collect_view()}</div></div> }
+        .into_any()
 }

@@ -88,7 +88,8 @@ fn CountLink(count: Count) -> impl IntoView {
             Count::Disconnected => counts.disconnected,
             Count::Stale => counts.stale,
         };
-        known.map_or_else(|| "–".to_owned(), format::number)
+        let number = known.map_or_else(|| "–".to_owned(), format::number);
+        if counts.is_so_far && known.is_some() { t::export_so_far(&number) } else { number }
     });
     let is_chosen = move || stores.view.with(|view| count.is_chosen(view));
     let address = live(move || {

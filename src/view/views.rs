@@ -81,20 +81,27 @@ fn link(stores: Stores, ui: Ui, test_id: String, name: Signal<String>, query: St
 
 pub fn views(ui: Ui) -> AnyView {
     let stores = stores();
-    let ready =
-        READY.map(|(key, name, query)| link(stores, ui, format!("view-{key}"), live(name), query.to_owned()));
+    let can_show = |query: &str| {
+        let view = View::from_query_string(query);
+        view.filter.terms.iter().all(|term| stores.status.can_filter(term.field))
+    };
+    let ready = READY
+        .into_iter()
+        .filter(|(_, _, query)| can_show(query))
+        .map(|(key, name, query)| link(stores, ui, format!("view-{key}"), live(name), query.to_owned()));
     let state = Editing {
         stores,
         name: RwSignal::default(),
         renamed: RwSignal::new(None),
         deleted: RwSignal::new(None),
+        is_taken: RwSignal::new(false),
     };
     let own = move || stores.prefs.views.get().into_iter().enumerate();
     let items = dynamic(move || own().map(|(at, view)| state.item(at, view, ui)).collect_view());
     let has_own = flag(move || !stores.prefs.views.with(Vec::is_empty));
     view! {
         <div class="stack">
-            <div class="items">{ready.into_iter().collect_view()}</div>
+            <div class="items">{ready.collect_view()}</div>
             <h3 hidden=flag(move || !has_own.get())>{say(t::views_own)}</h3>
             <div class="own">{items}</div>
             {state.undo()}{state.form()}{copy_link(stores)}
@@ -112,6 +119,8 @@ struct Editing {
     renamed: RwSignal<Option<usize>>,
     /// The view that was deleted last, and its place.
     deleted: RwSignal<Option<(usize, SavedView)>>,
+    /// Another view has the name that was typed.
+    is_taken: RwSignal<bool>,
 }
 
 impl Editing {
@@ -126,6 +135,7 @@ impl Editing {
             let name = view.name.clone();
             Callback::new(move |()| {
                 self.name.set(name.clone());
+                self.is_taken.set(false);
                 self.renamed.set(Some(at));
             })
         };
@@ -170,6 +180,12 @@ impl Editing {
             event.prevent_default();
             let Some(name) = clean_name(&self.name.get_untracked()) else { return };
             let renamed = self.renamed.get_untracked();
+            let is_other = |(at, view): (usize, &SavedView)| view.name == name && renamed != Some(at);
+            if renamed.is_some()
+                && self.stores.prefs.views.with_untracked(|all| all.iter().enumerate().any(is_other))
+            {
+                return self.is_taken.set(true);
+            }
             let query = saved(self.stores).to_query_string();
             self.stores.prefs.change_views(|views| match renamed.and_then(|at| views.get_mut(at)) {
                 Some(view) => view.name = name,
@@ -182,13 +198,19 @@ impl Editing {
             self.name.set(String::new());
             self.renamed.set(None);
         };
+        let typed = move |event: leptos::ev::Event| {
+            self.is_taken.set(false);
+            self.name.set(event_target_value(&event));
+        };
         let verb = live(move || if self.renamed.get().is_some() { t::rename() } else { t::save() });
         view! {
             <form class="save" on:submit=then(submit)>
                 <input type="text" data-testid="view-name" maxlength="80" autocomplete="off" placeholder=say(t::view_name)
-                    aria-label=say(t::view_name) prop:value=self.name on:input=then(move |event| self.name.set(event_target_value(&event)))/>
+                    aria-label=say(t::view_name) aria-invalid=live(move || self.is_taken.get().to_string())
+                    prop:value=self.name on:input=then(typed)/>
                 <button type="submit" data-testid="view-save">{verb}</button>
             </form>
+            <p class="note failure" role="alert" data-testid="view-taken" hidden=flag(move || !self.is_taken.get())>{say(t::view_taken)}</p>
         }
         .into_any()
     }

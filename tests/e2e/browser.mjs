@@ -2,7 +2,8 @@
 // hooks and how to work the controls.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 
@@ -15,6 +16,18 @@ export const PHONE = { width: 390, height: 844 };
 /** What a browser itself says when its server is away, or is up and still restoring (503). */
 export const SERVER_AWAY =
   /status of 503|Failed to fetch|ERR_CONNECTION_|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE|WebSocket connection to/;
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds on the page: each rule, and what breaks it how. */
+export async function violations(page) {
+  // Through the driver, which the page's content security policy does not concern.
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => (await globalThis.axe.run()).violations);
+  return found.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
+  );
+}
 
 /** One browser per test file. */
 export const launchBrowser = () =>

@@ -1,11 +1,9 @@
 // The page of one client: its state in words, its time line, its tabs, and an address for all of it.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 
-import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { DESKTOP, launchBrowser, PHONE, screenshot, violations, withPage } from './browser.mjs';
 import {
   attempt,
   cleanUp,
@@ -425,18 +423,6 @@ test('an id of 65,000 bytes has a page like every other', async () => {
     await dashboard.get('details').getByText('other', { exact: true }).waitFor();
   });
 });
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** What axe-core finds on the page: rule and element. */
-async function violations(page) {
-  // Through the driver, which the page's content security policy does not concern.
-  await page.evaluate(AXE);
-  const found = await page.evaluate(() => globalThis.axe.run());
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => ({ id, html, failureSummary })),
-  );
-}
 
 for (const theme of ['light', 'dark']) {
   for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) {

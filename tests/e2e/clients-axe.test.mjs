@@ -1,14 +1,11 @@
 // axe-core looks at the Clients page and at everything that opens over it, in both themes, on a desk and on a phone.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 
-import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { DESKTOP, launchBrowser, PHONE, screenshot, violations, withPage } from './browser.mjs';
 import { cleanUp, connect, startServer, untilStatus } from './harness.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const LOST = 'd:acme01:thermo:lost';
 
 let server;
@@ -26,13 +23,6 @@ after(async () => {
   await server?.stop();
   await cleanUp();
 });
-
-/** What axe finds, in short. Evaluated from outside, so that the page's policy keeps its rules. */
-async function violations(page) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async () => (await globalThis.axe.run(document)).violations);
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`);
-}
 
 for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) {
   for (const theme of ['light', 'dark']) {

@@ -342,14 +342,15 @@ for (const format of ['csv', 'ndjson']) {
     }));
 }
 
-test('an export that fails says so, goes on where it was, and can be given up', () =>
+test('an export that fails says so, starts again when asked, and can be given up', () =>
   journey(
     async (dashboard, keyboard) => {
-      await dashboard.page.route(/_limit=1000/, (route) => route.abort());
+      const stream = /export\/states/;
+      await dashboard.page.route(stream, (route) => route.abort());
       await keyboard.press('e');
       await dashboard.get('export-start').click();
       await dashboard.page.getByRole('alert').filter({ hasText: 'Cannot reach' }).first().waitFor();
-      await dashboard.page.unroute(/_limit=1000/);
+      await dashboard.page.unroute(stream);
       await Promise.all([
         dashboard.page.waitForEvent('download'),
         dashboard.get('export-go-on').click(),
@@ -357,12 +358,12 @@ test('an export that fails says so, goes on where it was, and can be given up', 
       await dashboard.get('export-close').click();
 
       let held;
-      await dashboard.page.route(/_limit=1000/, (route) => {
+      await dashboard.page.route(stream, (route) => {
         held = route;
       });
       await keyboard.press('e');
       await dashboard.get('export-start').click();
-      await until('the page is being asked for', () => held);
+      await until('the file is being asked for', () => held);
       await dashboard.get('export-cancel').click();
       await dashboard.get('export-start').waitFor();
       await held.continue().catch(() => {});
@@ -410,7 +411,20 @@ test('a view is saved by name, renamed, deleted, brought back, and shared by a l
       await keyboard.press('Enter');
       const own = dashboard.get('own-view').filter({ hasText: 'Day shift' });
       await own.waitFor();
-      await dashboard.get('own-delete').click();
+      // No two views have one name.
+      await dashboard.get('view-name').fill('Night shift');
+      await keyboard.press('Enter');
+      const line = (name) => dashboard.page.locator('.own-view').filter({ hasText: name });
+      await line('Night shift').getByTestId('own-rename').click();
+      await dashboard.get('view-name').fill('Day shift');
+      await keyboard.press('Enter');
+      await dashboard.get('view-taken').waitFor();
+      await dashboard.get('view-name').fill('Late shift');
+      await dashboard.get('view-taken').waitFor({ state: 'hidden' });
+      await keyboard.press('Enter');
+      await line('Late shift').getByTestId('own-delete').click();
+      await line('Late shift').waitFor({ state: 'detached' });
+      await line('Day shift').getByTestId('own-delete').click();
       await own.waitFor({ state: 'detached' });
       await dashboard.get('view-undo').click();
       await own.waitFor();

@@ -1,11 +1,9 @@
 // The overview on every size of screen, in both themes: axe-core finds nothing, nothing scrolls sideways, nothing jumps.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 
-import { launchBrowser, screenshot, withPage } from './browser.mjs';
+import { launchBrowser, screenshot, violations, withPage } from './browser.mjs';
 import {
   attempt,
   cleanUp,
@@ -17,7 +15,6 @@ import {
   untilStatus,
 } from './harness.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SIZES = { 390: 844, 768: 1024, 1440: 900, 2560: 1300 };
 
 let server;
@@ -47,13 +44,6 @@ after(async () => {
   await server?.stop();
   await cleanUp();
 });
-
-/** What axe finds, in short. Evaluated from outside, so that the page's policy keeps its rules. */
-async function violations(page) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async () => (await globalThis.axe.run(document)).violations);
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`);
-}
 
 /** All of it, however long. */
 async function picture(dashboard, name, viewport) {

@@ -46,13 +46,19 @@ fn the_library_reads_what_we_write() {
     for version in BOTH {
         let mut server = Server::new();
         let is_5 = version == MqttVersion::V5;
-        let connect = server.hear(&connect(version, "a:o:π", 60).unwrap());
-        let (id, keep_alive_s, is_clean) = match &connect {
-            library::Packet::V5_0Connect(it) => (it.client_id(), it.keep_alive(), it.clean_start()),
-            library::Packet::V3_1_1Connect(it) => (it.client_id(), it.keep_alive(), it.clean_session()),
+        let login = ("a-o-key".to_owned(), "secret π".to_owned());
+        let connect = server.hear(&connect(version, "a:o:π", Some(&login), 60).unwrap());
+        let (id, keep_alive_s, is_clean, user, password) = match &connect {
+            library::Packet::V5_0Connect(it) => {
+                (it.client_id(), it.keep_alive(), it.clean_start(), it.user_name(), it.password())
+            }
+            library::Packet::V3_1_1Connect(it) => {
+                (it.client_id(), it.keep_alive(), it.clean_session(), it.user_name(), it.password())
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!((id, keep_alive_s, is_clean), ("a:o:π", 60, true));
+        assert_eq!((user, password), (Some("a-o-key"), Some("secret π".as_bytes())));
         assert_eq!(matches!(connect, library::Packet::V5_0Connect(_)), is_5);
 
         server.0.send(connack(version, 0));
@@ -76,8 +82,8 @@ fn the_library_reads_what_we_write() {
 
 #[test]
 fn a_client_id_longer_than_mqtt_allows_cannot_be_written() {
-    assert!(connect(MqttVersion::V5, &"x".repeat(65_535), 60).is_some());
-    assert_eq!(connect(MqttVersion::V5, &"x".repeat(65_536), 60), None);
+    assert!(connect(MqttVersion::V5, &"x".repeat(65_535), None, 60).is_some());
+    assert_eq!(connect(MqttVersion::V5, &"x".repeat(65_536), None, 60), None);
 }
 
 fn connack(version: MqttVersion, code: u8) -> library::Packet {

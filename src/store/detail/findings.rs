@@ -9,8 +9,7 @@ use leptos::prelude::{
 };
 use leptos::task::spawn_local;
 
-use crate::api::{self, Abort, Finding, Token};
-use crate::later::{Asking, answer, later};
+use crate::api::{self, Abort, Finding};
 
 /// The least time between two diagnoses of one client.
 const REST: Duration = Duration::from_secs(10);
@@ -63,7 +62,7 @@ impl FindingStore {
         self.abort.set_value(Some(abort));
         spawn_local(async move {
             // Without an answer the page says what it said before: findings are an addition.
-            if let Ok(found) = answer(diagnosis(id, token)).await
+            if let Ok(found) = api::diagnosis(&id, &token).await
                 && found != self.findings.get_untracked()
             {
                 self.findings.set(found);
@@ -71,7 +70,3 @@ impl FindingStore {
         });
     }
 }
-
-later!(diagnosis(id: String, token: Token) -> Asking<Vec<Finding>> {
-    Box::pin(async move { api::diagnosis(&id, &token).await })
-});

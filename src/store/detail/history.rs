@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use leptos::prelude::{
-    Effect, GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, Update, UpdateValue,
-    With, WithUntracked, WithValue,
+    GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, Update, UpdateValue,
+    WithUntracked, WithValue,
 };
 use leptos::task::spawn_local;
 use rollcall_model::log::LogEntry;
@@ -16,13 +16,14 @@ use rollcall_model::{StateDoc, Timestamp};
 
 use super::sessions::{Sessions, sessions};
 use crate::api::{self, Abort, ApiError};
-use crate::later::{Asking, answer, later};
 use crate::store::{Clock, Problem, ViewStore};
 
 /// Entries per question: the most that the server gives.
 const PAGE: u32 = 1_000;
 /// Entries that are read without being asked for more.
 const BUDGET: usize = 20_000;
+/// The same from a plain Watson server, which gives only a few at a time.
+const PLAIN_BUDGET: usize = 2_000;
 /// Entries can come to the log late: the last minute is read again.
 const OVERLAP_MS: i64 = 60_000;
 
@@ -98,7 +99,7 @@ pub struct HistoryStore {
     is_behind: StoredValue<bool>,
     budget: StoredValue<usize>,
     abort: StoredValue<Option<Abort>, LocalStorage>,
-    span_ms: Memo<i64>,
+    pub(super) span_ms: Memo<i64>,
     clock: Clock,
 }
 
@@ -120,18 +121,8 @@ impl HistoryStore {
         self.abort.set_value(None);
         self.id.set_value(id);
         self.is_behind.set_value(false);
-        self.budget.set_value(BUDGET);
+        self.budget.set_value(budget());
         self.state.set(History::default());
-    }
-
-    /// Reads on when the time line goes further back.
-    pub(super) fn follow_span(self) {
-        Effect::new(move |first: Option<()>| {
-            self.span_ms.with(|_| ());
-            if first.is_some() && self.state.with_untracked(|history| history.known_since().is_some()) {
-                self.start();
-            }
-        });
     }
 
     /// Reads what is new, and what is missing.
@@ -142,7 +133,7 @@ impl HistoryStore {
 
     /// Goes on reading although it is much.
     pub fn read_on(self) {
-        self.budget.update_value(|budget| *budget += BUDGET);
+        self.budget.update_value(|all| *all += budget());
         self.start();
     }
 
@@ -166,7 +157,7 @@ impl HistoryStore {
             history.problem = None;
         });
         spawn_local(async move {
-            let done = answer(steps(self, id, token)).await;
+            let done = self.steps(&id, &token).await;
             // Whoever gave it up has already said what comes next.
             if done != Err(ApiError::Aborted) {
                 self.state.update(|history| {
@@ -175,6 +166,11 @@ impl HistoryStore {
                 });
             }
         });
+    }
+
+    async fn steps(self, id: &str, token: &api::Token) -> Result<(), ApiError> {
+        while self.step(id, token).await? {}
+        Ok(())
     }
 
     /// One question and what comes of it; returns whether there is more to read.
@@ -248,12 +244,9 @@ impl HistoryStore {
     }
 }
 
-later!(steps(history: HistoryStore, id: String, token: api::Token) -> Asking<()> {
-    Box::pin(async move {
-        while history.step(&id, &token).await? {}
-        Ok(())
-    })
-});
+fn budget() -> usize {
+    if api::is_plain() { PLAIN_BUDGET } else { BUDGET }
+}
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]

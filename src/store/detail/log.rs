@@ -13,7 +13,6 @@ use rollcall_model::log::{LogEntry, LogEvent};
 
 use super::{Chosen, kind_of};
 use crate::api::{self, Abort, LogPage, Token};
-use crate::later::{Asking, answer, later};
 use crate::store::{Clock, Problem};
 
 /// Entries per page of the log.
@@ -125,19 +124,13 @@ impl LogStore {
 
     /// Reads the newest page.
     pub(super) fn read_newest(self, chosen: &Chosen) {
-        let now = self.clock.exact();
-        let [from, to] = [chosen.range.after, chosen.range.before].map(|t| t.map(|time| time.resolve(now)));
-        let address = api::log_address(&chosen.id, from, to, &chosen.events, PAGE);
-        self.state.update(|log| {
-            log.is_loading = true;
-            log.address.clone_from(&address);
-        });
-        let events = chosen.events.clone();
+        self.state.update(|log| log.is_loading = true);
+        let (events, chosen) = (chosen.events.clone(), chosen.clone());
         let abort = Abort::default();
         let token = abort.token();
         self.abort.set_value(Some(abort));
         spawn_local(async move {
-            let answer = answer(page(address, token)).await;
+            let answer = self.ask_newest(&chosen, &token).await;
             if matches!(answer, Err(api::ApiError::Aborted)) {
                 return;
             }
@@ -161,6 +154,14 @@ impl LogStore {
         });
     }
 
+    async fn ask_newest(self, chosen: &Chosen, token: &Token) -> Result<LogPage, api::ApiError> {
+        let now = self.clock.exact();
+        let [from, to] = [chosen.range.after, chosen.range.before].map(|t| t.map(|time| time.resolve(now)));
+        let address = api::log_address(&chosen.id, from, to, &chosen.events, PAGE);
+        self.state.update(|log| log.address.clone_from(&address));
+        api::log(&address, token).await
+    }
+
     /// Reads the next, older page.
     pub fn read_older(self, events: &[LogEvent]) {
         let Some(address) = self.state.with_untracked(|log| log.older.clone().filter(|_| !log.is_loading))
@@ -173,7 +174,7 @@ impl LogStore {
         self.abort_older.set_value(Some(abort));
         let events = events.to_vec();
         spawn_local(async move {
-            let answer = answer(page(address, token)).await;
+            let answer = api::log(&address, &token).await;
             // Reset meanwhile: another log is shown.
             if matches!(answer, Err(api::ApiError::Aborted)) {
                 return;
@@ -200,10 +201,6 @@ fn of_kinds(mut entries: Vec<LogEntry>, events: &[LogEvent]) -> Vec<LogEntry> {
     }
     entries
 }
-
-later!(page(address: String, token: Token) -> Asking<LogPage> {
-    Box::pin(async move { api::log(&address, &token).await })
-});
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]

@@ -5,19 +5,37 @@ use leptos::task::spawn_local;
 use rollcall_model::query::{Field, MAX_LIMIT, Query};
 
 use super::{Asked, Table};
-use crate::api::{self, Abort, Listing};
+use crate::api::{self, Abort, Listing, Token};
 use crate::browser;
 use crate::store::{ApiState, Problem};
 use crate::url::encode_pairs;
 use crate::window::{Answer, Window};
 
-/// What a plain Watson server is asked for at a time; its pages are appended to each other.
-const PAGE: u32 = 100;
-
 impl Table {
     /// Asks for the rows in view and around them, whatever was asked before.
     pub(super) fn ask_now(self) {
-        self.ask(None);
+        let Some(asked) = self.asked.get_untracked().filter(|_| self.session.is_in()) else { return };
+        let (serial, token) = self.begin();
+        if self.status.is_watson() {
+            return self.ask_plain(serial, token, asked, false);
+        }
+        let Some((query, etag)) = self.inner.try_update_value(|inner| {
+            let query = question(&asked, &inner.visible);
+            let address = encode_pairs(&query.to_pairs());
+            // Rows that were changed by messages since are not those that the etag names.
+            let etag = inner.etag.clone().filter(|(known, _)| *known == address).map(|(_, etag)| etag);
+            (query, etag)
+        }) else {
+            return;
+        };
+        spawn_local(async move {
+            let answer = api::list(&query, etag.as_deref(), &token).await;
+            if self.is_current(serial) {
+                let answer =
+                    answer.map(|listing| listing.into_iter().for_each(|it| self.install(it, &query)));
+                self.conclude(answer);
+            }
+        });
     }
 
     /// Asks for rows that came into view: a jump, or the next page where the server knows no jumps.
@@ -25,58 +43,44 @@ impl Table {
         if !self.status.is_watson() {
             return self.ask_now();
         }
-        let bookmark = self.inner.with_value(|inner| inner.bookmark.clone());
-        if bookmark.is_some() {
-            self.ask(bookmark);
-        }
+        let has_more = self.inner.with_value(|inner| inner.next.is_some());
+        let Some(asked) = self.asked.get_untracked().filter(|_| has_more && self.session.is_in()) else {
+            return;
+        };
+        let (serial, token) = self.begin();
+        self.ask_plain(serial, token, asked, true);
     }
 
-    fn ask(self, bookmark: Option<String>) {
-        let Some(asked) = self.asked.get_untracked().filter(|_| self.session.is_in()) else { return };
-        let is_watson = self.status.is_watson();
-        let Some((serial, query, etag, token)) = self.inner.try_update_value(|inner| {
+    /// Gives an older question up; returns the number of the new one, and what it can be given up by.
+    fn begin(self) -> (u32, Token) {
+        let abort = Abort::default();
+        let token = abort.token();
+        let serial = self.inner.try_update_value(|inner| {
             inner.is_wanted = false;
             inner.asked_at_ms = browser::wall_ms();
             inner.serial = inner.serial.wrapping_add(1);
-            let abort = Abort::default();
-            let token = abort.token();
-            // An older question is given up by this.
             inner.abort = Some(abort);
             inner.window.forget_recent();
-            let query = if is_watson {
-                watson_question(&asked, inner.window.held().end, bookmark)
-            } else {
-                question(&asked, &inner.visible)
-            };
-            let address = encode_pairs(&query.to_pairs());
-            // Rows that were changed by messages since are not those that the etag names.
-            let etag = inner.etag.clone().filter(|(known, _)| *known == address).map(|(_, etag)| etag);
-            (inner.serial, query, etag, token)
-        }) else {
-            return;
-        };
-        spawn_local(async move {
-            let answer = api::list(&query, etag.as_deref(), &token).await;
-            let is_current = self.inner.with_value(|inner| inner.serial == serial && inner.abort.is_some());
-            if is_current {
-                self.inner.update_value(|inner| inner.abort = None);
-                self.take(answer, &query);
-            }
+            inner.serial
         });
+        (serial.unwrap_or_default(), token)
     }
 
-    fn take(self, answer: Result<Option<Listing>, api::ApiError>, query: &Query) {
+    pub(super) fn is_current(self, serial: u32) -> bool {
+        self.inner.with_value(|inner| inner.serial == serial && inner.abort.is_some())
+    }
+
+    /// The question is over: what was asked for is in the window, or the server does not give it.
+    pub(super) fn conclude(self, answer: Result<(), api::ApiError>) {
+        self.inner.update_value(|inner| inner.abort = None);
         match answer {
-            Ok(listing) => {
+            Ok(()) => {
                 let now_ms = browser::wall_ms();
                 self.inner.update_value(|inner| {
                     inner.last_good_ms = Some(now_ms);
                     inner.backoff.reset();
                 });
                 self.set_api(ApiState::Fine);
-                if let Some(listing) = listing {
-                    self.install(listing, query);
-                }
                 self.is_outdated.set(false);
                 self.ask_counts();
                 // The reader may have scrolled on meanwhile.
@@ -95,13 +99,6 @@ impl Table {
     fn install(self, listing: Listing, query: &Query) {
         let now = self.clock.exact();
         self.take_facets(&listing);
-        self.inner.update_value(|inner| inner.bookmark.clone_from(&listing.bookmark));
-        if query.bookmark.is_some() {
-            let has_more = listing.bookmark.is_some();
-            self.inner.update_value(|inner| inner.window.append(listing.results, has_more, now));
-            self.revision.update(|revision| *revision = revision.wrapping_add(1));
-            return;
-        }
         let moved = self.inner.try_update_value(|inner| {
             inner.etag = listing.etag.map(|etag| (encode_pairs(&query.to_pairs()), etag));
             let answer = Answer {
@@ -113,6 +110,11 @@ impl Table {
             let visible = inner.visible.clone();
             inner.window.install(answer, &visible, now)
         });
+        self.show_moved(moved);
+    }
+
+    /// The window has other rows, and what is in view moved by so many.
+    pub(super) fn show_moved(self, moved: Option<i64>) {
         if let Some(moved) = moved.filter(|moved| *moved != 0 && !self.is_outdated.get_untracked()) {
             self.moved.update(|last| *last = (last.0.wrapping_add(1), moved));
         }
@@ -151,12 +153,4 @@ fn question((filter, sort): &Asked, visible: &std::ops::Range<u64>) -> Query {
         // With a filter on the status the facets are no counts of the others; those are asked for on their own.
         facets: if asks_status { Vec::new() } else { vec![Field::ConnectionStatus] },
     }
-}
-
-/// The same for a server that knows only bookmarks: again all that is held, as far as one answer goes, or the next
-/// page.
-fn watson_question((filter, sort): &Asked, held: u64, bookmark: Option<String>) -> Query {
-    let pages = u32::try_from(held).unwrap_or(MAX_LIMIT).div_ceil(PAGE).max(1);
-    let limit = if bookmark.is_some() { PAGE } else { (pages * PAGE).min(MAX_LIMIT) };
-    Query { filter: filter.clone(), sort: sort.clone(), limit, bookmark, ..Query::default() }
 }

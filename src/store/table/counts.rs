@@ -15,6 +15,8 @@ pub struct Counts {
     pub connected: Option<u64>,
     pub disconnected: Option<u64>,
     pub stale: Option<u64>,
+    /// Only the rows that were read are counted.
+    pub is_so_far: bool,
 }
 
 /// Which counts are to be asked for with the next question.
@@ -45,7 +47,7 @@ impl Table {
         };
         let count = |status: &str| Some(facets.get(status).copied().unwrap_or(0));
         let (connected, disconnected) = (count("connected"), count("disconnected"));
-        self.set_counts(|counts| Counts { connected, disconnected, ..counts });
+        self.set_counts(|counts| Counts { connected, disconnected, is_so_far: false, ..counts });
     }
 
     /// The counts may have changed: they are asked for with the next question.
@@ -98,7 +100,7 @@ impl Table {
         }
     }
 
-    fn set_counts(self, change: impl FnOnce(Counts) -> Counts) {
+    pub(super) fn set_counts(self, change: impl FnOnce(Counts) -> Counts) {
         let old = self.counts.get_untracked();
         let new = change(old);
         if new != old {

@@ -5,16 +5,20 @@
 
 use js_sys::{Array, JSON, Reflect};
 use leptos::prelude::GetUntracked;
+use rollcall_model::Timestamp;
 use rollcall_model::query::{Filter, MAX_LIMIT, Query};
 use wasm_bindgen::JsValue;
 
-use super::Table;
+use super::{Table, plain};
 use crate::api::{self, Abort, ApiError};
+use crate::json;
 use crate::store::Problem;
 
 /// A way through the rows, and where it stands. Dropping it gives up what is being asked.
 pub struct Walk {
     query: Query,
+    /// The filter that a plain server does not know, and the time of its question.
+    rest: Option<(Filter, Timestamp)>,
     is_over: bool,
     abort: Abort,
 }
@@ -30,18 +34,23 @@ impl Walk {
     /// From a row on, in the order on screen.
     #[must_use]
     pub fn of_rows(table: Table, first: u64) -> Option<Self> {
-        let (filter, sort) = table.asked.get_untracked()?;
+        // A plain server knows no jumps, and all its rows that are known are held.
+        let (filter, sort) = table.asked.get_untracked().filter(|_| !table.status.is_watson())?;
         Some(Self::new(Query { filter, sort, skip: first, limit: MAX_LIMIT, ..Query::default() }))
     }
 
     /// In the order of the ids: the only one in which a fleet that changes meanwhile is met once, each client.
     #[must_use]
-    pub fn of_all(filter: Filter) -> Self {
-        Self::new(Query { filter, limit: MAX_LIMIT, ..Query::default() })
+    pub fn of_all(table: Table, filter: Filter) -> Self {
+        if !table.status.is_watson() {
+            return Self::new(Query { filter, limit: MAX_LIMIT, ..Query::default() });
+        }
+        let (filter, now) = (plain::answerable(filter), table.clock.exact());
+        Self { rest: Some((filter.clone(), now)), ..Self::new(plain::question(&filter, now)) }
     }
 
     fn new(query: Query) -> Self {
-        Self { query, is_over: false, abort: Abort::default() }
+        Self { query, rest: None, is_over: false, abort: Abort::default() }
     }
 
     /// Whether the last page has been read.
@@ -58,11 +67,16 @@ impl Walk {
         let text = api::states_text(&self.query, &self.abort.token()).await.map_err(problem)?;
         let answer = JSON::parse(&text).map_err(|_| Problem::Malformed)?;
         let get = |from: &JsValue, name: &str| Reflect::get(from, &name.into()).unwrap_or(JsValue::UNDEFINED);
-        let states: Array =
+        let mut states: Array =
             wasm_bindgen::JsCast::dyn_into(get(&answer, "results")).map_err(|_| Problem::Malformed)?;
+        let is_empty = states.length() == 0;
+        if let Some((filter, now)) = &self.rest {
+            states = states.filter(&mut |state, _, _| passes(&state, filter, *now));
+        }
         let meta = get(&answer, "meta");
         let total = if meta.is_object() { get(&meta, "total_rows").as_f64() } else { None };
-        self.query.bookmark = get(&answer, "bookmark").as_string().filter(|bookmark| !bookmark.is_empty());
+        self.query.bookmark =
+            get(&answer, "bookmark").as_string().filter(|bookmark| !bookmark.is_empty() && !is_empty);
         self.query.skip = 0;
         self.is_over = self.query.bookmark.is_none();
         Ok(Page { states, total: total.map(|total| total as u64) })
@@ -105,7 +119,14 @@ fn field(state: &JsValue, name: &str) -> Option<String> {
     value.as_string().or_else(|| JSON::stringify(&value).ok().map(String::from))
 }
 
-fn problem(error: ApiError) -> Problem {
+/// Whether a state as the server wrote it passes a filter.
+fn passes(state: &JsValue, filter: &Filter, now: Timestamp) -> bool {
+    let text = JSON::stringify(state).map(String::from).unwrap_or_default();
+    json::from_str(&text).is_ok_and(|doc| filter.matches(&plain::named(doc), now))
+}
+
+/// What stopped a walk, or another reading that is given up by dropping it.
+pub fn problem(error: ApiError) -> Problem {
     // A walk is given up by dropping it, and a session that is over shows the sign-in page.
     Problem::of(error).unwrap_or(Problem::Unreachable)
 }

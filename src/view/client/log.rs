@@ -61,8 +61,10 @@ pub fn log(front: El) -> El {
         held.maybe_text(of_log(|log| (log.held > 0).then(|| t::new_above(log.held as u64))))
             .on("click", show_held),
         list,
-        el("p", "hint")
-            .maybe_text(of_log(|log| (log.is_loaded && log.shown().is_empty()).then(t::log_empty))),
+        el("p", "hint").maybe_text(of_log(|log| {
+            let empty = if log.address.is_empty() { t::log_devices_only } else { t::log_empty };
+            (log.is_loaded && log.shown().is_empty()).then(empty)
+        })),
         el("p", "hint loading").maybe_text(of_log(|log| (log.is_loading && !log.is_loaded).then(t::loading))),
         el("p", "hint").maybe_text(of_log(|log| log.problem.as_ref().map(name_of))),
         older.shown_if(is(|log| log.older.is_some())),

@@ -93,6 +93,12 @@ impl Scale {
         fit(self.from + (share * self.span() as f64) as i64, self.span(), whole)
     }
 
+    /// A span as long as this one with `ms` in its middle, within `whole`.
+    #[must_use]
+    pub fn around(&self, ms: i64, whole: (i64, i64)) -> (i64, i64) {
+        fit(ms - self.span() / 2, self.span(), whole)
+    }
+
     /// The span between two pixels, within `whole`; `None` when they are too close to be meant.
     #[must_use]
     pub fn between(&self, a: f64, b: f64, whole: (i64, i64)) -> Option<(i64, i64)> {

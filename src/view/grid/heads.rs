@@ -78,16 +78,23 @@ pub fn Heads(frame: Frame) -> impl IntoView {
 
 fn head(at: usize, field: Field) -> AnyView {
     let view = stores().view;
-    // Without a sort the order is that of the ids.
+    let status = stores().status;
+    // Without a sort, and with one that the server does not know, the order is that of the ids.
     let direction = move || {
-        view.with(|view| match view.sort.iter().find(|key| key.field == field) {
-            None if view.sort.is_empty() && field == Field::Id => "ascending",
-            None => "none",
-            Some(key) if key.descending => "descending",
-            Some(_) => "ascending",
+        let is_by_id = |sort: &[SortKey]| sort.first().is_none_or(|key| !status.can_sort(key.field));
+        view.with(|view| {
+            match view.sort.iter().find(|key| status.can_sort(key.field) && key.field == field) {
+                None if field == Field::Id && is_by_id(&view.sort) => "ascending",
+                None => "none",
+                Some(key) if key.descending => "descending",
+                Some(_) => "ascending",
+            }
         })
     };
     let sort = move |event: leptos::ev::MouseEvent| {
+        if !untrack(|| status.can_sort(field)) {
+            return;
+        }
         let next = if event.shift_key() { further_sort } else { next_sort };
         view.change(|view| view.sort = next(&view.sort, field));
     };
@@ -101,7 +108,9 @@ fn head(at: usize, field: Field) -> AnyView {
     });
     // A reader of screens is told of the first key only: the attribute allows no more than one column.
     let sorted = live(move || {
-        let is_first = view.with(|view| view.sort.first().is_none_or(|key| key.field == field));
+        let is_first = view.with(|view| {
+            view.sort.first().is_none_or(|key| key.field == field || !status.can_sort(key.field))
+        });
         if is_first { direction().to_owned() } else { "none".to_owned() }
     });
     view! {

@@ -87,6 +87,31 @@ impl State {
         self.lay_out();
     }
 
+    /// Moves what is in view to the session that comes after (or before) everything there, and chooses it.
+    fn step_beyond(&mut self, forward: bool) {
+        let Some(item) = self.chosen_item() else { return };
+        let at = if forward { item.mark.last } else { item.mark.first };
+        let sessions = &self.found.sessions;
+        let time = if item.is_refused {
+            self.found.refused.get(at).map(|entry| entry.timestamp)
+        } else {
+            sessions.get(at).map(|session| session.start)
+        };
+        let Some(time) = time else { return };
+        let next = if forward {
+            Some(sessions.partition_point(|session| session.start <= time))
+        } else {
+            sessions.partition_point(|session| session.start < time).checked_sub(1)
+        };
+        let Some((next, session)) = next.and_then(|next| Some((next, sessions.get(next)?))) else { return };
+        let end = session.end_or(self.now).millis();
+        if end >= self.whole().0 {
+            // Its end says why it is looked at.
+            self.show(self.scale.around(end, self.whole()));
+            self.chosen = Some((false, next));
+        }
+    }
+
     /// The mark at that place, if one is near; above the bars the crosses come first.
     fn near(&self, x: f64, is_above: bool) -> Option<(bool, usize)> {
         let distance = |item: &Item| (item.mark.x0 - x).max(x - item.mark.x1).max(0.0);
@@ -276,8 +301,9 @@ impl Line {
             };
             next.and_then(|at| state.items.get(at)).map(|item| (item.is_refused, item.mark.first))
         });
-        if next.is_some() {
-            self.choose(next);
+        match next {
+            Some(_) => self.choose(next),
+            None => self.change(|state| state.step_beyond(forward)),
         }
     }
 

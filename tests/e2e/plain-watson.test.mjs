@@ -1,0 +1,267 @@
+// The dashboard in front of a server that knows Watson's API and nothing more (`plain-watson.mjs`): no totals, no jumps,
+// no counts, few filters, MQTT 3.1.1, no sessions. Everything that can be done with that works, and what cannot says so.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { launchBrowser, screenshot, withPage } from './browser.mjs';
+import { cleanUp, connect, run, startServer, temporaryFolder, until, untilStatus } from './harness.mjs';
+import { startPlainWatson } from './plain-watson.mjs';
+
+/** Two pages and a bit of the largest size. */
+const IMPORTED = 230;
+const PUMP = 'd:acme01:pump:p-1';
+const TALKATIVE = 'd:acme01:valve:talkative';
+/** What a page cannot know before it has asked. */
+const PROBES = ['404 /api/rollcall/v1/session', '404 /api/rollcall/v1/status'];
+/** What a browser says of the probes, and of a connection that is refused. */
+const ALLOWED = /status of 40[14]|WebSocket connection to/;
+
+/** The page leaves the server alone for ten times as long as reading everything took. */
+const REST_MS = 60_000;
+
+const start = Date.now() - 3_600_000;
+const idOf = (n) => `d:acme01:thermo:t-${String(n).padStart(3, '0')}`;
+
+let server;
+let plain;
+let browser;
+
+before(async () => {
+  const data = temporaryFolder();
+  importPast(data);
+  [server, browser] = await Promise.all([startServer({ data }), launchBrowser()]);
+  await connect(server, PUMP);
+  plain = await startPlainWatson(server);
+});
+
+after(async () => {
+  await browser?.close();
+  await plain?.stop();
+  await server?.stop();
+  await cleanUp();
+});
+
+/** A session of each of many devices, and many of one. */
+function importPast(data) {
+  const lines = [];
+  const session = (ClientID, from, until, CloseCode) => {
+    const ConnectTime = new Date(from).toISOString();
+    const common = { ClientAddr: '10.0.0.7', ClientID, Port: 1883, Secure: false, Protocol: 'mqtt4', ConnectTime };
+    const end = { CloseCode, Reason: 'The connection was closed by the client or network.' };
+    lines.push({ Action: 'Connect', Time: ConnectTime, ...common });
+    lines.push({ Action: 'Disconnect', Time: new Date(until).toISOString(), ...common, ...end });
+  };
+  for (let n = 0; n < IMPORTED; n++) session(idOf(n), start + n * 1_000, start + 2_000_000 - n * 1_000, 91);
+  for (let n = 0; n < 30; n++) session(TALKATIVE, start + n * 60_000, start + n * 60_000 + 30_000, 91);
+  const file = path.join(temporaryFolder(), 'past.ndjson');
+  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const said = run(['import', '--data', data, '--org', 'acme01', file]);
+  assert.equal(said.status, 0, said.stderr);
+}
+
+/** Signed in with key and token, as one has to. */
+const journey = (query, body) =>
+  withPage(browser, plain, { query, allowed: ALLOWED }, async (dashboard) => {
+    await signIn(dashboard, server.key.token);
+    await dashboard.untilLive();
+    await body(dashboard);
+  });
+
+async function signIn(dashboard, token) {
+  await dashboard.get('sign-in-key').fill(server.key.key);
+  await dashboard.get('sign-in-token').fill(token);
+  await dashboard.get('sign-in-submit').click();
+}
+
+/** The ids that the real server knows: those of the fleet, and of each page that ever watched it. */
+async function allIds() {
+  const { body } = await server.api('/clientconnectionstates?_limit=1000');
+  return body.results.map((state) => state.id);
+}
+
+const untilTotal = (dashboard, text) =>
+  until(`the footer says ${text}`, async () => (await dashboard.get('total').innerText()) === text);
+
+test('key and token open it, wrong ones do not, and the page keeps them in its memory only', () =>
+  withPage(browser, plain, { allowed: ALLOWED }, async (dashboard) => {
+    await signIn(dashboard, 'not-the-token');
+    await dashboard.get('sign-in-error').waitFor();
+    await signIn(dashboard, server.key.token);
+    await dashboard.untilLive();
+    await dashboard.row(PUMP).waitFor();
+    const kept = await dashboard.page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    assert.ok(!kept.includes(server.key.token));
+    assert.ok(!(await dashboard.page.content()).includes(server.key.token));
+    await dashboard.get('account').click();
+    await dashboard.get('sign-out').click();
+    await dashboard.get('sign-in-key').waitFor();
+  }));
+
+test('the table scrolls on by bookmark to the last client, and counts what was read so far', () =>
+  journey('', async (dashboard) => {
+    const ids = await allIds();
+    await untilTotal(dashboard, '100 so far');
+    await until('what was read is counted', async () => {
+      const counts = ['status-connected', 'status-disconnected'].map((name) => dashboard.get(name).innerText());
+      const [connected, disconnected] = (await Promise.all(counts)).map((text) => /^(\d+) so far/.exec(text)?.[1]);
+      return Number(connected) + Number(disconnected) === 100;
+    });
+    await screenshot(dashboard.page, 'plain-so-far-light');
+    const seen = new Set(await dashboard.ids());
+    await dashboard.get('row').first().click();
+    await dashboard.page.keyboard.press('Escape');
+    await until('every client was seen', async () => {
+      await dashboard.page.keyboard.press('PageDown');
+      for (const id of await dashboard.ids()) seen.add(id);
+      // This page is a client, too, and came after the first rows.
+      return ids.every((id) => id.startsWith('a:') || seen.has(id));
+    });
+    await untilTotal(dashboard, `${ids.length} clients`);
+    assert.doesNotMatch(await dashboard.get('status-disconnected').innerText(), /so far/);
+    // What was read is read again from time to time, and the reader stays where he is.
+    const asked = plain.asked.length;
+    const before = await dashboard.ids();
+    await dashboard.page.keyboard.press('p');
+    await dashboard.page.keyboard.press('p');
+    await until('everything was read again', () => plain.asked.length >= asked + 3, REST_MS);
+    await untilTotal(dashboard, `${ids.length} clients`);
+    assert.deepEqual(await dashboard.ids(), before);
+  }));
+
+test('filters work: those that the server knows, and those that only the page knows', () =>
+  journey('', async (dashboard) => {
+    await dashboard.filterStatus('connected');
+    // This page is a client, too.
+    await dashboard.search('acme01:p');
+    await dashboard.untilIds([PUMP]);
+    await untilTotal(dashboard, '1 client');
+    await dashboard.filterStatus('connected');
+    // Found on the last page, whatever was read before.
+    await dashboard.search('TALK');
+    await dashboard.untilIds([TALKATIVE]);
+    await untilTotal(dashboard, '1 client');
+    await dashboard.search('acme01:p');
+    await dashboard.untilIds([PUMP]);
+    await dashboard.filter('deviceType');
+    await dashboard.get('filter-type').fill('pump');
+    await dashboard.page.keyboard.press('Enter');
+    await dashboard.get('filter-is-not').click();
+    await dashboard.closePopup();
+    await dashboard.untilIds([]);
+    await dashboard.page.getByText('No client matches').waitFor();
+    await dashboard.search('t-22');
+    await dashboard.untilIds(Array.from({ length: 10 }, (_, n) => idOf(220 + n)));
+  }));
+
+test('only what the server tells is offered to filter and sort by, and a link that wants more is told so', () =>
+  journey('?disconnectInitiator=network&_sort=-closeCode', async (dashboard) => {
+    const leftOut = dashboard.get('chip').filter({ hasText: 'left out' });
+    await leftOut.filter({ hasText: 'Ended by: network' }).waitFor();
+    // The order is that of the ids, and says so.
+    await dashboard.page.locator('[data-testid="col-id"][aria-sort="ascending"]').waitFor();
+    await untilTotal(dashboard, '100 so far');
+    await dashboard.page.locator('[data-opens="filters"]').click();
+    await dashboard.get('add-lastConnectTime').waitFor();
+    assert.equal(await dashboard.get('add-disconnectInitiator').count(), 0);
+    await screenshot(dashboard.page, 'plain-filters-light');
+    await dashboard.closePopup();
+    await dashboard.page.locator('[data-opens="sort"]').click();
+    await dashboard.get('sort-lastActivityTime').waitFor();
+    assert.equal(await dashboard.get('sort-closeCode').count(), 0);
+    await dashboard.closePopup();
+    await dashboard.page.locator('[data-opens="views"]').click();
+    await dashboard.get('view-silent').waitFor();
+    assert.equal(await dashboard.get('view-network').count(), 0);
+    await dashboard.get('view-silent').click();
+    await leftOut.waitFor({ state: 'hidden' });
+    await dashboard.untilIds([]);
+  }));
+
+test('the order is that of the server, from page to page', () =>
+  journey('', async (dashboard) => {
+    await dashboard.search('thermo');
+    await dashboard.sort('lastDisconnectTime');
+    await dashboard.untilParameter('_sort', '-lastDisconnectTime');
+    await until('the last to leave comes first', async () => (await dashboard.ids())[0] === idOf(0));
+    await dashboard.get('row').first().click();
+    await dashboard.page.keyboard.press('Escape');
+    await until('the first to leave comes last', async () => {
+      await dashboard.page.keyboard.press('End');
+      return (await dashboard.ids()).at(-1) === idOf(IMPORTED - 1);
+    });
+    await untilTotal(dashboard, `${IMPORTED} clients`);
+  }));
+
+test('clients come and go on the page by MQTT 3.1.1, and how they went stays known', () =>
+  journey('', async (dashboard) => {
+    plain.mqttLevels.length = 0;
+    await dashboard.page.reload();
+    await signIn(dashboard, server.key.token);
+    await dashboard.untilLive();
+    // Version 5 was refused, whichever page asked last.
+    assert.deepEqual(plain.mqttLevels.slice(-2), [5, 4]);
+    const client = await connect(server, idOf(3));
+    await dashboard.untilRow(idOf(3), { status: 'connected' });
+    await client.lose();
+    const row = await dashboard.untilRow(idOf(3), { status: 'disconnected' });
+    const why = () => row.locator('.c-mqttReasonCode').innerText();
+    await until('the row says why', async () => /connection lost/.test(await why()));
+    const asked = plain.asked.length;
+    await dashboard.page.keyboard.press('p');
+    await dashboard.page.keyboard.press('p');
+    await until('the list was read again', () => plain.asked.length > asked, REST_MS);
+    assert.match(await why(), /connection lost/);
+  }));
+
+test('the page of a client has its log, page by page, its sessions and its time line', () =>
+  journey(`?client=${TALKATIVE}&tab=log`, async (dashboard) => {
+    await until('the newest entries are there', async () => (await dashboard.entries().count()) >= 20);
+    assert.match(await dashboard.get('story').innerText(), /^Offline since/);
+    await screenshot(dashboard.page, 'plain-client-light');
+    await until('scrolling reads the rest', async () => {
+      await dashboard.entries().last().scrollIntoViewIfNeeded();
+      return (await dashboard.entries().count()) === 60;
+    });
+    // A full page may have another after it: only an empty one says that it has not.
+    const older = dashboard.get('log-older');
+    await until('nothing older is there', async () => {
+      if (await older.isVisible()) await older.click({ timeout: 1_000 }).catch(() => {});
+      return !(await older.isVisible());
+    });
+    assert.equal(await dashboard.entries('connect').count(), 30);
+    await until('the time line tells all sessions', async () =>
+      /30 sessions/.test(await dashboard.get('timeline-told').innerText()),
+    );
+    await dashboard.get('tab-sessions').click();
+    await until('all sessions are listed', async () => (await dashboard.get('session').count()) === 30);
+  }));
+
+test('what is filtered is saved as a file, page by page', () =>
+  journey('?search=thermo', async (dashboard) => {
+    await dashboard.get('row').first().waitFor();
+    await dashboard.page.keyboard.press('e');
+    await dashboard.get('export-ndjson').click();
+    const [download] = await Promise.all([
+      dashboard.page.waitForEvent('download'),
+      dashboard.get('export-start').click(),
+    ]);
+    const lines = readFileSync(await download.path(), 'utf8').trim().split('\n');
+    assert.deepEqual(lines.map((line) => JSON.parse(line).id), Array.from({ length: IMPORTED }, (_, n) => idOf(n)));
+  }));
+
+test('the overview says what this server does not tell, and lists who is silent', () =>
+  journey('?overview=1h', async (dashboard) => {
+    await dashboard.get('overview-missing').waitFor();
+    await dashboard.get('list-silent').locator('li a').first().waitFor();
+    assert.equal(await dashboard.get('chart-flow').isVisible(), false);
+    await screenshot(dashboard.page, 'plain-overview-light');
+  }));
+
+test('nothing was asked that such a server does not know, but which server it is', () => {
+  // 401 is how a page learns that somebody has to sign in.
+  const refused = plain.refused.filter((request) => !request.startsWith('401 ') && !PROBES.includes(request));
+  assert.deepEqual(refused, []);
+});

@@ -1,0 +1,150 @@
+// The states of the page that are seen rarely, in both themes and on a phone: nobody signed in, nobody connected yet,
+// nothing found, paused, cut off from the server. axe-core finds nothing, and nothing scrolls sideways.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { DESKTOP, launchBrowser, PHONE, screenshot, SERVER_AWAY, violations, withPage } from './browser.mjs';
+import { cleanUp, connect, startServer, temporaryFolder, until } from './harness.mjs';
+
+const ID = 'd:acme01:pump:p-1';
+const LOOKS = [
+  ['light', 'desk', DESKTOP],
+  ['dark', 'desk', DESKTOP],
+  ['light', 'phone', PHONE],
+];
+
+let server;
+let empty;
+let browser;
+
+before(async () => {
+  [server, empty, browser] = await Promise.all([startServer(), startServer(), launchBrowser()]);
+  await connect(server, ID);
+});
+
+after(async () => {
+  await browser?.close();
+  await Promise.all([server?.stop(), empty?.stop()]);
+  await cleanUp();
+});
+
+/** How to come to each state; what it needs of the server, and what a browser may complain of. */
+const STATES = {
+  'sign-in': {
+    of: () => ({ signInLink: () => server.url }),
+    allowed: /status of 401/,
+    async reach(dashboard) {
+      await dashboard.get('sign-in-key').fill('a-acme01-nobody');
+      await dashboard.get('sign-in-token').fill('guessed');
+      await dashboard.get('sign-in-submit').click();
+      await dashboard.get('sign-in-error').waitFor();
+    },
+  },
+  'first-run': { of: () => empty, reach: (dashboard) => dashboard.get('first-run').waitFor() },
+  'empty-overview': {
+    of: () => empty,
+    query: '?overview=1h',
+    reach: (dashboard) => dashboard.get('overview-empty').waitFor(),
+  },
+  'no-match': {
+    query: '?search=nobody&connectionStatus=connected',
+    reach: (dashboard) => dashboard.get('no-match').waitFor(),
+  },
+  'unknown-client': {
+    query: '?client=d:acme01:pump:nobody',
+    allowed: /status of 404/,
+    async reach(dashboard) {
+      await dashboard.get('panel').waitFor();
+      await until('the page says so', async () => /knows no client/.test(await dashboard.get('panel').innerText()));
+    },
+  },
+  paused: {
+    async reach(dashboard) {
+      await dashboard.row(ID).waitFor();
+      await dashboard.page.keyboard.press('p');
+      await dashboard.untilIndicator('monitor', 'paused');
+    },
+  },
+  account: {
+    async reach(dashboard) {
+      await dashboard.get('account').click();
+      await dashboard.get('sign-out').waitFor();
+    },
+  },
+};
+
+for (const [name, { of = () => server, query = '', allowed, reach }] of Object.entries(STATES)) {
+  for (const [theme, size, viewport] of LOOKS) {
+    test(`${name} on a ${size} in ${theme}`, () =>
+      withPage(browser, of(), { query, allowed, theme, viewport }, async (dashboard) => {
+        await reach(dashboard);
+        assert.deepEqual(await violations(dashboard.page), []);
+        assert.deepEqual(await dashboard.widerThanScreen(), []);
+        await screenshot(dashboard.page, `state-${name}-${size}-${theme}`);
+      }));
+  }
+}
+
+for (const theme of ['light', 'dark']) {
+  test(`cut off from the server in ${theme}`, async () => {
+    const gone = await startServer();
+    await connect(gone, ID);
+    // The parts that come later may be on their way.
+    const allowed = new RegExp(`${SERVER_AWAY.source}|Failed to fetch`);
+    await withPage(browser, gone, { theme, allowed }, async (dashboard) => {
+      await dashboard.row(ID).waitFor();
+      await gone.kill();
+      await dashboard.get('failure').waitFor();
+      assert.deepEqual(await violations(dashboard.page), []);
+      await screenshot(dashboard.page, `state-cut-off-${theme}`);
+    });
+  });
+}
+
+test('clients that a demo left behind are hidden, the filter says why, and can be removed', async () => {
+  const data = temporaryFolder();
+  const flags = (demo) => ['--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--data', data, '--demo', `${demo}`];
+  const first = await startServer({ args: flags(5) });
+  await until('the demo is there', async () => (await first.api('/clientconnectionstates')).body.results.length === 5);
+  await first.stop();
+  const second = await startServer({ args: flags(0) });
+  await connect(second, ID);
+  await withPage(browser, second, {}, async (dashboard) => {
+    await dashboard.untilIds([ID]);
+    const chip = dashboard.get('chip');
+    assert.equal(await chip.count(), 1);
+    assert.match(await chip.locator('.chip-name').getAttribute('title'), /The demo is off/);
+    await chip.getByRole('button').click();
+    await until('the demo is shown', async () => (await dashboard.ids()).length === 6);
+    assert.equal(await chip.count(), 0);
+    // A link to this shows it, too; another filter on the type takes the place of the default one.
+    await dashboard.page.reload();
+    await until('the demo is still shown', async () => (await dashboard.ids()).length === 6);
+    await dashboard.page.goto(`${second.url}?deviceType=pump`);
+    await dashboard.untilIds([ID]);
+    assert.equal(await chip.count(), 1);
+    await dashboard.get('chip-deviceType').waitFor();
+  });
+  await second.stop();
+});
+
+test('on a phone, too, times can be told in UTC', () =>
+  withPage(browser, server, { viewport: PHONE, timezoneId: 'America/New_York' }, async (dashboard) => {
+    await dashboard.row(ID).click();
+    await dashboard.get('story').filter({ hasText: /Connected since/ }).waitFor();
+    const zone = dashboard.get('zone');
+    await zone.waitFor();
+    const box = await zone.boundingBox();
+    assert.ok(box.width >= 24 && box.height >= 24, JSON.stringify(box));
+    const story = () => dashboard.get('story').innerText();
+    const local = await story();
+    await dashboard.get('close-client').click();
+    await zone.click();
+    await dashboard.row(ID).click();
+    await until('the time is that of UTC', async () => {
+      const text = await story();
+      return /Connected since/.test(text) && text.slice(0, 24) !== local.slice(0, 24);
+    });
+    assert.deepEqual(await dashboard.widerThanScreen(), []);
+  }));
