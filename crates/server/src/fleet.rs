@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rollcall_model::query::{Field, Query};
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
 
@@ -35,15 +35,18 @@ mod select;
 mod symbols;
 mod table;
 mod view;
+mod watch;
 mod window;
 
 pub use bookmark::BookmarkError;
 pub(crate) use bookmark::hash as text_hash;
 pub use facets::FACET_VALUES_MAX;
 pub use roster::Roster;
+pub use watch::Watch;
 
 use table::Table;
 use view::View;
+use watch::{Change, Changes, Facts};
 
 /// How many clients are kept of which only refused or lost events are known, if nothing else is said.
 pub const STRANGERS_MAX: usize = 10_000;
@@ -55,6 +58,8 @@ const STRETCH: usize = 512;
 #[derive(Debug)]
 pub struct Fleet {
     table: RwLock<Table>,
+    /// Behind a lock of their own: who asks for them need not wait behind a scan. It is taken after that of the table.
+    changes: Mutex<Changes>,
     version: AtomicU64,
     strangers_max: usize,
     strangers_dropped: AtomicU64,
@@ -114,6 +119,7 @@ impl Fleet {
     pub fn with_strangers_max(strangers_max: usize) -> Self {
         Self {
             table: RwLock::new(Table::new()),
+            changes: Mutex::default(),
             version: AtomicU64::new(0),
             strangers_max,
             strangers_dropped: AtomicU64::new(0),
@@ -132,6 +138,7 @@ impl Fleet {
     pub fn load(&self, states: impl IntoIterator<Item = ClientState>) {
         let mut table = self.write();
         table.load(states);
+        self.changes.lock().forget();
         self.version.fetch_add(1, Ordering::Release);
     }
 
@@ -139,10 +146,12 @@ impl Fleet {
     /// number of a client in this process; it never changes. Questions in between see some of the events.
     pub fn apply(&self, events: &[ConnectionEvent]) -> Vec<u32> {
         let mut touched = Vec::with_capacity(events.len());
+        let mut changes = Vec::with_capacity(events.len().min(STRETCH));
         for events in events.chunks(STRETCH) {
             let mut table = self.write();
             let before = touched.len();
-            touched.extend(events.iter().filter_map(|event| self.fold(&mut table, event)));
+            touched.extend(events.iter().filter_map(|event| self.fold(&mut table, event, &mut changes)));
+            self.changes.lock().extend(&mut changes);
             if touched.len() > before {
                 self.version.fetch_add(1, Ordering::Release);
             }
@@ -154,12 +163,15 @@ impl Fleet {
     }
 
     /// Folds an event into its client, unless that is a stranger too many.
-    fn fold(&self, table: &mut Table, event: &ConnectionEvent) -> Option<u32> {
-        let slot = table.slot(&event.client_id).or_else(|| self.admit(table, event))?;
+    fn fold(&self, table: &mut Table, event: &ConnectionEvent, changes: &mut Vec<Change>) -> Option<u32> {
+        let known = table.slot(&event.client_id);
+        let before = known.map(|slot| Facts::of(table, slot));
+        let slot = known.or_else(|| self.admit(table, event))?;
         // The fold does not look at the id.
         let mut state = table.state_as(slot, String::new())?;
         fold(&mut state, event);
         table.write(slot, &state);
+        changes.push(Change::of(table, slot, before));
         Some(slot)
     }
 
@@ -209,23 +221,42 @@ impl Fleet {
     /// # Errors
     /// When the query's bookmark is none, or one of another query.
     pub fn query(&self, query: &Query, now: Timestamp) -> Result<Page, BookmarkError> {
-        self.page(query, View { table: &self.read(), now })
+        self.page(query, View { table: &self.read(), now }).map(|(page, _)| page)
     }
 
-    fn page(&self, query: &Query, view: View<'_>) -> Result<Page, BookmarkError> {
+    /// Answers a query, and tells by what it is known later whether this is still the answer.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn query_watched(&self, query: &Query, now: Timestamp) -> Result<(Page, Watch), BookmarkError> {
+        let table = self.read();
+        let view = View { table: &table, now };
+        let (page, slots) = self.page(query, view)?;
+        Ok((page, Watch::of(query, view, &slots, self.changes.lock().end())))
+    }
+
+    /// Whether a query would get the answer that this watch was made with, but for what the time changes: relative
+    /// filters and counts of recent connects. Takes microseconds and does not wait for other questions.
+    pub fn is_unchanged(&self, watch: &mut Watch) -> bool {
+        watch.is_unchanged(&self.changes.lock())
+    }
+
+    /// A page, and the slots of its rows in order.
+    fn page(&self, query: &Query, view: View<'_>) -> Result<(Page, Vec<u32>), BookmarkError> {
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
         let rows = filter::evaluate(&query.filter, view);
         let window =
             window::take(&rows.bits, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
         let facets = facets::count(&rows, &query.facets, view);
         let last = window.slots.last().filter(|_| window.has_more);
-        Ok(Page {
+        let page = Page {
             bookmark: last.map(|slot| bookmark::write(query, view, *slot)),
             results: window.slots.iter().filter_map(|slot| view.doc(*slot)).collect(),
             total_rows: rows.bits.count(),
             facets,
             version: self.version(),
-        })
+        };
+        Ok((page, window.slots))
     }
 
     /// Grows with each change.
@@ -277,6 +308,7 @@ impl Fleet {
         let mut table = self.write();
         if table.feed_lost != since {
             table.feed_lost = since;
+            self.changes.lock().forget();
             self.version.fetch_add(1, Ordering::Release);
         }
     }
