@@ -2,10 +2,7 @@
 //!
 //! A tag is a hash of the answer, so a caller who shows it holds that answer. To find this out without making the
 //! answer again, the tags of the newest lists are kept, each with a watch that knows whether anything has happened
-//! to its page since. Two things change by the mere passing of time: relative filters (`now-15m`), and
-//! `recentConnects`, which counts down as connects grow older than an hour. Therefore a list is made again at least
-//! every second in the first case, every minute otherwise. Within such a step an answer may be held to be the same
-//! although a count has just changed; the tags are weak for that reason.
+//! to its page since. Where the watch cannot tell, the answer is made again and its hash compared.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,22 +36,8 @@ pub struct Tags {
 #[derive(Debug)]
 struct Kept {
     tag: String,
-    step: Step,
     watch: Mutex<Watch>,
     used: AtomicU64,
-}
-
-/// A stretch of time in which an answer is held not to change by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
-    length_ms: i64,
-    number: i64,
-}
-
-impl Step {
-    const fn of(now: Timestamp, length_ms: i64) -> Self {
-        Self { length_ms, number: now.millis().div_euclid(length_ms) }
-    }
 }
 
 /// An answer in JSON, and its tag.
@@ -86,21 +69,18 @@ impl Tags {
     ) -> Option<Response> {
         headers.get(header::IF_NONE_MATCH)?;
         let kept = Arc::clone(lock(&self.kept).get(question)?);
-        let is_true = is_held(headers, &kept.tag)
-            && kept.step == Step::of(now, kept.step.length_ms)
-            && fleet.is_unchanged(&mut lock(&kept.watch));
+        let is_true = is_held(headers, &kept.tag) && fleet.is_unchanged(&mut lock(&kept.watch), now);
         kept.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         is_true.then(|| not_modified(&kept.tag))
     }
 
-    /// Keeps the tag of the answer to a question that was made at `now`.
-    pub fn keep(&self, question: String, list: &Tagged, watch: Watch, is_relative: bool, now: Timestamp) {
+    /// Keeps the tag of the answer to a question.
+    pub fn keep(&self, question: String, list: &Tagged, watch: Watch) {
         if question.len() > QUESTION_BYTES_MAX {
             return;
         }
         let kept = Kept {
             tag: list.tag.clone(),
-            step: Step::of(now, if is_relative { 1_000 } else { 60_000 }),
             watch: Mutex::new(watch),
             used: AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed)),
         };

@@ -1,5 +1,7 @@
 //! The fleet against its definition: states against the fold, answers against `Filter::matches` and `compare`.
 
+mod watch;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -270,32 +272,6 @@ proptest! {
     }
 
     #[test]
-    fn a_watch_that_says_unchanged_is_right_whatever_happened(
-        events in any_events(), query in any_query(), limit in 1..9_u32, is_second_page in any::<bool>(),
-        later in prop::collection::vec((any_event(), any::<prop::sample::Index>(), any::<bool>()), 0..12),
-    ) {
-        let fleet = filled(&events);
-        let mut query = Query { limit, skip: query.skip % 8, ..query };
-        if is_second_page {
-            query.bookmark = fleet.query(&query, now()).unwrap().bookmark;
-            query.skip = if query.bookmark.is_some() { query.skip % 3 } else { query.skip };
-        }
-        let (page, mut watch) = fleet.query_watched(&query, now()).unwrap();
-        prop_assert!(fleet.is_unchanged(&mut watch));
-        for (mut event, known, is_known) in later {
-            // Most events are of clients that are known: each new one is a change.
-            if is_known && !events.is_empty() {
-                event.client_id = known.get(&events).client_id.clone();
-            }
-            fleet.apply(&[event]);
-            if fleet.is_unchanged(&mut watch) {
-                let version = fleet.version();
-                prop_assert_eq!(fleet.query(&query, now()).unwrap(), Page { version, ..page.clone() });
-            }
-        }
-    }
-
-    #[test]
     fn a_roster_beside_the_fleet_answers_as_one_table_of_both_would(
         events in any_events(), registered in prop::collection::vec(any_id(), 0..40), query in any_query(), limit in 1..9_u32,
     ) {
@@ -386,80 +362,6 @@ fn strangers_are_bounded_until_they_become_clients() {
     assert!(fleet.get("c").is_none());
     fleet.apply(&[connect("a"), refused("c"), refused("e"), refused("d")]);
     assert_eq!((fleet.len(), fleet.refused_strangers_dropped()), (4, 2));
-}
-
-fn connect_at(id: &str, ms: i64) -> ConnectionEvent {
-    let session = SessionKey { start: Timestamp::from_millis(NOW_MS + ms), connection: 0 };
-    let kind = EventKind::Connect { session, certainty: Certainty::Reported };
-    ConnectionEvent { client_id: id.to_owned(), time: session.start, peer: Peer::default(), kind }
-}
-
-fn publish_at(id: &str, ms: i64) -> ConnectionEvent {
-    let kind = EventKind::Activity { session: None, event: ActivityEvent::Publish };
-    let time = Timestamp::from_millis(NOW_MS + ms);
-    ConnectionEvent { client_id: id.to_owned(), time, peer: Peer::default(), kind }
-}
-
-/// Whether the page of this query stays what it is while these events happen to four clients that connected one
-/// minute after the other.
-fn is_unchanged_by(query: &str, events: &[ConnectionEvent]) -> bool {
-    let clients = ["d:acme:a:1", "d:acme:a:2", "d:acme:b:3", "d:acme:b:4"];
-    let connects = clients.iter().zip([0, 60_000, 120_000, 180_000]).map(|(id, ms)| connect_at(id, ms));
-    let fleet = filled(&connects.collect::<Vec<_>>());
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, mut watch) = fleet.query_watched(&Query::parse(pairs).unwrap(), now()).unwrap();
-    fleet.apply(events);
-    fleet.is_unchanged(&mut watch)
-}
-
-#[test]
-fn a_page_is_unchanged_by_what_happens_elsewhere() {
-    let check = |query, events: &[ConnectionEvent], expect| {
-        assert_eq!(is_unchanged_by(query, events), expect, "{query}");
-    };
-    let (first, last) = (publish_at("d:acme:a:1", 200_000), publish_at("d:acme:b:4", 200_000));
-    check("_limit=2", &[last.clone()], true);
-    check("_limit=2", &[first.clone()], false);
-    check("_limit=2&_skip=2", &[first.clone()], true);
-    check("deviceType=a", &[last.clone()], true);
-    check("deviceType=b", &[last.clone()], false);
-    check("_limit=2&_facets=connectionStatus,deviceType", &[last.clone()], true);
-    check("_limit=2&_facets=lastActivityEvent", &[last.clone()], false);
-    check("_limit=2&_sort=-lastActivityTime", &[last.clone()], false);
-    check("connectionStatus=disconnected", &[last.clone(), first.clone()], true);
-    // It goes from behind the page to behind the page, or from the page to its end.
-    check("_limit=1&_sort=lastConnectTime", &[connect_at("d:acme:b:3", 240_000)], true);
-    check("_limit=1&_sort=lastConnectTime", &[connect_at("d:acme:a:1", 240_000)], false);
-    // It was before the page and is behind it.
-    check("_limit=1&_skip=2&_sort=lastConnectTime", &[connect_at("d:acme:a:1", 240_000)], false);
-    check("_limit=1&_skip=3&_sort=-lastConnectTime", &[connect_at("d:acme:b:3", 240_000)], true);
-    check("_limit=2", &[connect_at("d:acme:b:5", 0)], false);
-}
-
-#[test]
-fn a_watch_does_not_outlive_the_changes_that_are_kept() {
-    let fleet = filled(&[connect("a"), connect("b")]);
-    let query = Query { limit: 1, ..Query::default() };
-    let (_, mut watch) = fleet.query_watched(&query, now()).unwrap();
-    let later: Vec<_> = (1..100).map(|ms| publish_at("b", ms)).collect();
-    for events in later.chunks(10) {
-        fleet.apply(events);
-        assert!(fleet.is_unchanged(&mut watch));
-    }
-    fleet.apply(&later);
-    fleet.apply(&later);
-    assert!(!fleet.is_unchanged(&mut watch));
-}
-
-#[test]
-fn nothing_is_unchanged_when_the_feed_is_lost_or_states_are_loaded() {
-    let fleet = filled(&[connect("a")]);
-    let (_, mut watch) = fleet.query_watched(&Query::default(), now()).unwrap();
-    fleet.set_feed_lost(Some(now()));
-    assert!(!fleet.is_unchanged(&mut watch));
-    let (_, mut watch) = fleet.query_watched(&Query::default(), now()).unwrap();
-    fleet.load([ClientState::new("b".to_owned())]);
-    assert!(!fleet.is_unchanged(&mut watch));
 }
 
 #[test]

@@ -3,11 +3,13 @@
 //! The API makes a [`Watch`] with each page and asks it when a caller comes back with the page's entity tag. The
 //! fleet keeps its newest changes, each with what its row was and became; a watch goes through those since the page
 //! was made. It says "unchanged" only of what cannot have changed the page, its counts or its facets: whatever cannot
-//! be told from a change counts as having changed it. What the mere passing of time changes it does not see.
+//! be told from a change counts as having changed it. `recentConnects` counts down by the mere passing of time, so
+//! a watch ends with the first count on its page that does; pages that depend on the time otherwise are not watched.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
+use rollcall_model::Timestamp;
 use rollcall_model::query::{Field, Query, SortKey};
 
 use super::bookmark::names_row;
@@ -101,6 +103,9 @@ impl Changes {
 pub struct Watch {
     /// Up to which change it was looked at.
     at: u64,
+    /// From when to before when it holds, in milliseconds.
+    from_ms: i64,
+    until_ms: i64,
     /// The rows on the page, ascending.
     slots: Vec<u32>,
     /// The first and the last row on the page.
@@ -152,11 +157,16 @@ impl Watch {
             facets: query.facets.clone(),
             sort: query.sort.clone(),
             has_bookmark: query.bookmark.is_some(),
+            from_ms: view.now.millis(),
+            until_ms: until_ms(query, view, slots),
         }
     }
 
     /// Whether the page is what it was. What was looked at is not looked at again.
-    pub fn is_unchanged(&mut self, changes: &Changes) -> bool {
+    pub fn is_unchanged(&mut self, changes: &Changes, now: Timestamp) -> bool {
+        if !(self.from_ms..self.until_ms).contains(&now.millis()) {
+            return false;
+        }
         let Some(mut since) = changes.since(self.at) else { return false };
         if since.any(|change| self.is_touched_by(change)) {
             return false;
@@ -230,6 +240,16 @@ impl Watch {
         }
         Some(a.label.cmp(&b.label))
     }
+}
+
+/// When the time alone will have changed a page with these rows, in milliseconds.
+fn until_ms(query: &Query, view: View<'_>, slots: &[u32]) -> i64 {
+    let counts = |field: &Field| *field == Field::RecentConnects;
+    let is_by_count = query.facets.iter().any(counts) || query.sort.iter().any(|key| counts(&key.field));
+    if query.filter.is_relative() || is_by_count {
+        return i64::MIN;
+    }
+    slots.iter().filter_map(|slot| view.recent_until(*slot)).min().map_or(i64::MAX, Timestamp::millis)
 }
 
 /// A value, as far as it is needed to compare values of one field.

@@ -64,7 +64,7 @@ pub async fn list(
             .query_watched(&query, now)
             .map_err(|error| bookmark_refused(query.bookmark.as_deref(), error))?;
         let list = this.tags.tagged(&List::new(page, |doc| doc), true)?;
-        this.tags.keep(question, &list, watch, query.filter.is_relative(), now);
+        this.tags.keep(question, &list, watch);
         Ok(list)
     };
     Ok(shared.busy(answered).await??.to(&headers))
