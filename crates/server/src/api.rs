@@ -12,6 +12,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use rollcall_model::Timestamp;
 use tokio::sync::Semaphore;
+use tower::util::MapResponseLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -61,8 +62,7 @@ pub struct ApiState {
 /// [`ApiState`] and what the handlers share among themselves.
 struct Shared {
     state: ApiState,
-    /// Tells the entity tags of this run of the server from those of others.
-    run: u64,
+    tags: etag::Tags,
     /// The devices that are registered, for the lists of devices.
     registered: devices::Registered,
     /// A query keeps a core busy for some milliseconds; more at once than there are cores only wait for each other.
@@ -103,7 +103,7 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared {
         state,
-        run: rand::random(),
+        tags: etag::Tags::default(),
         registered: devices::Registered::default(),
         queries: Semaphore::new(cores.max(2)),
         waiting: Semaphore::new(WAITING_MAX),
@@ -134,7 +134,7 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
         .route("/api/{*path}", axum::routing::any(no_such_path))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), auth::admit))
-        .layer(axum::middleware::map_response(without_caching))
+        .layer(MapResponseLayer::new(without_caching))
         .with_state(shared);
     (router, description)
 }
@@ -152,7 +152,7 @@ async fn method_not_allowed(method: Method) -> ApiError {
 }
 
 /// What a handler says nothing about is not for any cache.
-async fn without_caching(mut response: Response) -> Response {
+fn without_caching(mut response: Response) -> Response {
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLockReadGuard, RwLockWriteGuard};
 use rollcall_model::query::{Field, Query};
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
 
@@ -34,16 +34,22 @@ mod search;
 mod select;
 mod symbols;
 mod table;
+mod turns;
 mod view;
+mod watch;
+mod wide;
 mod window;
 
 pub use bookmark::BookmarkError;
 pub(crate) use bookmark::hash as text_hash;
 pub use facets::FACET_VALUES_MAX;
 pub use roster::Roster;
+pub use watch::Watch;
 
 use table::Table;
+use turns::Turns;
 use view::View;
+use watch::{Change, Changes, Facts};
 
 /// How many clients are kept of which only refused or lost events are known, if nothing else is said.
 pub const STRANGERS_MAX: usize = 10_000;
@@ -51,10 +57,12 @@ pub const STRANGERS_MAX: usize = 10_000;
 /// So many events are folded before those who wait for the lock get it: about a millisecond.
 const STRETCH: usize = 512;
 
-/// One lock guards everything: some events and a query each hold it for a few milliseconds at most.
+/// One lock guards the table ([`turns`]): some events and a query each hold it for a few milliseconds at most.
 #[derive(Debug)]
 pub struct Fleet {
-    table: RwLock<Table>,
+    table: Turns<Table>,
+    /// Behind a lock of their own: who asks for them need not wait behind a scan. It is taken after that of the table.
+    changes: Mutex<Changes>,
     version: AtomicU64,
     strangers_max: usize,
     strangers_dropped: AtomicU64,
@@ -99,13 +107,13 @@ impl Fleet {
     /// A fleet whose clients outside Watson's grammar are named by these patterns.
     #[must_use]
     pub fn named_by(naming: Naming) -> Self {
-        Self { table: RwLock::new(Table::named_by(naming)), ..Self::new() }
+        Self { table: Turns::new(Table::named_by(naming)), ..Self::new() }
     }
 
     /// Whether clients outside Watson's grammar can have device ids.
     #[must_use]
     pub fn names_others(&self) -> bool {
-        self.read().names_others()
+        self.table.glance().names_others()
     }
 
     /// A fleet that keeps at most so many clients that are known only by refused attempts or lost events. Anyone
@@ -113,7 +121,8 @@ impl Fleet {
     #[must_use]
     pub fn with_strangers_max(strangers_max: usize) -> Self {
         Self {
-            table: RwLock::new(Table::new()),
+            table: Turns::new(Table::new()),
+            changes: Mutex::default(),
             version: AtomicU64::new(0),
             strangers_max,
             strangers_dropped: AtomicU64::new(0),
@@ -121,7 +130,7 @@ impl Fleet {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {
-        self.table.read()
+        self.table.scan()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
@@ -132,6 +141,7 @@ impl Fleet {
     pub fn load(&self, states: impl IntoIterator<Item = ClientState>) {
         let mut table = self.write();
         table.load(states);
+        self.changes.lock().forget();
         self.version.fetch_add(1, Ordering::Release);
     }
 
@@ -139,10 +149,15 @@ impl Fleet {
     /// number of a client in this process; it never changes. Questions in between see some of the events.
     pub fn apply(&self, events: &[ConnectionEvent]) -> Vec<u32> {
         let mut touched = Vec::with_capacity(events.len());
+        let mut changes = Vec::with_capacity(events.len().min(STRETCH));
+        let total = events.len();
         for events in events.chunks(STRETCH) {
-            let mut table = self.write();
+            // Few events can wait for some scans, many would wait for too many.
+            let is_few = total <= STRETCH;
+            let mut table = if is_few { self.table.write_patiently() } else { self.table.write() };
             let before = touched.len();
-            touched.extend(events.iter().filter_map(|event| self.fold(&mut table, event)));
+            touched.extend(events.iter().filter_map(|event| self.fold(&mut table, event, &mut changes)));
+            self.changes.lock().extend(&mut changes);
             if touched.len() > before {
                 self.version.fetch_add(1, Ordering::Release);
             }
@@ -154,12 +169,15 @@ impl Fleet {
     }
 
     /// Folds an event into its client, unless that is a stranger too many.
-    fn fold(&self, table: &mut Table, event: &ConnectionEvent) -> Option<u32> {
-        let slot = table.slot(&event.client_id).or_else(|| self.admit(table, event))?;
+    fn fold(&self, table: &mut Table, event: &ConnectionEvent, changes: &mut Vec<Change>) -> Option<u32> {
+        let known = table.slot(&event.client_id);
+        let before = known.map(|slot| Facts::of(table, slot));
+        let slot = known.or_else(|| self.admit(table, event))?;
         // The fold does not look at the id.
         let mut state = table.state_as(slot, String::new())?;
         fold(&mut state, event);
         table.write(slot, &state);
+        changes.push(Change::of(table, slot, before));
         Some(slot)
     }
 
@@ -182,26 +200,26 @@ impl Fleet {
     /// The whole state of the client in a slot; `None` for a slot that was never given out.
     #[must_use]
     pub fn state_at(&self, slot: u32) -> Option<ClientState> {
-        self.read().state(slot)
+        self.table.glance().state(slot)
     }
 
     #[must_use]
     pub fn get(&self, id: &str) -> Option<ClientState> {
-        let table = self.read();
+        let table = self.table.glance();
         table.slot(id).and_then(|slot| table.state(slot))
     }
 
     /// What the State API says of a client.
     #[must_use]
     pub fn doc(&self, id: &str, now: Timestamp) -> Option<StateDoc> {
-        let table = self.read();
+        let table = self.table.glance();
         table.slot(id).and_then(|slot| View { table: &table, now }.doc(slot))
     }
 
     /// Whether a client of that id is known.
     #[must_use]
     pub fn contains(&self, id: &str) -> bool {
-        self.read().slot(id).is_some()
+        self.table.glance().slot(id).is_some()
     }
 
     /// Answers a query.
@@ -209,23 +227,42 @@ impl Fleet {
     /// # Errors
     /// When the query's bookmark is none, or one of another query.
     pub fn query(&self, query: &Query, now: Timestamp) -> Result<Page, BookmarkError> {
-        self.page(query, View { table: &self.read(), now })
+        self.page(query, View { table: &self.read(), now }).map(|(page, _)| page)
     }
 
-    fn page(&self, query: &Query, view: View<'_>) -> Result<Page, BookmarkError> {
+    /// Answers a query, and tells by what it is known later whether this is still the answer.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn query_watched(&self, query: &Query, now: Timestamp) -> Result<(Page, Watch), BookmarkError> {
+        let table = self.read();
+        let view = View { table: &table, now };
+        let (page, slots) = self.page(query, view)?;
+        Ok((page, Watch::of(query, view, &slots, self.changes.lock().end())))
+    }
+
+    /// Whether a query would get the answer at `now` that this watch was made with. Takes microseconds and does not wait
+    /// for other questions.
+    pub fn is_unchanged(&self, watch: &mut Watch, now: Timestamp) -> bool {
+        watch.is_unchanged(&self.changes.lock(), now)
+    }
+
+    /// A page, and the slots of its rows in order.
+    fn page(&self, query: &Query, view: View<'_>) -> Result<(Page, Vec<u32>), BookmarkError> {
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
         let rows = filter::evaluate(&query.filter, view);
         let window =
             window::take(&rows.bits, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
         let facets = facets::count(&rows, &query.facets, view);
         let last = window.slots.last().filter(|_| window.has_more);
-        Ok(Page {
+        let page = Page {
             bookmark: last.map(|slot| bookmark::write(query, view, *slot)),
             results: window.slots.iter().filter_map(|slot| view.doc(*slot)).collect(),
             total_rows: rows.bits.count(),
             facets,
             version: self.version(),
-        })
+        };
+        Ok((page, window.slots))
     }
 
     /// Grows with each change.
@@ -237,7 +274,7 @@ impl Fleet {
     /// How many clients are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.read().len()
+        self.table.glance().len()
     }
 
     #[must_use]
@@ -248,7 +285,7 @@ impl Fleet {
     /// How many clients are connected; costs nothing.
     #[must_use]
     pub fn connected(&self) -> u64 {
-        self.read().connected() as u64
+        self.table.glance().connected() as u64
     }
 
     #[must_use]
@@ -277,13 +314,14 @@ impl Fleet {
         let mut table = self.write();
         if table.feed_lost != since {
             table.feed_lost = since;
+            self.changes.lock().forget();
             self.version.fetch_add(1, Ordering::Release);
         }
     }
 
     #[must_use]
     pub fn feed_lost(&self) -> Option<Timestamp> {
-        self.read().feed_lost
+        self.table.glance().feed_lost
     }
 }
 

@@ -11,6 +11,7 @@ mod devices;
 mod hashing;
 mod keys;
 mod links;
+mod remembered;
 mod sessions;
 mod store;
 mod throttle;
@@ -31,6 +32,7 @@ pub use links::{LINK_LIFETIME_MS, SignInLink};
 pub use sessions::{ABSOLUTE_EXPIRY_MS, IDLE_EXPIRY_MS, NewSession};
 
 use hashing::{Hasher, QuickHash};
+use remembered::Remembered;
 use throttle::{Subject, Throttle};
 
 /// The user name of a device that presents its token; source: the MQTT page of Watson IoT Platform.
@@ -138,6 +140,7 @@ pub struct Credentials {
     org: OnceLock<String>,
     /// Counts what this process takes away.
     revocations: AtomicU64,
+    remembered: Remembered,
 }
 
 /// The credentials of a client that lives in this process.
@@ -180,6 +183,7 @@ impl Credentials {
             clock,
             org: OnceLock::new(),
             revocations: AtomicU64::new(0),
+            remembered: Remembered::default(),
         }
     }
 

@@ -1,60 +1,132 @@
-//! Entity tags: which answer a caller holds, so that asking again costs nothing while it is still true.
+//! Entity tags: which answer a caller holds, so that asking again costs next to nothing while it is still true.
 //!
-//! A tag names the run of the server, the fleet's version, the question and, because two things change by the
-//! mere passing of time, the time: the second for relative filters (`now-15m`), otherwise the minute, because
-//! `recentConnects` counts down as connects grow older than an hour. Within such a step an answer may be held to
-//! be the same although a count has just changed; the tags are weak for that reason.
+//! A tag is a hash of the answer, so a caller who shows it holds that answer. To find this out without making the
+//! answer again, the tags of the newest lists are kept, each with a watch that knows whether anything has happened
+//! to its page since. Where the watch cannot tell, the answer is made again and its hash compared.
 
-use axum::Json;
-use axum::http::{HeaderMap, StatusCode, header};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ahash::{AHashMap, RandomState};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rollcall_model::Timestamp;
 use serde::Serialize;
 
-use crate::fleet::text_hash;
+use super::error::ApiError;
+use crate::fleet::{Fleet, Watch};
 
-/// What the answer depends on besides the fleet's version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    run: u64,
-    hash: u64,
-    step: i64,
+/// Lists whose tags are kept.
+const KEPT_MAX: usize = 256;
+/// Of a list with a longer question no tag is kept.
+const QUESTION_BYTES_MAX: usize = 4_096;
+/// Room for the JSON of a page.
+const BODY_BYTES: usize = 32 * 1_024;
+
+/// What tells tags.
+#[derive(Debug, Default)]
+pub struct Tags {
+    /// With keys of its own in each run of the server, so that nobody can make two answers with one tag.
+    hasher: RandomState,
+    kept: Mutex<AHashMap<String, Arc<Kept>>>,
+    /// Counts the uses of what is kept.
+    uses: AtomicU64,
 }
 
-impl Question {
-    /// `texts` name the question; `is_relative` when it has filters that move with the time.
-    pub fn new<'a>(
-        run: u64,
-        texts: impl IntoIterator<Item = &'a str>,
-        is_relative: bool,
-        now: Timestamp,
-    ) -> Self {
-        let step_ms = if is_relative { 1_000 } else { 60_000 };
-        Self { run, hash: text_hash(texts), step: now.millis().div_euclid(step_ms) }
+#[derive(Debug)]
+struct Kept {
+    tag: String,
+    watch: Mutex<Watch>,
+    used: AtomicU64,
+}
+
+/// An answer in JSON, and its tag.
+#[derive(Debug)]
+pub struct Tagged {
+    tag: String,
+    body: Vec<u8>,
+}
+
+impl Tags {
+    /// Writes an answer.
+    ///
+    /// # Errors
+    /// When it has no JSON, which would be a bug.
+    pub fn tagged(&self, answer: &impl Serialize, is_page: bool) -> Result<Tagged, ApiError> {
+        let mut body = Vec::with_capacity(if is_page { BODY_BYTES } else { 1_024 });
+        serde_json::to_writer(&mut body, answer).map_err(|error| ApiError::internal(&error))?;
+        let tag = format!("W/\"{:x}-{:x}\"", self.hasher.hash_one(&body), body.len());
+        Ok(Tagged { tag, body })
     }
 
-    pub fn tag(&self, fleet_version: u64) -> String {
-        format!("W/\"{:x}-{fleet_version:x}-{:x}-{:x}\"", self.run, self.hash, self.step)
+    /// The answer 304, if the caller holds a list that was kept for this question, and it is still true.
+    pub fn held(
+        &self,
+        question: &str,
+        headers: &HeaderMap,
+        fleet: &Fleet,
+        now: Timestamp,
+    ) -> Option<Response> {
+        headers.get(header::IF_NONE_MATCH)?;
+        let kept = Arc::clone(lock(&self.kept).get(question)?);
+        let is_true = is_held(headers, &kept.tag) && fleet.is_unchanged(&mut lock(&kept.watch), now);
+        kept.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        is_true.then(|| not_modified(&kept.tag))
+    }
+
+    /// Keeps the tag of the answer to a question.
+    pub fn keep(&self, question: String, list: &Tagged, watch: Watch) {
+        if question.len() > QUESTION_BYTES_MAX {
+            return;
+        }
+        let kept = Kept {
+            tag: list.tag.clone(),
+            watch: Mutex::new(watch),
+            used: AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed)),
+        };
+        let mut all = lock(&self.kept);
+        if all.len() >= KEPT_MAX && !all.contains_key(&question) {
+            let oldest = all.iter().min_by_key(|(_, kept)| kept.used.load(Ordering::Relaxed));
+            if let Some(oldest) = oldest.map(|(question, _)| question.clone()) {
+                all.remove(&oldest);
+            }
+        }
+        all.insert(question, Arc::new(kept));
+    }
+}
+
+impl Tagged {
+    /// The answer to a caller who may hold it.
+    pub fn to(self, headers: &HeaderMap) -> Response {
+        if is_held(headers, &self.tag) {
+            return not_modified(&self.tag);
+        }
+        let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        (caching(&self.tag), [content_type], self.body).into_response()
     }
 }
 
 /// Whether the caller holds the answer with this tag. Compares weakly, as RFC 9110 wants for `If-None-Match`.
-pub fn is_held(headers: &HeaderMap, tag: &str) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+fn is_held(headers: &HeaderMap, tag: &str) -> bool {
+    fn opaque(tag: &str) -> &str {
+        tag.trim().trim_start_matches("W/")
+    }
     let wanted = opaque(tag);
     let held = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     held.flat_map(|value| value.split(',')).any(|held| held.trim() == "*" || opaque(held) == wanted)
 }
 
-pub fn not_modified(tag: &str) -> Response {
-    (StatusCode::NOT_MODIFIED, headers(tag)).into_response()
-}
-
-pub fn tagged(tag: &str, body: impl Serialize) -> Response {
-    (headers(tag), Json(body)).into_response()
+fn not_modified(tag: &str) -> Response {
+    (StatusCode::NOT_MODIFIED, caching(tag)).into_response()
 }
 
 /// An answer may be kept but must be checked before each use.
-fn headers(tag: &str) -> [(header::HeaderName, String); 2] {
-    [(header::ETAG, tag.to_owned()), (header::CACHE_CONTROL, "no-cache".to_owned())]
+fn caching(tag: &str) -> [(HeaderName, HeaderValue); 2] {
+    // It is made of hexadecimal digits.
+    let tag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""));
+    [(header::ETAG, tag), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))]
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

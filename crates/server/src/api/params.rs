@@ -12,7 +12,9 @@ use super::error::ApiError;
 pub struct Pairs(pub Vec<(String, String)>);
 
 impl Pairs {
-    fn decode(query: &str) -> Result<Self, ApiError> {
+    /// # Errors
+    /// When what is percent-encoded is not UTF-8.
+    pub fn decode(query: &str) -> Result<Self, ApiError> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

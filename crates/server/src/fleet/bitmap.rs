@@ -1,5 +1,7 @@
 //! Sets of rows: one bit for each slot.
 
+use super::wide::wide;
+
 /// Rows in one word.
 pub const WORD: usize = u64::BITS as usize;
 
@@ -82,17 +84,27 @@ impl Bitmap {
 
     /// The rows whose value in a column passes.
     pub fn of_values<T: Copy>(column: &[T], passes: impl Fn(T) -> bool) -> Self {
-        Self { words: column.chunks(WORD).map(|values| mask(values, &passes)).collect() }
+        Self {
+            words: wide(
+                #[inline(always)]
+                || column.chunks(WORD).map(|values| mask(values, &passes)).collect(),
+            ),
+        }
     }
 
     /// Keeps the rows whose value in a column passes. Tests whole words, in a loop without branches.
     pub fn retain_values<T: Copy>(&mut self, column: &[T], negated: bool, passes: impl Fn(T) -> bool) {
-        for (word, values) in self.words.iter_mut().zip(column.chunks(WORD)) {
-            if *word != 0 {
-                let found = mask(values, &passes);
-                *word &= if negated { !found } else { found };
-            }
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for (word, values) in self.words.iter_mut().zip(column.chunks(WORD)) {
+                    if *word != 0 {
+                        let found = mask(values, &passes);
+                        *word &= if negated { !found } else { found };
+                    }
+                }
+            },
+        );
     }
 
     /// Keeps the rows that pass; asks only for those that are still in.
@@ -121,6 +133,7 @@ impl Bitmap {
 }
 
 /// One bit for each of up to 64 values: whether it passes. In a loop without branches.
+#[inline(always)]
 pub fn mask<T: Copy>(values: &[T], passes: impl Fn(T) -> bool) -> u64 {
     let (eights, rest) = values.as_chunks::<8>();
     let bits = |values: &[T]| {

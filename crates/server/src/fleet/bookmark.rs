@@ -112,6 +112,14 @@ pub fn read(bookmark: &str, query: &Query, view: View<'_>) -> Result<Position, B
     position.filter(|_| r.is_at_end()).ok_or(BookmarkError::Unreadable)
 }
 
+/// Whether what a bookmark stands for changes with the row that it names.
+pub fn names_row(bookmark: &str) -> bool {
+    let bytes = URL_SAFE_NO_PAD.decode(bookmark).unwrap_or_default();
+    let mut r = Reader::new(&bytes);
+    let (_version, _parameters) = (r.byte(), r.uint());
+    r.byte() == Some(BY_SLOT)
+}
+
 fn read_key(r: &mut Reader<'_>, sort: &[SortKey]) -> Option<Position> {
     let mut value = |_: &SortKey| {
         Some(match r.byte()? {

@@ -144,6 +144,10 @@ pub fn code_text(field: Field, code: u8) -> Option<&'static str> {
 /// More than any code.
 pub const CODES: u8 = 16;
 
+/// The fields that have a column of times.
+pub const TIMES: [Field; 4] =
+    [Field::LastConnectTime, Field::LastDisconnectTime, Field::LastActivityTime, Field::LastRefusedTime];
+
 impl Columns {
     /// The column of times of a field, if it has one.
     pub fn times(&self, field: Field) -> Option<&[i64]> {

@@ -5,7 +5,7 @@ use rollcall_model::Timestamp;
 use rollcall_model::query::Field;
 use rollcall_model::state::RECENT_CONNECTS_MAX;
 
-use super::columns::{NO_TIME, PackedAddr, code_text, is_long_addr, unpack_addr};
+use super::columns::{CODES, NO_TIME, PackedAddr, code_text, is_long_addr, unpack_addr};
 use super::filter::Rows;
 use super::profiles::Profile;
 use super::symbols::Symbols;
@@ -62,6 +62,8 @@ fn count_profiles(rows: &Rows, view: View<'_>) -> Vec<u64> {
     counts.into_iter().map(|[a, b]| u64::from(a) + u64::from(b)).collect()
 }
 
+/// Of reason and close codes, plus one.
+const SMALL_NUMBERS: usize = 512;
 /// The counters of so many profiles fit into the fastest cache.
 const FEW_PROFILES: usize = 4_096;
 
@@ -80,19 +82,32 @@ fn of_profiles(counts: &[u64], field: Field, view: View<'_>) -> Vec<(String, u64
         Field::DeviceType => by_symbol(&profiles.device_types, &|profile| profile.device_type),
         Field::Reason => by_symbol(&profiles.reasons, &|profile| profile.reason),
         Field::MqttReasonCode | Field::CloseCode => {
-            let mut by_number: AHashMap<u32, u64> = AHashMap::new();
+            // Nearly all numbers are small.
+            let mut small = vec![0_u64; SMALL_NUMBERS];
+            let mut great: AHashMap<u32, u64> = AHashMap::new();
             for (profile, count) in with_counts {
-                if let Some(number) = profile.number(field).and_then(|number| number.checked_sub(1)) {
-                    *by_number.entry(number).or_default() += count;
+                let number = profile.number(field).unwrap_or_default();
+                match small.get_mut(number as usize) {
+                    Some(sum) => *sum += count,
+                    None => *great.entry(number).or_default() += count,
                 }
             }
-            top(by_number, |number| number.to_string())
+            let numbers = (0_u32..).zip(small).chain(great);
+            top(numbers.filter_map(|(number, count)| Some((number.checked_sub(1)?, count))), |number| {
+                number.to_string()
+            })
         }
         _ => {
+            let mut by_code = [0_u64; CODES as usize];
+            for (profile, count) in with_counts {
+                if let Some(sum) = profile.code(field).and_then(|code| by_code.get_mut(usize::from(code))) {
+                    *sum += count;
+                }
+            }
             // Two codes can have one text: MQTT 5 with and without WebSocket.
             let mut by_text: AHashMap<&'static str, u64> = AHashMap::new();
-            for (profile, count) in with_counts {
-                if let Some(text) = profile.code(field).and_then(|code| code_text(field, code)) {
+            for (code, count) in (0..CODES).zip(by_code) {
+                if let Some(text) = code_text(field, code) {
                     *by_text.entry(text).or_default() += count;
                 }
             }

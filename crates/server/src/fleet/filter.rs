@@ -8,12 +8,13 @@ use rollcall_model::query::{Field, Filter, Term, Test};
 use rollcall_model::time::TimeExpr;
 
 use super::bitmap::Bitmap;
-use super::columns::{CODES, NO_TIME, code_text};
+use super::columns::{CODES, NO_TIME, TIMES, code_text};
 use super::profiles::Profile;
 use super::search;
 use super::symbols::Symbols;
 use super::table::Table;
 use super::view::View;
+use super::watch::Facts;
 
 /// The rows that pass all filters.
 #[derive(Debug, Clone)]
@@ -64,25 +65,45 @@ fn is_of_profile(term: &Term) -> bool {
 
 /// Keeps the profiles that pass.
 fn retain_profiles(passes: &mut [bool], term: &Term, table: &Table) {
-    let mut keep = |found: &dyn Fn(&Profile) -> bool| {
-        for (passes, (profile, rows)) in passes.iter_mut().zip(table.profiles.iter()) {
-            *passes &= rows > 0 && found(profile) != term.negated;
+    let found = profile_test(term, table);
+    for (passes, (profile, rows)) in passes.iter_mut().zip(table.profiles.iter()) {
+        *passes &= rows > 0 && found.finds(profile) != term.negated;
+    }
+}
+
+/// What a test looks for in a profile.
+#[derive(Debug)]
+enum Sought {
+    /// By the number of the symbol.
+    DeviceTypes(Vec<bool>),
+    Reasons(Vec<bool>),
+    /// As they lie in profiles, ascending.
+    Numbers(Field, Vec<u32>),
+    /// One bit for each code.
+    Codes(Field, u32),
+}
+
+impl Sought {
+    fn finds(&self, profile: &Profile) -> bool {
+        let has = |set: &[bool], symbol: u32| set.get(symbol as usize).copied().unwrap_or_default();
+        match self {
+            Self::DeviceTypes(set) => has(set, profile.device_type),
+            Self::Reasons(set) => has(set, profile.reason),
+            Self::Numbers(field, numbers) => {
+                profile.number(*field).is_some_and(|number| numbers.binary_search(&number).is_ok())
+            }
+            Self::Codes(field, mask) => profile.code(*field).is_some_and(|code| mask >> code & 1 != 0),
         }
-    };
+    }
+}
+
+/// The test of a term that [`is_of_profile`].
+fn profile_test(term: &Term, table: &Table) -> Sought {
     match (&term.test, term.field) {
-        (_, Field::DeviceType) => {
-            let found = symbol_set(&term.test, &table.profiles.device_types);
-            keep(&|profile| found[profile.device_type as usize]);
-        }
-        (_, Field::Reason) => {
-            let found = symbol_set(&term.test, &table.profiles.reasons);
-            keep(&|profile| found[profile.reason as usize]);
-        }
+        (test, Field::DeviceType) => Sought::DeviceTypes(symbol_set(test, &table.profiles.device_types)),
+        (test, Field::Reason) => Sought::Reasons(symbol_set(test, &table.profiles.reasons)),
         (Test::AnyOf(values), field @ (Field::MqttReasonCode | Field::CloseCode)) => {
-            let numbers = number_set(values);
-            keep(&|profile| {
-                profile.number(field).is_some_and(|number| numbers.binary_search(&number).is_ok())
-            });
+            Sought::Numbers(field, number_set(values))
         }
         (test, field) => {
             let wanted = |code| match (test, code_text(field, code)) {
@@ -93,9 +114,47 @@ fn retain_profiles(passes: &mut [bool], term: &Term, table: &Table) {
                 _ => false,
             };
             let mask = (0..CODES).fold(0_u32, |mask, code| mask | u32::from(wanted(code)) << code);
-            keep(&|profile| profile.code(field).is_some_and(|code| mask >> code & 1 != 0));
+            Sought::Codes(field, mask)
         }
     }
+}
+
+/// A filter whose test needs nothing but the facts of a row.
+#[derive(Debug)]
+pub struct Known {
+    test: KnownTest,
+    negated: bool,
+}
+
+#[derive(Debug)]
+enum KnownTest {
+    Profile(Sought),
+    /// Of the time at that place in [`TIMES`].
+    Time(usize, TimeRange),
+}
+
+impl Known {
+    pub fn passes(&self, facts: &Facts) -> bool {
+        let found = match &self.test {
+            KnownTest::Profile(sought) => sought.finds(&facts.profile),
+            KnownTest::Time(at, range) => facts.times.get(*at).is_some_and(|ms| range.contains(*ms)),
+        };
+        found != self.negated
+    }
+}
+
+/// A filter as a question to the facts of a row, for as long as no row is added; `None` where they do not tell.
+pub fn known(term: &Term, view: View<'_>) -> Option<Known> {
+    let test = match (&term.test, TIMES.iter().position(|field| *field == term.field)) {
+        // The number of a reason can become that of another.
+        _ if term.field == Field::Reason => return None,
+        (Test::After(_) | Test::Before(_) | Test::Present(_), Some(at)) => {
+            KnownTest::Time(at, TimeRange::of(&term.test, view.now))
+        }
+        _ if is_of_profile(term) => KnownTest::Profile(profile_test(term, view.table)),
+        _ => return None,
+    };
+    Some(Known { test, negated: term.negated })
 }
 
 /// 0 for a scan of one column, more for what follows ids or unpacks rows.
@@ -169,18 +228,32 @@ fn device_ids(values: &[String], table: &Table) -> Bitmap {
     found
 }
 
-/// What a test of times says of milliseconds, [`NO_TIME`] included.
+/// The milliseconds that pass a test of times, [`NO_TIME`] included: from the first to before the second.
+#[derive(Debug, Clone, Copy)]
+struct TimeRange(i64, i64);
+
+impl TimeRange {
+    fn of(test: &Test, now: Timestamp) -> Self {
+        let resolve =
+            |times: &[TimeExpr]| times.iter().map(|time| time.resolve(now).millis()).collect::<Vec<_>>();
+        // Alternatives of one direction come down to the widest.
+        match test {
+            Test::After(times) => Self(resolve(times).into_iter().min().unwrap_or(i64::MAX), i64::MAX),
+            Test::Before(times) => Self(NO_TIME + 1, resolve(times).into_iter().max().unwrap_or(NO_TIME)),
+            Test::Present(true) => Self(NO_TIME + 1, i64::MAX),
+            _ => Self(NO_TIME, NO_TIME + 1),
+        }
+    }
+
+    const fn contains(self, ms: i64) -> bool {
+        self.0 <= ms && ms < self.1
+    }
+}
+
+/// What a test of times says of milliseconds.
 fn time_test(test: &Test, now: Timestamp) -> impl Fn(i64) -> bool + use<> {
-    let resolve =
-        |times: &[TimeExpr]| times.iter().map(|time| time.resolve(now).millis()).collect::<Vec<_>>();
-    // Each test is a range: alternatives of one direction come down to the widest.
-    let (from, until) = match test {
-        Test::After(times) => (resolve(times).into_iter().min().unwrap_or(i64::MAX), i64::MAX),
-        Test::Before(times) => (NO_TIME + 1, resolve(times).into_iter().max().unwrap_or(NO_TIME)),
-        Test::Present(true) => (NO_TIME + 1, i64::MAX),
-        _ => (NO_TIME, NO_TIME + 1),
-    };
-    move |ms| from <= ms && ms < until
+    let range = TimeRange::of(test, now);
+    move |ms| range.contains(ms)
 }
 
 /// The numbers among the values, plus one as they lie in profiles, ascending.

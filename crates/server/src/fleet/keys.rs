@@ -12,6 +12,7 @@ use super::bookmark::Position;
 use super::plan::{Number, Part, Plan, Source, lay};
 use super::select::Ranking;
 use super::view::Value;
+use super::wide::wide;
 
 /// The order of a plan, in numbers of that width.
 pub struct Keys<'a, N> {
@@ -58,6 +59,7 @@ impl<'a, N: Number> Keys<'a, N> {
     }
 
     /// The keys of the rows from `first` on.
+    #[inline(always)]
     fn fill(&self, first: u32, keys: &mut [N]) {
         let mut room = N::BITS;
         let at = first as usize;
@@ -72,6 +74,7 @@ impl<'a, N: Number> Keys<'a, N> {
         }
     }
 
+    #[inline(always)]
     fn fill_part(&self, part: &Part<'_>, place: Place, first: u32, keys: &mut [N]) {
         let (table, at) = (self.plan.view.table, first as usize);
         match &part.source {
@@ -108,6 +111,7 @@ impl<'a, N: Number> Keys<'a, N> {
     }
 
     /// Which of these rows of a word are not after the place.
+    #[inline(always)]
     fn not_after(&self, first: u32, rows: u64, keys: &[N; WORD], bound: &Bound<'_, N>) -> u64 {
         let less = mask(keys, |key| key < bound.key);
         let equal = mask(keys, |key| key == bound.key) & rows;
@@ -152,6 +156,71 @@ impl<'a, N: Number> Keys<'a, N> {
         before
     }
 
+    /// As [`Ranking::scan`].
+    #[inline(always)]
+    fn scan_words(
+        &self,
+        rows: &Bitmap,
+        from: Option<&Bound<'a, N>>,
+        to: Option<&Bound<'a, N>>,
+        found: &mut Vec<Row<N>>,
+    ) -> usize {
+        let mut before = 0;
+        let mut keys = [N::default(); WORD];
+        for (at, &word) in rows.words().iter().enumerate().filter(|(_, word)| **word != 0) {
+            let first = (at * WORD) as u32;
+            if word.count_ones() < DENSE {
+                before += self.scan_sparse(first, word, from, to, found);
+                continue;
+            }
+            self.fill(first, &mut keys);
+            if word != u64::MAX {
+                // Rows that are not in the set get a number that is hardly ever within.
+                for (bit, key) in keys.iter_mut().enumerate() {
+                    *key = if word >> bit & 1 == 0 { N::MAX } else { *key };
+                }
+            }
+            // In most words no row is within, which is seen faster than which rows are.
+            let (less, is_hit) = count_less(&keys, from.map(|from| from.key), to.map(|to| to.key));
+            if !is_hit {
+                before += less;
+                continue;
+            }
+            // Without closures around the loops, which would be functions of their own.
+            let less = match from {
+                Some(from) => mask(&keys, |key| key < from.key),
+                None => 0,
+            };
+            let within = match to {
+                Some(to) => mask(&keys, |key| key <= to.key),
+                None => u64::MAX,
+            };
+            before += (less & word).count_ones() as usize;
+            let mut rest = word & !less & within;
+            if rest.count_ones() >= DENSE {
+                if let Some(from) = from {
+                    let not_after = self.not_after(first, rest, &keys, from);
+                    before += not_after.count_ones() as usize;
+                    rest &= !not_after;
+                }
+                if let Some(to) = to {
+                    rest &= self.not_after(first, rest, &keys, to);
+                }
+            }
+            while rest != 0 {
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                let row = self.row(keys[bit as usize], first + bit);
+                if from.is_some_and(|from| !self.is_after(&row, from)) {
+                    before += 1;
+                } else if to.is_none_or(|to| !self.is_after(&row, to)) {
+                    found.push(row);
+                }
+            }
+        }
+        before
+    }
+
     fn is_after(&self, row: &Row<N>, bound: &Bound<'_, N>) -> bool {
         let order = row.key.cmp(&bound.key).then_with(|| {
             if self.plan.is_exact {
@@ -177,6 +246,7 @@ struct Place {
 }
 
 impl Place {
+    #[inline(always)]
     fn put<N: Number>(self, keys: &mut [N], parts: impl Iterator<Item = N>) {
         if self.is_first {
             keys.iter_mut().zip(parts).for_each(|(key, part)| *key = lay(part, self.cut, self.up));
@@ -219,52 +289,15 @@ impl<'a, N: Number> Ranking for Keys<'a, N> {
         to: Option<&Bound<'a, N>>,
         found: &mut Vec<Row<N>>,
     ) -> usize {
-        let mut before = 0;
-        let mut keys = [N::default(); WORD];
-        for (at, &word) in rows.words().iter().enumerate().filter(|(_, word)| **word != 0) {
-            let first = (at * WORD) as u32;
-            if word.count_ones() < DENSE {
-                before += self.scan_sparse(first, word, from, to, found);
-                continue;
-            }
-            self.fill(first, &mut keys);
-            if word != u64::MAX {
-                // Rows that are not in the set get a number that is hardly ever within.
-                for (bit, key) in keys.iter_mut().enumerate() {
-                    *key = if word >> bit & 1 == 0 { N::MAX } else { *key };
-                }
-            }
-            // In most words no row is within, which is seen faster than which rows are.
-            let (less, is_hit) = count_less(&keys, from.map(|from| from.key), to.map(|to| to.key));
-            if !is_hit {
-                before += less;
-                continue;
-            }
-            let less = from.map_or(0, |from| mask(&keys, |key| key < from.key));
-            let within = to.map_or(u64::MAX, |to| mask(&keys, |key| key <= to.key));
-            before += (less & word).count_ones() as usize;
-            let mut rest = word & !less & within;
-            if rest.count_ones() >= DENSE {
-                let not_after = from.map_or(0, |from| self.not_after(first, rest, &keys, from));
-                before += not_after.count_ones() as usize;
-                rest &= !not_after & to.map_or(u64::MAX, |to| self.not_after(first, rest, &keys, to));
-            }
-            while rest != 0 {
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                let row = self.row(keys[bit as usize], first + bit);
-                if from.is_some_and(|from| !self.is_after(&row, from)) {
-                    before += 1;
-                } else if to.is_none_or(|to| !self.is_after(&row, to)) {
-                    found.push(row);
-                }
-            }
-        }
-        before
+        wide(
+            #[inline(always)]
+            || self.scan_words(rows, from, to, found),
+        )
     }
 }
 
 /// How many numbers are less than `from`, and whether any is neither that nor greater than `to`.
+#[inline(always)]
 fn count_less<N: Number>(keys: &[N; WORD], from: Option<N>, to: Option<N>) -> (usize, bool) {
     let to = to.unwrap_or(N::MAX);
     match from {

@@ -79,6 +79,6 @@ impl Fleet {
     /// The slot of a client.
     #[must_use]
     pub fn slot(&self, id: &str) -> Option<u32> {
-        self.read().slot(id)
+        self.table.glance().slot(id)
     }
 }

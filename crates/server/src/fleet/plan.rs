@@ -126,6 +126,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Cuts the lowest bits of a part off and moves it up to its place.
+#[inline(always)]
 pub fn lay<N: Number>(part: N, cut: u32, up: u32) -> N {
     if cut > 0 {
         part >> cut
@@ -172,16 +173,18 @@ impl<'a> Part<'a> {
             Field::Reason => ranks_of(&profiles.reasons),
             _ => Vec::new(),
         };
+        let of_code = |code| {
+            let text = code_text(key.field, code)?;
+            texts.binary_search(&text).ok().map(present)
+        };
+        let codes: Vec<_> = (0..CODES).map(of_code).collect();
         let rank = |profile: &Profile| match key.field {
             Field::DeviceType => ranks.get(profile.device_type as usize).copied().flatten(),
             Field::Reason => ranks.get(profile.reason as usize).copied().flatten(),
             Field::Secure => u64::from(profile.secure).checked_sub(1),
             field => match profile.number(field) {
                 Some(number) => u64::from(number).checked_sub(1),
-                None => {
-                    let text = profile.code(field).and_then(|code| code_text(field, code));
-                    text.and_then(|text| texts.binary_search(&text).ok()).map(present)
-                }
+                None => profile.code(field).and_then(|code| codes.get(usize::from(code)).copied().flatten()),
             },
         };
         let parts = profiles.iter().map(|(profile, _)| part.finish(rank(profile))).collect();
@@ -190,6 +193,7 @@ impl<'a> Part<'a> {
     }
 
     /// The part of a time in milliseconds, or of [`NO_TIME`].
+    #[inline(always)]
     pub fn times(&self) -> impl Fn(i64) -> u64 + use<> {
         const MOST: u64 = (1 << TIME_BITS) - 1;
         let descending = self.key.descending;

@@ -73,7 +73,7 @@ impl Fleet {
         let mut unseen_rows = filter::evaluate(&query.filter, unseen);
         unseen_rows.retain(&roster.unseen);
         if unseen_rows.bits.count() == 0 {
-            return self.page(query, seen);
+            return self.page(query, seen).map(|(page, _)| page);
         }
         let rows = [(seen, filter::evaluate(&query.filter, seen)), (unseen, unseen_rows)];
         self.merged_page(query, &rows)

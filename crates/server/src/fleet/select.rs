@@ -1,6 +1,6 @@
 //! Selection: the rows from one rank to another in an order, in time that does not depend on the ranks.
 //!
-//! A random sample of the rows, sorted, tells between which two of its rows the wanted ones lie. One pass over all
+//! A random sample of the rows tells between which two of its rows the wanted ones lie. One pass over all
 //! rows then counts those before the first and keeps those in between, which are few, and only these are sorted.
 //! Should the sample mislead, which the count shows, everything is kept and sorted instead.
 
@@ -85,7 +85,6 @@ fn between<R: Ranking>(
     let sample = rows.sample(count, SAMPLE);
     let mut sampled = Vec::new();
     ranking.scan(&sample, after, None, &mut sampled);
-    sampled.sort_unstable_by(|a, b| ranking.compare(a, b));
     let share = sample.count() as f64 / count as f64;
     // The deviation of a rank in the sample, and some rows more for ranks at the border.
     let margin = |place: f64| {
@@ -95,10 +94,14 @@ fn between<R: Ranking>(
     let place = skip as f64 * share;
     let from = place - margin(place);
     // With a place to begin after, the rows before it are not counted among the skipped ones.
-    let from = (after.is_none() && from >= 0.0).then(|| sampled.get(from as usize)).flatten();
+    let from = (after.is_none() && from >= 0.0).then_some(from as usize);
     let place = end as f64 * share;
-    let to = sampled.get((place + margin(place)) as usize);
-    (from.map(|row| ranking.bound(row)), to.map(|row| ranking.bound(row)))
+    let to = (place + margin(place)) as usize;
+    let mut at = |place: usize| {
+        let is_there = place < sampled.len();
+        is_there.then(|| *sampled.select_nth_unstable_by(place, |a, b| ranking.compare(a, b)).1)
+    };
+    (from.and_then(&mut at).map(|row| ranking.bound(&row)), at(to).map(|row| ranking.bound(&row)))
 }
 
 fn window<R: Ranking>(ranking: &R, mut found: Vec<R::Row>, skip: usize, wanted: usize) -> Vec<u32> {

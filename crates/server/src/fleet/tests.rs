@@ -1,5 +1,7 @@
 //! The fleet against its definition: states against the fold, answers against `Filter::matches` and `compare`.
 
+mod watch;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -7,7 +7,7 @@ use rollcall_model::query::{Field, SortKey};
 use rollcall_model::state::RECENT_CONNECTS_MS;
 use rollcall_model::{ClientType, StateDoc, Timestamp};
 
-use super::columns::{NO_TIME, code_text, is_long_addr, recent, unpack_addr, unpack_code};
+use super::columns::{NO_TIME, code_text, is_long_addr, recent, unpack_addr, unpack_code, unpack_time};
 use super::table::Table;
 
 /// A field's value; the owned form of [`rollcall_model::query::SortValue`].
@@ -100,6 +100,18 @@ impl<'a> View<'a> {
             }
         }
         self.table.recent_list(slot).iter().rev().take_while(|time| **time > since).count() as i64
+    }
+
+    /// When the count of recent connects of this row will be one less; `None` where there are none.
+    pub fn recent_until(self, slot: u32) -> Option<Timestamp> {
+        let (at, since) = (slot as usize, self.now.plus_ms(-RECENT_CONNECTS_MS));
+        let columns = &self.table.columns;
+        let oldest = if columns.recent[at] & recent::LISTED == 0 {
+            unpack_time(columns.connect_time[at]).filter(|time| columns.recent[at] > 0 && *time > since)
+        } else {
+            self.table.recent_list(slot).into_iter().rev().take_while(|time| *time > since).last()
+        };
+        oldest.map(|time| time.plus_ms(RECENT_CONNECTS_MS))
     }
 
     /// An address that is too long for its column.

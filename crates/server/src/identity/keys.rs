@@ -64,6 +64,28 @@ impl std::fmt::Debug for NewKey {
     }
 }
 
+/// A key as it is stored.
+#[derive(Clone)]
+pub(super) struct KeyRow {
+    stored_hash: String,
+    role: String,
+    org: String,
+    name: Option<String>,
+}
+
+impl KeyRow {
+    fn caller(&self, key: &str) -> Result<Caller, IdentityError> {
+        Ok(Caller {
+            role: Role::parse(&self.role)?,
+            key: Some(key.to_owned()),
+            name: self.name.clone(),
+            org: self.org.clone(),
+            holder: Holder::Key(key.to_owned()),
+            expires: None,
+        })
+    }
+}
+
 /// The letters and digits after `a-{org}-`.
 const RANDOM_CHARS: usize = 10;
 
@@ -131,6 +153,9 @@ impl Credentials {
         token: &[u8],
         from: Option<IpAddr>,
     ) -> Result<Caller, Refusal> {
+        if let Some(caller) = self.recognised(key, token) {
+            return self.of_this_org(caller);
+        }
         let (key, presented) = (key.to_owned(), token.to_vec());
         let found = self.ask(move |this| this.find_key(key, &presented)).await?;
         let Some(found) = found else {
@@ -143,37 +168,46 @@ impl Credentials {
             return self.prove(Found::Claimed((), claim), from, Refusal::Key).await.and(Err(Refusal::Key));
         };
         let caller = self.prove(found, from, Refusal::Key).await?;
-        // Only who has the token learns whose key it is.
+        self.of_this_org(caller)
+    }
+
+    /// Only who has the token learns whose key it is.
+    fn of_this_org(&self, caller: Caller) -> Result<Caller, Refusal> {
         match self.org.get() {
             Some(org) if *org != caller.org => Err(Refusal::Organization),
             _ => Ok(caller),
         }
     }
 
+    /// Who has this key and token, if both were seen before and nothing has changed since.
+    fn recognised(&self, key: &str, token: &[u8]) -> Option<Caller> {
+        let row = self.remembered_key(key)?;
+        let caller = row.caller(key).ok()?;
+        match self.claim(Subject::Key(key.to_owned()), row.stored_hash, token, caller) {
+            Found::Proven(caller) => Some(caller),
+            Found::Claimed(..) => None,
+        }
+    }
+
     fn find_key(&self, key: String, token: &[u8]) -> Result<Option<Found<Caller>>, Refusal> {
+        let changes = self.changes().map_err(unanswered)?;
         let row = lock(&self.store)
             .prepare_cached("SELECT token_hash, role, org, name FROM keys WHERE key = ?1")
             .and_then(|mut query| {
                 query
                     .query_row([&key], |row| {
-                        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
+                        let (stored_hash, role) = (row.get(0)?, row.get(1)?);
+                        Ok(KeyRow { stored_hash, role, org: row.get(2)?, name: row.get(3)? })
                     })
                     .optional()
             })
             .map_err(unanswered)?;
-        let Some((stored_hash, role, org, name)) = row else {
+        let Some(row) = row else {
             return Ok(None);
         };
-        let role = Role::parse(&role).map_err(unanswered)?;
-        let caller = Caller {
-            role,
-            key: Some(key.clone()),
-            name,
-            org,
-            holder: Holder::Key(key.clone()),
-            expires: None,
-        };
-        Ok(Some(self.claim(Subject::Key(key), stored_hash, token, caller)))
+        let caller = row.caller(&key).map_err(unanswered)?;
+        self.remember_key(changes, key.clone(), row.clone());
+        Ok(Some(self.claim(Subject::Key(key), row.stored_hash, token, caller)))
     }
 
     pub(super) fn has_key(&self, key: &str) -> Result<bool, rusqlite::Error> {

@@ -32,6 +32,7 @@ impl std::fmt::Debug for NewSession {
 }
 
 /// A session as it is stored.
+#[derive(Clone)]
 pub(super) struct Row {
     role: String,
     org: String,
@@ -71,7 +72,7 @@ impl Credentials {
         let (secret, id) = new_secret();
         let now_ms = self.now_ms();
         let store = lock(&self.store);
-        store.execute(
+        let removed = store.execute(
             "DELETE FROM sessions WHERE used_ms <= ?1 OR created_ms <= ?2
                 OR hash IN (SELECT hash FROM sessions ORDER BY used_ms DESC LIMIT -1 OFFSET ?3)",
             (now_ms - IDLE_EXPIRY_MS, now_ms - ABSOLUTE_EXPIRY_MS, SESSIONS_MAX),
@@ -80,6 +81,10 @@ impl Credentials {
             "INSERT INTO sessions (hash, key, role, org, created_ms, used_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
             (id, &caller.key, caller.role.as_str(), &caller.org, now_ms),
         )?;
+        drop(store);
+        if removed > 0 {
+            self.note_revocation();
+        }
         let expires = Some(Timestamp::from_millis(now_ms + IDLE_EXPIRY_MS));
         let caller = Caller { holder: Holder::Session(id), expires, ..caller };
         Ok(NewSession { secret, caller })
@@ -91,10 +96,16 @@ impl Credentials {
     /// When the store does not answer.
     pub async fn authenticate_session(self: &Arc<Self>, secret: &str) -> Result<Option<Caller>, Refusal> {
         let id = secret_hash(secret);
+        let is_fresh =
+            |row: &Row| self.now_ms() - row.used_ms < USE_STEP_MS && row.expires_ms() > self.now_ms();
+        if let Some(row) = self.remembered_session(&id).filter(is_fresh) {
+            return self.caller_of(id, row).map_err(unanswered);
+        }
         self.ask(move |this| this.use_session(id).map_err(unanswered)).await
     }
 
     fn use_session(&self, id: SessionId) -> Result<Option<Caller>, IdentityError> {
+        let changes = self.changes()?;
         let Some(mut row) = self.session(&id)? else {
             return Ok(None);
         };
@@ -103,6 +114,11 @@ impl Credentials {
             row.used_ms = now_ms;
             lock(&self.store).execute("UPDATE sessions SET used_ms = ?2 WHERE hash = ?1", (id, now_ms))?;
         }
+        self.remember_session(changes, id, row.clone());
+        self.caller_of(id, row)
+    }
+
+    fn caller_of(&self, id: SessionId, row: Row) -> Result<Option<Caller>, IdentityError> {
         if self.org.get().is_some_and(|org| *org != row.org) {
             return Ok(None);
         }

@@ -81,6 +81,11 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
+/// Changes with each write of another connection.
+pub fn data_version(store: &Connection) -> Result<i64, rusqlite::Error> {
+    store.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
 impl Credentials {
     /// Honours only keys of this organisation from now on, and tells the command line where the dashboard is.
     ///
@@ -127,7 +132,7 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn changes(&self) -> Result<(i64, u64), IdentityError> {
-        let elsewhere = lock(&self.store).query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        let elsewhere = data_version(&lock(&self.store))?;
         Ok((elsewhere, self.revocations.load(Ordering::Acquire)))
     }
 

@@ -248,3 +248,31 @@ async fn guessing_is_slowed_down_and_a_token_known_to_be_right_is_not() {
     let elsewhere = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8)));
     assert_eq!(ask("wrong", elsewhere).await, Err(Refusal::Key));
 }
+
+#[tokio::test]
+async fn what_the_store_said_is_remembered_until_somebody_loses_a_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Arc::new(Credentials::open(directory.path()).unwrap());
+    let command = Credentials::open(directory.path()).unwrap();
+    let NewKey { key, token } = server.add_key("acme01", Role::Viewer, None).unwrap();
+    let by_key = || server.authenticate_key(&key, token.as_bytes(), SOMEWHERE);
+    let caller = by_key().await.unwrap();
+    let session = server.open_session(caller.clone()).await.unwrap();
+    let Holder::Session(id) = session.caller.holder else { panic!("a session holds itself") };
+    let by_session = || server.authenticate_session(&session.secret);
+    assert!(server.remembered_session(&id).is_none());
+    let first = by_session().await;
+    assert!(server.remembered_session(&id).is_some() && server.remembered_key(&key).is_some());
+    assert_eq!((by_session().await, by_key().await), (first, Ok(caller)));
+    let wrong = server.authenticate_key(&key, b"wrong", SOMEWHERE).await;
+    assert_eq!(wrong, Err(Refusal::Key));
+    // Another process takes a right from somebody else.
+    let other = command.add_key("acme01", Role::Viewer, None).unwrap();
+    assert!(command.revoke_key(&other.key).unwrap());
+    assert!(server.remembered_session(&id).is_none() && server.remembered_key(&key).is_none());
+    assert!(by_session().await.unwrap().is_some() && by_key().await.is_ok());
+    // This process ends the session.
+    server.close_session(id).await.unwrap();
+    assert_eq!(by_session().await, Ok(None));
+    assert!(server.remembered_session(&id).is_none());
+}

@@ -12,6 +12,7 @@
 //! write). Another process must not write meanwhile: `serve` and `import` lock the data folder.
 
 mod database;
+mod filter;
 mod layout_1;
 mod log;
 mod part;

@@ -6,7 +6,6 @@ use axum::response::Response;
 
 use crate::api::SharedState;
 use crate::api::error::{ApiError, ErrorBody};
-use crate::api::etag::{self, Question};
 use crate::api::params::Segments;
 use crate::api::schema::ClientConnectionState;
 
@@ -44,14 +43,9 @@ pub async fn get(
     Segments(client_id): Segments<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let now = shared.now();
-    let question = Question::new(shared.run, ["clientconnectionstate", &client_id], false, now);
-    // The version is read first: a change in between makes the tag too old, never too new.
-    let version = shared.state.fleet.version();
     // Right here, without waiting for a core behind the lists: it takes some microseconds, and the lock is never
     // held for long.
-    let doc = shared.state.fleet.doc(&client_id, now);
+    let doc = shared.state.fleet.doc(&client_id, shared.now());
     let doc = doc.ok_or_else(|| ApiError::not_found("client", &client_id))?;
-    let tag = question.tag(version);
-    Ok(if etag::is_held(&headers, &tag) { etag::not_modified(&tag) } else { etag::tagged(&tag, doc) })
+    Ok(shared.tags.tagged(&doc, false)?.to(&headers))
 }

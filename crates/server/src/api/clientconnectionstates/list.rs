@@ -1,17 +1,19 @@
 //! `GET /api/v0002/clientconnectionstates`: filtered, sorted, paged and counted.
 
-use axum::extract::State;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use rollcall_model::StateDoc;
 use rollcall_model::query::{Field, Query};
-use rollcall_model::{StateDoc, Timestamp};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::api::error::{ApiError, ErrorBody};
-use crate::api::etag::{self, Question};
+use crate::api::etag::Tagged;
 use crate::api::params::Pairs;
 use crate::api::schema::{ClientConnectionStates, FilterParameters, PagingParameters};
-use crate::api::{Shared, SharedState};
+use crate::api::{ApiState, SharedState};
 use crate::fleet::{BookmarkError, Page};
 
 /// The states of all clients that pass every filter.
@@ -47,28 +49,25 @@ use crate::fleet::{BookmarkError, Page};
 )]
 pub async fn list(
     State(shared): SharedState,
-    pairs: Pairs,
+    RawQuery(question): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let query = Query::parse(pairs.iter()).map_err(ApiError::invalid)?;
-    let now = shared.now();
-    let question = question(&shared, &["clientconnectionstates"], &query, now);
-    let tag = question.tag(shared.state.fleet.version());
-    if etag::is_held(&headers, &tag) {
-        return Ok(etag::not_modified(&tag));
+    let (question, now) = (question.unwrap_or_default(), shared.now());
+    if let Some(answer) = shared.tags.held(&question, &headers, &shared.state.fleet, now) {
+        return Ok(answer);
     }
-    let bookmark = query.bookmark.clone();
-    let page = shared.busy(move |api| api.fleet.query(&query, now)).await?;
-    let page = page.map_err(|error| bookmark_refused(bookmark.as_deref(), error))?;
-    let tag = question.tag(page.version);
-    Ok(etag::tagged(&tag, List::new(page, |doc| doc)))
-}
-
-/// What an entity tag stands for; `kind` tells this list from others with the same parameters.
-pub fn question(shared: &Shared, kind: &[&str], query: &Query, now: Timestamp) -> Question {
-    let pairs = query.to_pairs();
-    let texts = pairs.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    Question::new(shared.run, kind.iter().copied().chain(texts), query.filter.is_relative(), now)
+    let query = Query::parse(Pairs::decode(&question)?.iter()).map_err(ApiError::invalid)?;
+    let this = Arc::clone(&shared);
+    let answered = move |api: &ApiState| -> Result<Tagged, ApiError> {
+        let (page, watch) = api
+            .fleet
+            .query_watched(&query, now)
+            .map_err(|error| bookmark_refused(query.bookmark.as_deref(), error))?;
+        let list = this.tags.tagged(&List::new(page, |doc| doc), true)?;
+        this.tags.keep(question, &list, watch);
+        Ok(list)
+    };
+    Ok(shared.busy(answered).await??.to(&headers))
 }
 
 pub fn bookmark_refused(bookmark: Option<&str>, error: BookmarkError) -> ApiError {

@@ -9,14 +9,12 @@ use rollcall_model::StateDoc;
 use rollcall_model::query::{Field, Query, Term, Test};
 
 use super::Device;
-use crate::api::clientconnectionstates::list::{List, bookmark_refused, question};
+use crate::api::clientconnectionstates::list::{List, bookmark_refused};
 use crate::api::error::{ApiError, ErrorBody};
-use crate::api::etag;
+use crate::api::etag::Tagged;
 use crate::api::params::{Pairs, Segments};
 use crate::api::schema::{DeviceList, PagingParameters};
 use crate::api::{ApiState, Shared, SharedState};
-use crate::fleet::BookmarkError;
-use crate::identity::IdentityError;
 
 /// The devices and gateways of one type that were registered or seen.
 #[utoipa::path(
@@ -73,24 +71,12 @@ pub async fn bulk(
 /// Answers with a page of the devices that were seen or are registered.
 async fn answer(shared: Arc<Shared>, headers: HeaderMap, query: Query) -> Result<Response, ApiError> {
     let (now, this) = (shared.now(), Arc::clone(&shared));
-    let bookmark = query.bookmark.clone();
-    let answered = move |api: &ApiState| -> Result<Result<Response, BookmarkError>, IdentityError> {
-        // An answer grows old with the registrations, too.
-        let (elsewhere, here) = api.gate.credentials().changes()?;
-        let kind = ["devices", &elsewhere.to_string(), &here.to_string()];
-        let question = question(&this, &kind, &query, now);
-        let tag = question.tag(api.fleet.version());
-        if etag::is_held(&headers, &tag) {
-            return Ok(Ok(etag::not_modified(&tag)));
-        }
-        let page = this.registered.query(api, &query, now)?;
-        Ok(page.map(|page| {
-            let tag = question.tag(page.version);
-            etag::tagged(&tag, List::new(page, device))
-        }))
+    let answered = move |api: &ApiState| -> Result<Tagged, ApiError> {
+        let page = this.registered.query(api, &query, now).map_err(|error| ApiError::internal(&error))?;
+        let page = page.map_err(|error| bookmark_refused(query.bookmark.as_deref(), error))?;
+        this.tags.tagged(&List::new(page, device), true)
     };
-    let answer = shared.busy(answered).await?.map_err(|error| ApiError::internal(&error))?;
-    answer.map_err(|error| bookmark_refused(bookmark.as_deref(), error))
+    Ok(shared.busy(answered).await??.to(&headers))
 }
 
 fn device(doc: StateDoc) -> Device {

@@ -76,7 +76,7 @@ impl Log {
             }
         }
         let full = parts.split_last().map_or(&[][..], |(_, full)| full);
-        let unsealed: Vec<_> = full.iter().filter(|part| !part.is_indexed()).map(Arc::clone).collect();
+        let unsealed: Vec<_> = full.iter().filter(|part| !part.is_sealed()).map(Arc::clone).collect();
         let sealing = if unsealed.is_empty() { None } else { seal_beside(unsealed) };
         let writer = Mutex::new(Writer { connection, appended: Vec::new(), rotated: None, sealing });
         Ok(Self { directory: directory.to_owned(), retention, parts: RwLock::new(parts), writer })
@@ -161,7 +161,7 @@ impl Log {
                 let [oldest, _, ..] = &parts[..] else { return Ok(()) };
                 let is_expired = expired.is_some_and(|expired| oldest.summary().newest < expired);
                 // A part without its index is being given it.
-                if oldest.end() > needed || !oldest.is_indexed() || !(is_surplus || is_expired) {
+                if oldest.end() > needed || !oldest.is_sealed() || !(is_surplus || is_expired) {
                     return Ok(());
                 }
                 parts.remove(0)

@@ -1,16 +1,18 @@
 //! One part of the log: a file with the entries of a stretch of time, in the order in which they were appended.
 //!
-//! While it grows, its index by client is in memory; when it is full, the file gets one. Called by [`super::log`].
+//! While it grows, its index by client is in memory; when it is full, the file gets one, and a filter that tells of most
+//! clients without a look at the file that nothing of theirs is in it. Called by [`super::log`].
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use rollcall_model::ConnectionEvent;
 use rusqlite::{Connection, params};
 
 use super::super::{JournalError, LogQuery};
 use super::database::{self, Database, failed, meta, opening, set_meta};
+use super::filter::Filter;
 use super::recent::Recent;
 use super::row;
 
@@ -85,6 +87,8 @@ pub struct Part {
     summary: Mutex<Summary>,
     /// `None` when the file has an index.
     recent: RwLock<Option<Recent>>,
+    /// Of a full part, unless it was not given one yet.
+    filter: OnceLock<Filter>,
     is_dropped: AtomicBool,
 }
 
@@ -98,11 +102,13 @@ impl Part {
     pub fn open(path: PathBuf, base: u64) -> Result<(Self, Connection), JournalError> {
         let connection = database::open_writer(&path, row::TABLE)?;
         let (summary, recent) = read_index(&connection).map_err(|error| opening(&path, &error))?;
+        let filter = Filter::read(&connection).map_err(|error| opening(&path, &error))?;
         let part = Self {
             base,
             database: Database::new(path),
             summary: Mutex::new(summary),
             recent: RwLock::new(recent),
+            filter: filter.map(OnceLock::from).unwrap_or_default(),
             is_dropped: AtomicBool::new(false),
         };
         Ok((part, connection))
@@ -127,9 +133,9 @@ impl Part {
         bytes(self.path()) + bytes(&beside(self.path(), "-wal"))
     }
 
-    /// Whether the file has its index.
-    pub fn is_indexed(&self) -> bool {
-        self.recent.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    /// Whether the file has its index and its filter.
+    pub fn is_sealed(&self) -> bool {
+        self.recent.read().unwrap_or_else(PoisonError::into_inner).is_none() && self.filter.get().is_some()
     }
 
     /// Makes entries visible that are on the disk.
@@ -141,9 +147,9 @@ impl Part {
         entries.iter().for_each(|entry| summary.add(entry.time));
     }
 
-    /// Gives the file its index and notes what is in it. Nothing may be appended any more.
+    /// Gives the file its index and its filter and notes what is in it. Nothing may be appended any more.
     pub fn seal(&self) -> Result<(), JournalError> {
-        let seal = || -> Result<(), rusqlite::Error> {
+        let seal = || -> Result<Filter, rusqlite::Error> {
             let mut connection = database::reopen_writer(self.path())?;
             let transaction = database::begin(&mut connection)?;
             transaction.execute_batch(row::INDEX)?;
@@ -151,11 +157,18 @@ impl Part {
             set_meta(&transaction, "rows", summary.rows.cast_signed())?;
             set_meta(&transaction, "oldest", summary.oldest)?;
             set_meta(&transaction, "newest", summary.newest)?;
+            let clients = clients(&transaction)?;
+            let count = clients.len();
+            let filter = Filter::of(clients, count);
+            filter.write(&transaction)?;
             transaction.commit()?;
             // Readers may hold back the end of it; then the next opening tries again.
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            Ok(filter)
         };
-        seal().map_err(|error| failed(self.path(), &error))?;
+        let filter = seal().map_err(|error| failed(self.path(), &error))?;
+        // It is the one that is there already, if there is one.
+        let _ = self.filter.set(filter);
         *self.recent.write().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
@@ -208,6 +221,9 @@ impl Part {
     /// The newest entries of a client that are wanted, with their sequences, in no particular order.
     pub fn newest(&self, wanted: &Wanted<'_>) -> Result<Vec<(i64, ConnectionEvent)>, JournalError> {
         let Some(places) = self.newest_in_memory(wanted) else {
+            if self.filter.get().is_some_and(|filter| !filter.may_hold(wanted.hash)) {
+                return Ok(Vec::new());
+            }
             return Ok(self.read(|connection| newest_by_index(connection, wanted))?.unwrap_or_default());
         };
         if places.is_empty() {
@@ -254,6 +270,11 @@ impl Part {
             result => result.map(Some),
         }
     }
+}
+
+/// The hash of each client with entries, once.
+fn clients(connection: &Connection) -> Result<Vec<i64>, rusqlite::Error> {
+    connection.prepare(row::SELECT_CLIENTS)?.query_map([], |row| row.get(0))?.collect()
 }
 
 fn newest_by_index(

@@ -32,6 +32,8 @@ const INSERT: &str = "INSERT INTO entry VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?
 pub(super) const SELECT_FROM: &str = "SELECT * FROM entry WHERE sequence >= ?1 ORDER BY sequence";
 /// Parameter: the first sequence.
 pub(super) const SELECT_CLIENTS_FROM: &str = "SELECT client FROM entry WHERE sequence >= ?1";
+/// Each client once, read from the index.
+pub(super) const SELECT_CLIENTS: &str = "SELECT DISTINCT client FROM entry ORDER BY client";
 /// Parameter: the sequence.
 pub(super) const SELECT_ONE: &str = "SELECT * FROM entry WHERE sequence = ?1";
 /// Parameters: hash and id of the client, from, to, time and sequence of the cursor, mask of kinds, limit.
