@@ -27,6 +27,10 @@ use data::Data;
 use measure::{Better, Row};
 use world::World;
 
+/// The dependency says why.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "rollcall-bench")]
 struct Cli {

@@ -14,6 +14,10 @@ use rollcall_model::query::Query;
 use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
 use rollcall_server::fleet::Fleet;
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Every field whose values a dashboard counts.
 const FACETS: &str = "clientType,connectionStatus,lastActivityEvent,mqttConnectProtocol,disconnectInitiator,\
                       mqttReasonCode,closeCode,reason,certainty,secure,deviceType,staleSince,recentConnects";

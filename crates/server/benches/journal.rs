@@ -21,6 +21,10 @@ use rollcall_server::source;
 use rollcall_server::statistics::Statistics;
 use tokio::sync::{mpsc, oneshot};
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: u64 = 10_000;
 const START_MS: i64 = 1_790_000_000_000;
 

@@ -16,7 +16,6 @@ use crate::naming::Naming;
 mod arena;
 mod bitmap;
 mod bookmark;
-mod codec;
 mod cold;
 mod columns;
 mod device_order;
@@ -137,12 +136,46 @@ impl Fleet {
         self.table.write()
     }
 
-    /// Takes in the states of a checkpoint; a client that is there already is replaced.
+    /// Takes in the states of a checkpoint; a client that is there already is replaced. For many: the order of the
+    /// ids is made anew.
     pub fn load(&self, states: impl IntoIterator<Item = ClientState>) {
         let mut table = self.write();
         table.load(states);
         self.changes.lock().forget();
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes in one state in the place of what was known of its client.
+    pub fn put(&self, state: &ClientState) {
+        let mut table = self.write();
+        let slot = table.insert(&state.id);
+        table.write(slot, state);
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Has `change` change the states of all clients, or of those that are connected; it says which ones it has changed.
+    /// For the start of the server. Questions in between see some of the changes.
+    pub fn update(&self, only_connected: bool, mut change: impl FnMut(&mut ClientState) -> bool) {
+        let mut next = 0_u32;
+        loop {
+            let mut table = self.write();
+            let rows = next..(table.len() as u32).min(next.saturating_add(STRETCH as u32));
+            if rows.is_empty() {
+                return;
+            }
+            next = rows.end;
+            for slot in rows {
+                let is_wanted = !only_connected || table.is_connected(slot);
+                let state = if is_wanted { table.state(slot) } else { None };
+                if let Some(mut state) = state
+                    && change(&mut state)
+                {
+                    table.write(slot, &state);
+                }
+            }
+            self.version.fetch_add(1, Ordering::Release);
+            RwLockWriteGuard::unlock_fair(table);
+        }
     }
 
     /// Folds events into their clients. Returns the slots of these clients, ascending, each once. A slot is the
@@ -309,6 +342,13 @@ impl Fleet {
         slots.map(|slot| table.ids.get(slot).to_owned()).collect()
     }
 
+    /// The slots of the connected clients, ascending.
+    #[must_use]
+    pub fn connected_slots(&self) -> Vec<u32> {
+        let table = self.read();
+        (0..table.len() as u32).filter(|slot| table.is_connected(*slot)).collect()
+    }
+
     /// Notes that the feed from the broker was lost, and when; `None` when it is there again.
     pub fn set_feed_lost(&self, since: Option<Timestamp>) {
         let mut table = self.write();
@@ -326,4 +366,4 @@ impl Fleet {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,7 @@
 //! what has changed since, and the log since. Import and export use the same calls: [`Journal::append`] with large
 //! batches and one [`Journal::snapshot`] at the end, [`Journal::each`] and [`Journal::recover`].
 
+mod encoding;
 pub mod packed;
 pub mod sqlite;
 
@@ -73,6 +74,9 @@ pub struct Boot {
     pub alive: Timestamp,
 }
 
+/// Clients, by [`id_hash`].
+pub type ClientHashes = HashSet<u64, ahash::RandomState>;
+
 /// What a restart finds.
 pub struct Recovered {
     /// The states as of the newest snapshot, then those that have changed since, so that a client may come twice.
@@ -80,7 +84,7 @@ pub struct Recovered {
     pub states: Box<dyn Iterator<Item = ClientState> + Send>,
     /// The clients of whom there is more than the one state in the snapshot, by [`id_hash`]; those with newer
     /// entries in the log are not among them.
-    pub changed: HashSet<u64>,
+    pub changed: ClientHashes,
     /// What the log holds from this sequence on may not be in the states: see [`Journal::each`].
     pub sequence: u64,
     /// Earlier runs of the server with open ends, oldest first.
@@ -108,7 +112,7 @@ impl Default for Recovered {
     fn default() -> Self {
         Self {
             states: Box::new(std::iter::empty()),
-            changed: HashSet::new(),
+            changed: ClientHashes::default(),
             sequence: 0,
             boots: Vec::new(),
             failure: Failure::default(),
@@ -120,6 +124,29 @@ impl Default for Recovered {
 #[must_use]
 pub fn id_hash(id: &str) -> u64 {
     crate::fleet::text_hash([id])
+}
+
+/// Which entries are asked for: those of these clients, by [`id_hash`], at these times.
+#[derive(Debug, Clone, Default)]
+pub struct WantedEntries(HashSet<(u64, Timestamp), ahash::RandomState>);
+
+impl WantedEntries {
+    /// Asks for the entries of a client at a time.
+    pub fn add(&mut self, client: u64, time: Timestamp) {
+        self.0.insert((client, time));
+    }
+
+    #[must_use]
+    pub fn has(&self, client: u64, time: Timestamp) -> bool {
+        self.0.contains(&(client, time))
+    }
+
+    /// The earliest and the latest time; `None` when nothing is asked for.
+    #[must_use]
+    pub fn range(&self) -> Option<(Timestamp, Timestamp)> {
+        let times = || self.0.iter().map(|(_, time)| *time);
+        times().min().zip(times().max())
+    }
 }
 
 /// Calls its argument with every state: [`crate::fleet::Fleet::for_each`], or whatever else has states. After an error
@@ -186,6 +213,25 @@ pub trait Journal: Send + Sync {
     fn each_client(&self, from: u64, see: &mut dyn FnMut(u64)) -> Result<(), JournalError> {
         self.each(from, &mut |event| {
             see(id_hash(&event.client_id));
+            true
+        })
+    }
+
+    /// Calls `see` with the entries, in no particular order, whose client and time are wanted. For many at a time: the
+    /// log of that stretch of time is walked through once. Two clients may share a hash.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn each_wanted(
+        &self,
+        wanted: &WantedEntries,
+        see: &mut dyn FnMut(ConnectionEvent),
+    ) -> Result<(), JournalError> {
+        let Some((from, to)) = wanted.range() else { return Ok(()) };
+        self.replay(Some(from), Some(to.plus_ms(1)), &mut |event| {
+            if wanted.has(id_hash(&event.client_id), event.time) {
+                see(event);
+            }
             true
         })
     }

@@ -8,6 +8,7 @@ pub mod api;
 pub mod arrival;
 pub mod bridge;
 pub mod clock;
+mod codec;
 pub mod config;
 pub mod data_folder;
 pub mod demo;
@@ -30,7 +31,3 @@ pub mod source;
 pub mod statistics;
 pub mod tls;
 pub mod web;
-
-/// For every program of this crate; the dependency says why.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

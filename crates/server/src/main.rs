@@ -6,6 +6,10 @@ use clap::{Parser, Subcommand};
 use rollcall_server::config::ServeArgs;
 use rollcall_server::{devices, export, import, keys, serve};
 
+/// The dependency says why.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Which MQTT clients are connected, when each was last active, and why it disconnected.
 #[derive(Debug, Parser)]
 #[command(name = "rollcall", version, about, arg_required_else_help = true)]

@@ -28,6 +28,14 @@ impl Arena {
         push(&mut self.ends, self.bytes.len());
     }
 
+    /// Makes room for so many texts in all, if the others are as long as those that are here.
+    pub fn reserve(&mut self, texts: usize) {
+        let more = texts.saturating_sub(self.len());
+        let bytes = (self.bytes.len() as u64 * more as u64).checked_div(self.len() as u64).unwrap_or(0);
+        self.ends.reserve_exact(more);
+        self.bytes.reserve_exact(bytes as usize);
+    }
+
     pub const fn len(&self) -> usize {
         self.ends.len()
     }

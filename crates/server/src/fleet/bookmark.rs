@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rollcall_model::query::{Query, SortKey};
 
-use super::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer};
+
 use super::view::{Value, View};
 
 /// Why a bookmark cannot be used.

@@ -7,7 +7,8 @@ use rollcall_model::{
     Certainty, ClientState, Counters, End, Initiator, Peer, Session, SessionKey, Timestamp,
 };
 
-use super::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer};
+
 use super::columns::{pack_bool, pack_protocol, unpack_bool, unpack_code, unpack_protocol};
 use super::symbols::Dictionary;
 
@@ -23,18 +24,17 @@ const SERVER_PORT: u8 = 16;
 const USER: u8 = 32;
 const END: u8 = 64;
 
-/// Room for almost any row.
-const PACKED_BYTES: usize = 128;
-
-/// Packs what the columns do not hold into `row`. `recent_list` and `long_addr` say whether the columns lack those.
+/// Packs what the columns do not hold into `row`. `recent_list` and `long_addr` say whether the columns lack those;
+/// `w` is a place to work in.
 pub fn pack(
     state: &ClientState,
     recent_list: bool,
     long_addr: bool,
     dictionary: &mut Dictionary,
+    w: &mut Writer,
     row: &mut Box<[u8]>,
 ) {
-    let mut w = Writer { bytes: Vec::with_capacity(PACKED_BYTES) };
+    w.bytes.clear();
     let bit = |present: bool, bit: u8| if present { bit } else { 0 };
     w.byte(
         bit(state.current.is_some(), CURRENT)
@@ -54,16 +54,16 @@ pub fn pack(
     let base = state.current.as_ref().map_or(0, |session| session.key.start.millis());
     if let Some(session) = &state.current {
         let addr = session.peer.addr.as_deref().filter(|_| long_addr);
-        pack_session(&mut w, session, addr, dictionary);
+        pack_session(w, session, addr, dictionary);
     }
     if let Some(session) = &state.previous {
         w.int(session.key.start.millis() - base);
         w.byte(pack_protocol(session.peer.protocol));
         w.byte(pack_bool(session.peer.secure));
-        pack_session(&mut w, session, session.peer.addr.as_deref(), dictionary);
+        pack_session(w, session, session.peer.addr.as_deref(), dictionary);
     }
     if let Some(end) = &state.loose_end {
-        pack_end(&mut w, end, base, dictionary);
+        pack_end(w, end, base, dictionary);
     }
     // Most changes keep the length, and so the allocation.
     if row.len() == w.bytes.len() {

@@ -5,6 +5,7 @@
 
 use ahash::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::arena::Arena;
 
@@ -32,12 +33,18 @@ impl Index {
         self.shards[Self::shard(hash)].find(hash, |slot| ids.get(*slot) == id).copied()
     }
 
-    /// Adds a slot whose id is in `ids` already.
-    pub fn insert(&mut self, slot: u32, ids: &Arena) {
+    /// The slot of an id; if it has none, `slot` becomes it, and the caller adds the id to `ids`.
+    pub fn find_or_insert(&mut self, id: &str, slot: u32, ids: &Arena) -> Option<u32> {
         let hasher = &self.hasher;
-        let hash_of = |slot: &u32| hasher.hash_one(ids.get(*slot));
-        let hash = hash_of(&slot);
-        self.shards[Self::shard(hash)].insert_unique(hash, slot, hash_of);
+        let hash = hasher.hash_one(id);
+        let shard = &mut self.shards[Self::shard(hash)];
+        match shard.entry(hash, |slot| ids.get(*slot) == id, |slot| hasher.hash_one(ids.get(*slot))) {
+            Entry::Occupied(found) => Some(*found.get()),
+            Entry::Vacant(free) => {
+                free.insert(slot);
+                None
+            }
+        }
     }
 
     /// Makes room for so many more.

@@ -3,6 +3,7 @@
 
 use rollcall_model::{ActivityEvent, ClientId, ClientState, ClientType, Timestamp};
 
+use crate::codec::Writer;
 use crate::naming::Naming;
 
 use super::arena::Arena;
@@ -14,6 +15,9 @@ use super::order::Order;
 use super::profiles::{Profile, Profiles};
 use super::symbols::Dictionary;
 use super::{cold, columns};
+
+/// After so many states their ids tell how much room the others will need.
+const LOADED_FIRST: usize = 4_096;
 
 #[derive(Debug)]
 pub struct Table {
@@ -32,6 +36,8 @@ pub struct Table {
     id_spans: Vec<u32>,
     dictionary: Dictionary,
     cold: Vec<Box<[u8]>>,
+    /// Where a cold part is put together.
+    scratch: Writer,
     /// Clients known only by refused or lost events.
     pub strangers: usize,
     /// Rows that have an address which is too long for its column.
@@ -62,6 +68,7 @@ impl Table {
             id_spans: Vec::new(),
             dictionary: Dictionary::default(),
             cold: Vec::new(),
+            scratch: Writer::default(),
             strangers: 0,
             long_addrs: 0,
             missed: 0,
@@ -81,13 +88,19 @@ impl Table {
     /// Adds rows for states, most of which are new. For the start of the server: sorts once at the end.
     pub fn load(&mut self, states: impl IntoIterator<Item = ClientState>) {
         let states = states.into_iter();
-        self.reserve(states.size_hint().0);
-        for state in states {
-            let slot = match self.slot(&state.id) {
-                Some(slot) => slot,
-                None => self.push(&state.id),
-            };
-            self.write(slot, &state);
+        let expected = states.size_hint().0;
+        self.reserve(expected);
+        for (loaded, state) in states.enumerate() {
+            if loaded == LOADED_FIRST {
+                self.ids.reserve(expected);
+            }
+            match self.push(&state.id, Some(&state)) {
+                Pushed::New(slot) => {
+                    self.write_cells(slot as usize, &state);
+                    self.count(Marks::default(), self.marks(slot as usize));
+                }
+                Pushed::Known(slot) => self.write(slot, &state),
+            }
         }
         self.order = Order::rebuild(&self.ids);
     }
@@ -101,37 +114,45 @@ impl Table {
     /// Adds empty rows: clients of which only the id is known.
     pub fn load_ids(&mut self, ids: impl IntoIterator<Item = String>) {
         for id in ids {
-            if self.slot(&id).is_none() {
-                self.push(&id);
-            }
+            self.push(&id, None);
         }
         self.order = Order::rebuild(&self.ids);
     }
 
-    /// A new, empty row, found by its id, in its place in the order.
+    /// The row of an id: one that is there, or a new, empty one in its place in the order.
     pub fn insert(&mut self, id: &str) -> u32 {
-        let slot = self.push(id);
-        self.order.insert(slot, &self.ids);
-        slot
+        match self.push(id, None) {
+            Pushed::New(slot) => {
+                self.order.insert(slot, &self.ids);
+                slot
+            }
+            Pushed::Known(slot) => slot,
+        }
     }
 
-    fn push(&mut self, id: &str) -> u32 {
+    /// Adds a row for an id that has none, at the end, outside the order. It has the profile of its id and of a state,
+    /// if there is one; the rest of it is empty.
+    fn push(&mut self, id: &str, state: Option<&ClientState>) -> Pushed {
         let slot = self.len() as u32;
+        if let Some(known) = self.index.find_or_insert(id, slot, &self.ids) {
+            return Pushed::Known(known);
+        }
         self.ids.push(id);
-        self.index.insert(slot, &self.ids);
-        let lower = id.to_lowercase();
-        if lower != id {
-            self.lower_ids.push(&lower);
-            push(&mut self.lower_slots, slot);
+        if id.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+            let lower = id.to_lowercase();
+            if lower != id {
+                self.lower_ids.push(&lower);
+                push(&mut self.lower_slots, slot);
+            }
         }
         self.columns.push_empty();
-        let (profile, span) = self.profile_of_id(id);
+        let (profile, span) = self.first_profile(id, state);
         self.columns.profile[slot as usize] = profile;
         if self.names_others() {
             push(&mut self.id_spans, span);
         }
         push(&mut self.cold, Box::default());
-        slot
+        Pushed::New(slot)
     }
 
     /// Whether clients outside Watson's grammar can have device ids.
@@ -146,8 +167,8 @@ impl Table {
         self.ids.get(slot).get(begin as usize..end as usize).filter(|id| !id.is_empty())
     }
 
-    /// The profile of a client of which only the id is known, and where a pattern finds its device id.
-    fn profile_of_id(&mut self, id: &str) -> (u32, u32) {
+    /// The profile of a new row, and where a pattern finds the device id in the id.
+    fn first_profile(&mut self, id: &str, state: Option<&ClientState>) -> (u32, u32) {
         let parsed = self.naming.parse(id);
         // What a pattern finds can be anywhere in the id, behind any beginning.
         let is_end = parsed.client_type != ClientType::Other;
@@ -156,9 +177,15 @@ impl Table {
         let origin = profiles.origins.acquire(origin);
         let device_type = profiles.device_types.acquire(parsed.device_type);
         let client_type = 1 + parsed.client_type as u8;
-        let number = profiles.acquire(Profile { origin, device_type, client_type, ..Profile::default() });
+        let mut profile = Profile { origin, device_type, client_type, ..Profile::default() };
+        if let Some(state) = state {
+            write_profile(&mut profile, state);
+            profile.reason = profiles.reasons.acquire(reason_of(&profile, state));
+        }
+        let number = profiles.acquire(profile);
         profiles.origins.release(origin);
         profiles.device_types.release(device_type);
+        profiles.reasons.release(profile.reason);
         (number, pack_span(id, &parsed))
     }
 
@@ -166,12 +193,21 @@ impl Table {
     pub fn write(&mut self, slot: u32, state: &ClientState) {
         let at = slot as usize;
         let before = self.marks(at);
-        self.columns.write(at, state);
         self.write_profile(at, state);
+        self.write_cells(at, state);
+        self.count(before, self.marks(at));
+    }
+
+    /// Writes everything of a state but its profile.
+    fn write_cells(&mut self, at: usize, state: &ClientState) {
+        self.columns.write(at, state);
         let recent_list = self.columns.recent[at] & recent::LISTED != 0;
         let long_addr = is_long_addr(self.columns.addr[at]);
-        cold::pack(state, recent_list, long_addr, &mut self.dictionary, &mut self.cold[at]);
-        let after = self.marks(at);
+        let Self { dictionary, scratch, cold, .. } = self;
+        cold::pack(state, recent_list, long_addr, dictionary, scratch, &mut cold[at]);
+    }
+
+    fn count(&mut self, before: Marks, after: Marks) {
         let counted = |count: &mut usize, before: bool, after: bool| {
             *count = *count + usize::from(after) - usize::from(before);
         };
@@ -186,8 +222,7 @@ impl Table {
         let old = *self.profiles.get(number);
         let mut new = old;
         write_profile(&mut new, state);
-        let is_connected = new.is_connected();
-        let reason = state.current_end().filter(|_| !is_connected).and_then(rollcall_model::End::reason_str);
+        let reason = reason_of(&new, state);
         let reasons = &mut self.profiles.reasons;
         if reasons.text(old.reason) == reason {
             if new == old {
@@ -309,7 +344,21 @@ fn pack_span(id: &str, parsed: &ClientId<'_>) -> u32 {
     span.map_or(0, |(begin, end)| u32::from(begin) << 16 | u32::from(end))
 }
 
+/// Why the client is disconnected, as far as that is told.
+fn reason_of<'a>(profile: &Profile, state: &'a ClientState) -> Option<&'a str> {
+    let is_disconnected = !profile.is_connected();
+    state.current_end().filter(|_| is_disconnected).and_then(rollcall_model::End::reason_str)
+}
+
+/// The slot of a row that was to be added.
+enum Pushed {
+    New(u32),
+    /// There was one.
+    Known(u32),
+}
+
 /// What of a row is counted, see [`Table`].
+#[derive(Clone, Copy, Default)]
 struct Marks {
     is_stranger: bool,
     has_long_addr: bool,

@@ -111,12 +111,12 @@ fn any_event() -> impl Strategy<Value = ConnectionEvent> {
     })
 }
 
-fn any_events() -> impl Strategy<Value = Vec<ConnectionEvent>> {
+pub(crate) fn any_events() -> impl Strategy<Value = Vec<ConnectionEvent>> {
     prop::collection::vec(any_event(), 0..150)
 }
 
 /// The states that the fold alone gives.
-fn folded(events: &[ConnectionEvent]) -> BTreeMap<String, ClientState> {
+pub(crate) fn folded(events: &[ConnectionEvent]) -> BTreeMap<String, ClientState> {
     let mut states = BTreeMap::new();
     for event in events {
         let state = states.entry(event.client_id.clone());

@@ -1,7 +1,7 @@
 //! Which events are in the log already, so that an import can be repeated.
 //!
 //! Asking the journal about every event would cost more than everything else. But the state of a client tells when the
-//! newest entry of its log is: whatever is newer is new. Only the others are looked up, one by one.
+//! newest entry of its log is: whatever is newer is new. Only the others are looked up, those of a batch together.
 
 use std::collections::HashMap;
 
@@ -9,32 +9,21 @@ use ahash::RandomState;
 use rollcall_model::log::LogEntry;
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, Timestamp};
 
-use crate::journal::{Journal, JournalError, LogQuery};
-
-/// The most entries that one client can have in one millisecond and be told apart.
-const SAME_TIME_MAX: u32 = 10_000;
+use crate::journal::{Journal, JournalError, WantedEntries, id_hash};
 
 /// What is known of the log.
 pub struct Seen {
-    hasher: RandomState,
     /// The time of a client's newest entry, or later, by the hash of its id. Two clients of one hash share the later
     /// time, which only makes for look-ups.
     newest: HashMap<u64, Timestamp, RandomState>,
     /// Clients that are not in the map have no entries; otherwise they may have some of refused attempts.
     is_complete: bool,
-    /// The events of this batch by client, as positions in it: they are not in the journal yet.
-    pending: HashMap<u64, Vec<usize>, RandomState>,
 }
 
 impl Seen {
     /// Of a journal without states, which is empty.
     pub fn nothing() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            newest: HashMap::default(),
-            is_complete: true,
-            pending: HashMap::default(),
-        }
+        Self { newest: HashMap::default(), is_complete: true }
     }
 
     /// What a state of the journal tells of the log.
@@ -45,7 +34,7 @@ impl Seen {
 
     fn note(&mut self, id: &str, time: Option<Timestamp>) {
         let Some(time) = time else { return };
-        let newest = self.newest.entry(self.hasher.hash_one(id)).or_insert(time);
+        let newest = self.newest.entry(id_hash(id)).or_insert(time);
         *newest = time.max(*newest);
     }
 
@@ -58,54 +47,73 @@ impl Seen {
         journal: &dyn Journal,
         events: Vec<ConnectionEvent>,
     ) -> Result<(Vec<ConnectionEvent>, Vec<ConnectionEvent>), JournalError> {
-        self.pending.clear();
+        let doubtful: Vec<bool> =
+            events.iter().map(|event| event.is_logged() && self.may_be_known(event)).collect();
+        let mut logged =
+            Logged::read(journal, events.iter().zip(&doubtful).filter(|(_, is)| **is).map(|(e, _)| e))?;
         let (mut fresh, mut known) = (Vec::with_capacity(events.len()), Vec::new());
-        for event in events {
-            if !event.is_logged() {
-                fresh.push(event);
+        for (event, is_doubtful) in events.into_iter().zip(doubtful) {
+            // Only what is doubtful can be twice in a batch: the second one is not newer than the first.
+            if is_doubtful && logged.has(&event) {
+                known.push(event);
                 continue;
             }
-            if self.is_known(journal, &fresh, &event)? {
-                known.push(event);
-            } else {
-                let hash = self.hasher.hash_one(event.client_id.as_str());
-                self.pending.entry(hash).or_default().push(fresh.len());
-                self.note(&event.client_id, Some(event.time));
-                fresh.push(event);
-            }
+            logged.add(&event);
+            fresh.push(event);
         }
         Ok((fresh, known))
     }
 
-    fn is_known(
-        &self,
-        journal: &dyn Journal,
-        fresh: &[ConnectionEvent],
-        event: &ConnectionEvent,
-    ) -> Result<bool, JournalError> {
-        let hash = self.hasher.hash_one(event.client_id.as_str());
-        match self.newest.get(&hash) {
-            Some(newest) if event.time > *newest => return Ok(false),
+    /// Whether an event has to be looked for in the log; notes that it is there from now on.
+    fn may_be_known(&mut self, event: &ConnectionEvent) -> bool {
+        let newest = self.newest.get(&id_hash(&event.client_id));
+        let may_be = match newest {
+            Some(newest) => event.time <= *newest,
             // Of those who were only ever refused the fleet does not keep all.
-            None if self.is_complete || !matches!(event.kind, EventKind::FailedConnect { .. }) => {
-                return Ok(false);
-            }
-            _ => {}
-        }
-        let entry = LogEntry::from_event(event);
-        let mut pending = self.pending.get(&hash).into_iter().flatten().filter_map(|at| fresh.get(*at));
-        if pending.any(|other| other.time == event.time && LogEntry::from_event(other) == entry) {
-            return Ok(true);
-        }
-        let page = journal.log(&LogQuery {
-            client_id: event.client_id.clone(),
-            from: Some(event.time),
-            to: Some(event.time),
-            events: Vec::new(),
-            limit: SAME_TIME_MAX,
-            offset: 0,
-            after: None,
-        })?;
-        Ok(page.entries.into_iter().any(|other| Some(other) == entry))
+            None => !self.is_complete && matches!(event.kind, EventKind::FailedConnect { .. }),
+        };
+        self.note(&event.client_id, Some(event.time));
+        may_be
     }
+}
+
+/// The entries that the events in doubt are compared with: those of the same clients and times in the log, and those
+/// of the batch itself, which are not in the log yet.
+struct Logged {
+    wanted: WantedEntries,
+    entries: HashMap<(u64, Timestamp), Vec<LogEntry>, RandomState>,
+}
+
+impl Logged {
+    fn read<'a>(
+        journal: &dyn Journal,
+        doubtful: impl Iterator<Item = &'a ConnectionEvent>,
+    ) -> Result<Self, JournalError> {
+        let mut wanted = WantedEntries::default();
+        doubtful.for_each(|event| wanted.add(id_hash(&event.client_id), event.time));
+        let mut entries = HashMap::<_, Vec<_>, _>::default();
+        journal.each_wanted(&wanted, &mut |event| {
+            entries.entry(key(&event)).or_default().extend(LogEntry::from_event(&event));
+        })?;
+        Ok(Self { wanted, entries })
+    }
+
+    fn has(&self, event: &ConnectionEvent) -> bool {
+        let entry = LogEntry::from_event(event);
+        self.entries
+            .get(&key(event))
+            .is_some_and(|same| same.iter().any(|other| Some(other) == entry.as_ref()))
+    }
+
+    /// Takes in an event that will be in the log, if another one of the batch may be the same.
+    fn add(&mut self, event: &ConnectionEvent) {
+        let (client, time) = key(event);
+        if self.wanted.has(client, time) {
+            self.entries.entry((client, time)).or_default().extend(LogEntry::from_event(event));
+        }
+    }
+}
+
+fn key(event: &ConnectionEvent) -> (u64, Timestamp) {
+    (id_hash(&event.client_id), event.time)
 }

@@ -97,7 +97,7 @@ impl Open {
         let mut merged =
             self.folder.fleet.get(&state.id).unwrap_or_else(|| ClientState::new(state.id.clone()));
         merge(&mut merged, state);
-        self.folder.fleet.load([merged]);
+        self.folder.fleet.put(&merged);
     }
 
     /// What the API tells of a client cannot be merged: the sessions in it are made up. It is taken for clients that

@@ -1,32 +1,35 @@
-//! Many events in little memory: as compressed JSON, a small part of what they take as values.
+//! Ends of sessions in little memory: a small part of what they take as events.
 //!
-//! A restart of a server with a million open sessions has a million ends to append while it answers already.
+//! A restart of a server with a million open sessions has a million ends to append while it answers already. Called by
+//! the recorder.
 
 use std::collections::VecDeque;
 
-use rollcall_model::ConnectionEvent;
+use rollcall_model::{ConnectionEvent, EventKind, Session};
 
 use super::JournalError;
+use super::encoding::{read_session, write_session};
+use crate::codec::{Reader, Writer};
 
-/// Events in a pack: what is appended in one go.
+/// Ends in a pack: what is appended in one go.
 const PACK: usize = 10_000;
 
-/// A queue of events.
+/// A queue of sessions that have ended.
 #[derive(Debug, Default)]
-pub struct PackedEvents {
+pub struct PackedEnds {
     /// Full packs, oldest first.
     packs: VecDeque<Vec<u8>>,
-    /// The pack that is being filled, and how many events are in it.
-    open: (Vec<u8>, usize),
+    /// The pack that is being filled, and how many ends are in it.
+    open: (Writer, usize),
     len: usize,
 }
 
-impl PackedEvents {
-    /// Adds an event.
-    pub fn push(&mut self, event: &ConnectionEvent) {
-        let (bytes, count) = &mut self.open;
-        let written = serde_json::to_writer(&mut *bytes, event);
-        debug_assert!(written.is_ok(), "every event has its JSON, and a vector has room for it");
+impl PackedEnds {
+    /// Adds a session of a client, which must have an end.
+    pub fn push(&mut self, client_id: &str, session: &Session) {
+        let (writer, count) = &mut self.open;
+        writer.text(client_id);
+        write_session(writer, session, 0);
         *count += 1;
         self.len += 1;
         if *count == PACK {
@@ -35,10 +38,10 @@ impl PackedEvents {
     }
 
     fn close(&mut self) {
-        let (bytes, count) = &mut self.open;
+        let (writer, count) = &mut self.open;
         if *count > 0 {
-            self.packs.push_back(lz4_flex::compress_prepend_size(bytes));
-            bytes.clear();
+            self.packs.push_back(lz4_flex::compress_prepend_size(&writer.bytes));
+            writer.bytes.clear();
             *count = 0;
         }
     }
@@ -53,7 +56,7 @@ impl PackedEvents {
         self.len == 0
     }
 
-    /// The oldest events, some thousands; they stay until [`Self::drop_front`].
+    /// The oldest ends as events, some thousands; they stay until [`Self::drop_front`].
     ///
     /// # Errors
     /// When what was packed cannot be unpacked, which would be a bug.
@@ -62,17 +65,37 @@ impl PackedEvents {
             self.close();
         }
         let Some(pack) = self.packs.front() else { return Ok(Vec::new()) };
-        let corrupt = |error: &dyn std::fmt::Display| JournalError::Corrupt(error.to_string());
-        let bytes = lz4_flex::decompress_size_prepended(pack).map_err(|error| corrupt(&error))?;
-        serde_json::Deserializer::from_slice(&bytes)
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .map_err(|error| corrupt(&error))
+        let bytes = lz4_flex::decompress_size_prepended(pack)
+            .map_err(|error| JournalError::Corrupt(error.to_string()))?;
+        let mut reader = Reader::new(&bytes);
+        let mut events = Vec::with_capacity(PACK.min(self.len));
+        while !reader.is_at_end() {
+            let event = read_end(&mut reader);
+            events.push(event.ok_or_else(|| JournalError::Corrupt("an end that waits is torn".to_owned()))?);
+        }
+        Ok(events)
     }
 
-    /// Forgets the events that [`Self::front`] gave, which were `count`.
+    /// Forgets the ends that [`Self::front`] gave, which were `count`.
     pub fn drop_front(&mut self, count: usize) {
         self.packs.pop_front();
         self.len -= count;
     }
+}
+
+fn read_end(reader: &mut Reader<'_>) -> Option<ConnectionEvent> {
+    let client_id = reader.text()?.to_owned();
+    end_of(client_id, read_session(reader, 0)?)
+}
+
+/// The event that ends a session; `None` while it has no end.
+#[must_use]
+pub fn end_of(client_id: String, session: Session) -> Option<ConnectionEvent> {
+    let end = session.end?;
+    Some(ConnectionEvent {
+        client_id,
+        time: end.time,
+        peer: session.peer,
+        kind: EventKind::Disconnect { session: Some(session.key), end },
+    })
 }

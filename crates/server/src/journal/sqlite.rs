@@ -21,6 +21,7 @@ mod row;
 mod states;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,14 +30,15 @@ use std::time::{Duration, Instant};
 
 use rollcall_model::{ClientState, ConnectionEvent, Timestamp};
 
-use super::{Boot, EachState, Journal, JournalError, LogPage, LogQuery, Recovered, Retention};
+use super::{Boot, EachState, Journal, JournalError, LogPage, LogQuery, Recovered, Retention, WantedEntries};
 use log::Log;
 use states::States;
 
-/// The most entries and changed states that a restart should have to read beside a snapshot.
+/// The most entries and changed states that a restart should have to read beside a snapshot, if there are not many
+/// more states.
 const REPLAY_MAX: u64 = 300_000;
-/// Snapshots take at most this share of the time: one part in so many.
-const SNAPSHOT_SHARE: u32 = 10;
+/// Or one for so many states: a snapshot of a larger fleet takes longer, and so does the restart without them.
+const STATES_PER_REPLAY: u64 = 3;
 /// How long after a failed snapshot the next is tried.
 const SNAPSHOT_RETRY: Duration = Duration::from_secs(10);
 
@@ -49,7 +51,7 @@ pub struct SqliteJournal {
     is_snapshotting: AtomicBool,
     /// So many of them are too many.
     replay_max: u64,
-    /// Not before this moment is there to be another snapshot.
+    /// Not before this moment is there to be another snapshot: one has failed.
     next_snapshot: Mutex<Instant>,
 }
 
@@ -112,20 +114,20 @@ impl Journal for SqliteJournal {
         if self.is_snapshotting.swap(true, Ordering::Acquire) {
             return Err(JournalError::Failed("a snapshot is being written already".to_owned()));
         }
-        let begun = Instant::now();
-        self.unsnapshotted.store(0, Ordering::Relaxed);
+        let before = self.unsnapshotted.swap(0, Ordering::Relaxed);
         let result = self.states.snapshot(self.log.end(), each);
-        let pause = if result.is_ok() { begun.elapsed() * SNAPSHOT_SHARE } else { SNAPSHOT_RETRY };
         if result.is_err() {
-            self.unsnapshotted.store(self.replay_max, Ordering::Relaxed);
+            self.unsnapshotted.fetch_add(before, Ordering::Relaxed);
+            *self.next_snapshot.lock().unwrap_or_else(PoisonError::into_inner) =
+                Instant::now() + SNAPSHOT_RETRY;
         }
-        *self.next_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
         self.is_snapshotting.store(false, Ordering::Release);
         result
     }
 
     fn needs_snapshot(&self) -> bool {
-        self.unsnapshotted.load(Ordering::Relaxed) >= self.replay_max
+        let due = self.replay_max.max(self.states.total() / STATES_PER_REPLAY);
+        self.unsnapshotted.load(Ordering::Relaxed) >= due
             && !self.is_snapshotting.load(Ordering::Relaxed)
             && *self.next_snapshot.lock().unwrap_or_else(PoisonError::into_inner) <= Instant::now()
     }
@@ -144,6 +146,14 @@ impl Journal for SqliteJournal {
 
     fn each_client(&self, from: u64, see: &mut dyn FnMut(u64)) -> Result<(), JournalError> {
         self.log.each_client(from, see)
+    }
+
+    fn each_wanted(
+        &self,
+        wanted: &WantedEntries,
+        see: &mut dyn FnMut(ConnectionEvent),
+    ) -> Result<(), JournalError> {
+        self.log.each_wanted(wanted, see)
     }
 
     fn log(&self, query: &LogQuery) -> Result<LogPage, JournalError> {

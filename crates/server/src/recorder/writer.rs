@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::{BATCH_MAX, Changed, Duty, Inheritance, RecorderHealth};
 use crate::clock;
 use crate::fleet::Fleet;
-use crate::journal::packed::PackedEvents;
+use crate::journal::packed::PackedEnds;
 use crate::journal::{Boot, Journal, JournalError};
 use crate::source::Batch;
 
@@ -56,7 +56,7 @@ pub struct Writer {
     /// Whom to tell when everything so far is durable.
     marks: Vec<oneshot::Sender<()>>,
     /// Ends of sessions of earlier runs that are not yet in the log.
-    ends: PackedEvents,
+    ends: PackedEnds,
     /// The runs with open ends; this one is the last.
     boots: Vec<Boot>,
     /// Dropped when there are no such ends any more.
@@ -115,6 +115,7 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => break,
             }
             self.append_ends();
+            self.snapshot_if_due();
         }
         self.flush();
         while !self.ends.is_empty() && self.failed_at.is_none() {
@@ -223,13 +224,28 @@ impl Writer {
         }
         self.failed_at = None;
         self.keep(&[]);
-        let mut result = Ok(());
-        if self.ends.is_empty() && self.snapshot.is_none() && self.journal.needs_snapshot() {
-            result = self.start_snapshot();
-        }
-        let result = result.and_then(|()| self.journal.retain(clock::now()));
+        let result = self.journal.retain(clock::now());
         let snapshot = self.finish_snapshot(false);
         self.note(Duty::Upkeep, result.and(snapshot));
+    }
+
+    /// Starts a snapshot when there is too much beside the last one: in a burst that is sooner than the next interval.
+    fn snapshot_if_due(&mut self) {
+        let is_possible = self.ends.is_empty() && self.unwritten.is_empty() && self.failed_at.is_none();
+        if !is_possible || !self.journal.needs_snapshot() {
+            return;
+        }
+        if self.snapshot.as_ref().is_some_and(JoinHandle::is_finished) {
+            let before = self.finish_snapshot(false);
+            if !self.note(Duty::Upkeep, before) {
+                return;
+            }
+        }
+        if self.snapshot.is_none()
+            && let Err(error) = self.start_snapshot()
+        {
+            self.note(Duty::Upkeep, Err(error));
+        }
     }
 
     /// Keeps states, and the fact that the server is alive.

@@ -1,5 +1,5 @@
-//! What is promised of the journal when a process is killed and when the disk does not do its part. Each test starts
-//! this program again as the process that suffers, with the real recorder, journal and disk.
+//! What is promised of the journal when a process is killed and when the disk does not do its part. Most tests start
+//! this program again as the process that suffers, with the real recorder, journal and disk; some start the server.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,3 +7,5 @@ mod child;
 mod disk;
 mod events;
 mod kill;
+mod server;
+mod soak;

@@ -60,11 +60,20 @@ impl Database {
 /// # Errors
 /// When it cannot be opened, is no database, or has another layout.
 pub fn open_writer(path: &Path, schema: &str) -> Result<Connection, JournalError> {
+    open_layout(path, schema, LAYOUT)
+}
+
+/// The same for a file with a layout of its own, which is [`LAYOUT`] or a later one that can still be read as that; a
+/// file of an earlier one becomes one of this.
+///
+/// # Errors
+/// As [`open_writer`].
+pub fn open_layout(path: &Path, schema: &str, layout: i64) -> Result<Connection, JournalError> {
     let is_new = !path.exists();
     let mut connection = Connection::open(path).map_err(|error| opening(path, &error))?;
-    let layout = prepare(&mut connection, schema).map_err(|error| opening(path, &error))?;
-    if layout != LAYOUT {
-        let reason = format!("it has layout {layout}, which a later version wrote; start that version");
+    let found = prepare(&mut connection, schema, layout).map_err(|error| opening(path, &error))?;
+    if found != layout {
+        let reason = format!("it has layout {found}, which a later version wrote; start that version");
         return Err(JournalError::Open { path: path.display().to_string(), reason });
     }
     if is_new {
@@ -85,7 +94,7 @@ pub fn reopen_writer(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection, schema: &str) -> Result<i64, rusqlite::Error> {
+fn prepare(connection: &mut Connection, schema: &str, layout: i64) -> Result<i64, rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -99,10 +108,15 @@ fn prepare(connection: &mut Connection, schema: &str) -> Result<i64, rusqlite::E
             "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
         )?;
         transaction.execute_batch(schema)?;
-        set_meta(&transaction, "layout", LAYOUT)?;
+        set_meta(&transaction, "layout", layout)?;
+    }
+    let found = meta(&transaction, "layout")?.unwrap_or(0);
+    let is_earlier = (LAYOUT..layout).contains(&found);
+    if is_earlier {
+        set_meta(&transaction, "layout", layout)?;
     }
     transaction.commit()?;
-    Ok(meta(connection, "layout")?.unwrap_or(0))
+    Ok(if is_earlier { layout } else { found })
 }
 
 /// A transaction that will write takes the lock at once: one that read first could not wait for it.

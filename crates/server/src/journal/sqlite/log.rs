@@ -86,7 +86,7 @@ impl Log {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn parts(&self) -> Vec<Arc<Part>> {
+    pub fn parts(&self) -> Vec<Arc<Part>> {
         self.parts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -259,7 +259,7 @@ impl Part {
     }
 
     /// `None` when the part was dropped meanwhile.
-    fn read<T>(
+    pub fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<Option<T>, JournalError> {

@@ -1,12 +1,13 @@
 //! The states on the disk: a snapshot of all, and the states that changed since by what the log does not carry.
 //!
 //! A snapshot is written beside the running server in blocks, each with a transaction of its own, and takes the place
-//! of the one before in one transaction at the end. A block is an array of states in JSON, compressed, with a checksum,
-//! so that a later version can read it and garbled bytes are told. Called by [`super::SqliteJournal`].
+//! of the one before in one transaction at the end. A block is many states, compressed, with a checksum, so that garbled
+//! bytes are told. Its first byte says how they are written down: [`super::super::encoding`], or JSON as in files of
+//! layout 2. Called by [`super::SqliteJournal`].
 
-use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +15,10 @@ use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use rollcall_model::{ClientState, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::super::{Boot, EachState, Failure, JournalError, Recovered, id_hash};
+use crate::codec::{Reader, Writer};
+
+use super::super::encoding::{read_state, write_state};
+use super::super::{Boot, ClientHashes, EachState, Failure, JournalError, Recovered, id_hash};
 use super::database::{self, Database, failed, meta, opening, set_meta};
 
 const TABLES: &str = "
@@ -30,10 +34,16 @@ const GENERATION: &str = "generation";
 const COVERS: &str = "covers";
 const TOTAL: &str = "total";
 
+/// The layout of the file. Layout 2 has its states in JSON.
+const LAYOUT: i64 = 3;
+/// What a block begins with whose states are written by [`write_state`]. JSON begins with a brace.
+const ENCODING: u8 = 1;
 /// States in a block.
 const BLOCK: usize = 8_192;
-/// Blocks between the thread that decodes them and the one that takes them.
-const DECODED_AHEAD: usize = 2;
+/// States that are handed over at once.
+const PORTION: usize = 256;
+/// Portions between the thread that decodes them and the one that takes them.
+const DECODED_AHEAD: usize = 32;
 
 /// See the module.
 pub struct States {
@@ -41,27 +51,42 @@ pub struct States {
     writer: Mutex<Connection>,
     /// The sequence from which on the log is newer than the snapshot.
     covers: Mutex<u64>,
+    /// How many states the snapshot has.
+    total: AtomicU64,
 }
 
 impl States {
     /// Opens or creates the states in a directory.
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
         let path = directory.join("states.db");
-        let writer = database::open_writer(&path, TABLES)?;
+        let writer = database::open_layout(&path, TABLES, LAYOUT)?;
         let prepare = || {
             let generation = meta(&writer, GENERATION)?.unwrap_or(0);
             // What a snapshot that was not finished has left behind.
             writer.execute("DELETE FROM snapshot WHERE generation > ?1", [generation])?;
-            meta(&writer, COVERS)
+            Ok::<_, rusqlite::Error>((
+                meta(&writer, COVERS)?.unwrap_or(0),
+                meta(&writer, TOTAL)?.unwrap_or(0),
+            ))
         };
-        let covers = prepare().map_err(|error| opening(&path, &error))?.unwrap_or(0).cast_unsigned();
+        let (covers, total) = prepare().map_err(|error| opening(&path, &error))?;
         let database = Arc::new(Database::new(path));
-        Ok(Self { database, writer: Mutex::new(writer), covers: Mutex::new(covers) })
+        Ok(Self {
+            database,
+            writer: Mutex::new(writer),
+            covers: Mutex::new(covers.cast_unsigned()),
+            total: AtomicU64::new(total.cast_unsigned()),
+        })
     }
 
     /// The sequence from which on the log is newer than the snapshot.
     pub fn covers(&self) -> u64 {
         *self.covers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many states the snapshot has.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 
     /// How many states were kept since the snapshot.
@@ -124,6 +149,7 @@ impl States {
         let (generation, newest_change) =
             begun(&self.writer()).map_err(|error| failed(&self.database.path, &error))?;
         let result = self.write_blocks(generation, each).and_then(|total| {
+            self.total.store(total.cast_unsigned(), Ordering::Relaxed);
             self.write(|transaction| {
                 set_meta(transaction, GENERATION, generation)?;
                 set_meta(transaction, COVERS, covers.cast_signed())?;
@@ -150,7 +176,7 @@ impl States {
     fn write_blocks(&self, generation: i64, each: &EachState<'_>) -> Result<i64, JournalError> {
         let (mut block, mut no, mut total, mut result) = (Block::new(), 0_i64, 0_i64, Ok(()));
         let mut write = |block: &mut Block| {
-            let bytes = std::mem::replace(block, Block::new()).finish()?;
+            let bytes = block.take()?;
             no += 1;
             self.write(|transaction| {
                 transaction
@@ -164,8 +190,8 @@ impl States {
                 return;
             }
             total += 1;
-            result = block.push(state);
-            if result.is_ok() && block.count == BLOCK {
+            block.push(state);
+            if block.count == BLOCK {
                 result = write(&mut block);
             }
         })?;
@@ -201,7 +227,7 @@ impl States {
     fn read_changes(
         &self,
         connection: &Connection,
-    ) -> Result<(Vec<Boot>, HashSet<u64>, usize), JournalError> {
+    ) -> Result<(Vec<Boot>, ClientHashes, usize), JournalError> {
         let path = &self.database.path;
         let boots = || {
             let mut select = connection.prepare("SELECT started, alive FROM boot ORDER BY started")?;
@@ -213,7 +239,7 @@ impl States {
             Ok::<_, rusqlite::Error>((boots, meta(connection, TOTAL)?.unwrap_or(0)))
         };
         let (boots, total) = boots().map_err(|error| failed(path, &error))?;
-        let mut changed = HashSet::new();
+        let mut changed = ClientHashes::default();
         each_block(connection, path, CHANGES, &mut |states| {
             changed.extend(states.iter().map(|state| id_hash(&state.id)));
             true
@@ -226,7 +252,7 @@ const SNAPSHOT: &str =
     "SELECT states FROM snapshot, meta WHERE key = 'generation' AND generation = value ORDER BY no";
 const CHANGES: &str = "SELECT states FROM change ORDER BY no";
 
-/// Calls `see` with the states of each block until it says `false`.
+/// Calls `see` with the states of each block, some at a time, until it says `false`.
 fn each_block(
     connection: &Connection,
     path: &Path,
@@ -236,10 +262,10 @@ fn each_block(
     let error = |error: rusqlite::Error| opening(path, &error);
     let mut statement = connection.prepare(select).map_err(error)?;
     let mut rows = statement.query([]).map_err(error)?;
+    let mut bytes = Vec::new();
     while let Some(row) = rows.next().map_err(error)? {
         let block = row.get_ref(0).map_err(error)?.as_blob().unwrap_or_default();
-        let states = unpack(block).map_err(|error| damaged(path, &error))?;
-        if !see(states) {
+        if !unpack(block, &mut bytes, see).map_err(|error| damaged(path, &error))? {
             break;
         }
     }
@@ -298,31 +324,32 @@ impl Iterator for Decoded {
     }
 }
 
-/// States on their way into a block, one JSON object in each line.
+/// States on their way into a block.
 struct Block {
-    encoder: FrameEncoder<Vec<u8>>,
-    line: Vec<u8>,
+    writer: Writer,
     count: usize,
 }
 
 impl Block {
     fn new() -> Self {
-        let frame = FrameInfo::new().content_checksum(true);
-        let encoder = FrameEncoder::with_frame_info(frame, Vec::new());
-        Self { encoder, line: Vec::new(), count: 0 }
+        let mut writer = Writer::default();
+        writer.byte(ENCODING);
+        Self { writer, count: 0 }
     }
 
-    fn push(&mut self, state: &ClientState) -> Result<(), JournalError> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, state).map_err(|error| cannot_pack(&error))?;
-        self.line.push(b'\n');
-        self.encoder.write_all(&self.line).map_err(|error| cannot_pack(&error))?;
+    fn push(&mut self, state: &ClientState) {
+        write_state(&mut self.writer, state);
         self.count += 1;
-        Ok(())
     }
 
-    fn finish(self) -> Result<Vec<u8>, JournalError> {
-        self.encoder.finish().map_err(|error| cannot_pack(&error))
+    /// The bytes of the block, which is empty afterwards.
+    fn take(&mut self) -> Result<Vec<u8>, JournalError> {
+        let frame = FrameInfo::new().content_checksum(true);
+        let mut encoder = FrameEncoder::with_frame_info(frame, Vec::new());
+        encoder.write_all(&self.writer.bytes).map_err(|error| cannot_pack(&error))?;
+        self.writer.bytes.truncate(1);
+        self.count = 0;
+        encoder.finish().map_err(|error| cannot_pack(&error))
     }
 }
 
@@ -332,17 +359,43 @@ fn cannot_pack(error: &dyn std::fmt::Display) -> JournalError {
 
 fn pack(states: &[ClientState]) -> Result<Vec<u8>, JournalError> {
     let mut block = Block::new();
-    states.iter().try_for_each(|state| block.push(state))?;
-    block.finish()
+    states.iter().for_each(|state| block.push(state));
+    block.take()
 }
 
-fn unpack(block: &[u8]) -> Result<Vec<ClientState>, String> {
-    let mut lines = Vec::new();
+/// Calls `see` with the states of a block, some at a time; returns `false` when it did. `bytes` is a place to work in.
+fn unpack(
+    block: &[u8],
+    bytes: &mut Vec<u8>,
+    see: &mut dyn FnMut(Vec<ClientState>) -> bool,
+) -> Result<bool, String> {
+    bytes.clear();
     FrameDecoder::new(block)
-        .read_to_end(&mut lines)
+        .read_to_end(bytes)
         .map_err(|error| format!("a block of states is damaged: {error}"))?;
-    serde_json::Deserializer::from_slice(&lines)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("a state cannot be read: {error}"))
+    match bytes.split_first() {
+        None => Ok(true),
+        Some((&ENCODING, states)) => {
+            let mut reader = Reader::new(states);
+            let next = || (!reader.is_at_end()).then(|| read_state(&mut reader).ok_or("it is torn"));
+            hand_over(std::iter::from_fn(next), see)
+        }
+        Some((b'{', _)) => hand_over(serde_json::Deserializer::from_slice(bytes).into_iter(), see),
+        Some((other, _)) => Err(format!("a block of states is in encoding {other}, which is not known")),
+    }
+}
+
+/// In portions that stay in the caches of the processor until they are taken.
+fn hand_over<E: std::fmt::Display>(
+    states: impl Iterator<Item = Result<ClientState, E>>,
+    see: &mut dyn FnMut(Vec<ClientState>) -> bool,
+) -> Result<bool, String> {
+    let mut portion = Vec::with_capacity(PORTION);
+    for state in states {
+        portion.push(state.map_err(|error| format!("a state cannot be read: {error}"))?);
+        if portion.len() == PORTION && !see(std::mem::replace(&mut portion, Vec::with_capacity(PORTION))) {
+            return Ok(false);
+        }
+    }
+    Ok(portion.is_empty() || see(portion))
 }

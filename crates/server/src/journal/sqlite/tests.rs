@@ -256,6 +256,35 @@ fn a_file_that_is_no_database_is_refused_with_its_name_and_stays_as_it_is() {
     }
 }
 
+/// Earlier versions wrote states in JSON, into a file of layout 2.
+#[test]
+fn states_in_json_are_read_and_the_next_snapshot_has_them_in_the_encoding_of_today() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut state = ClientState::new("a".to_owned());
+    rollcall_model::fold(&mut state, &connect("a", 1));
+    drop(open(directory.path()).unwrap());
+    let path = directory.path().join("journal/states.db");
+    let frame = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(frame, Vec::new());
+    serde_json::to_writer(&mut encoder, &state).unwrap();
+    let earlier = rusqlite::Connection::open(&path).unwrap();
+    earlier.execute("INSERT INTO snapshot VALUES (1, 1, ?1)", [encoder.finish().unwrap()]).unwrap();
+    let meta = "INSERT INTO meta VALUES ('generation', 1), ('total', 1); UPDATE meta SET value = 2 WHERE key = 'layout'";
+    earlier.execute_batch(meta).unwrap();
+    drop(earlier);
+    let journal = open(directory.path()).unwrap();
+    assert_eq!(journal.recover().unwrap().states.collect::<Vec<_>>(), [state.clone()]);
+    keep_all(&journal, std::slice::from_ref(&state));
+    drop(journal);
+    let layout = "SELECT value FROM meta WHERE key = 'layout'";
+    let later = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(later.query_row(layout, [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    assert_eq!(open(directory.path()).unwrap().recover().unwrap().states.collect::<Vec<_>>(), [state]);
+    later.execute("UPDATE meta SET value = 4 WHERE key = 'layout'", []).unwrap();
+    let error = open(directory.path()).err().unwrap().to_string();
+    assert!(error.contains("layout 4") && error.contains("later version"), "{error}");
+}
+
 /// Bits that a disk has garbled are told, or are where nothing is; they never come out as other states.
 #[test]
 fn a_snapshot_with_a_wrong_bit_is_never_taken_for_other_states() {
@@ -394,6 +423,39 @@ fn retention_never_takes_what_a_restart_needs() {
     events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
     journal.retain(at(0)).unwrap();
     assert_eq!(all(&journal).len(), 20_000);
+}
+
+/// In parts with an index and in the one that grows; two entries of one client and time are both told.
+#[test]
+fn entries_that_are_looked_up_together_are_all_those_of_the_clients_and_times() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open_small(directory.path());
+    let events: Vec<_> =
+        (0..3_000).map(|i| connect(&format!("client-{}", i % 11), i * 7_919 % 500)).collect();
+    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    let mut wanted = WantedEntries::default();
+    let key = |event: &ConnectionEvent| (super::super::id_hash(&event.client_id), event.time);
+    events.iter().step_by(50).map(key).for_each(|(client, time)| wanted.add(client, time));
+    wanted.add(super::super::id_hash("nobody"), at(3));
+    wanted.add(super::super::id_hash("client-1"), at(700));
+    let found = |journal: &SqliteJournal| {
+        let mut found = Vec::new();
+        journal.each_wanted(&wanted, &mut |event| found.push(format!("{event:?}"))).unwrap();
+        found.sort();
+        found
+    };
+    let mut expected: Vec<_> = events
+        .iter()
+        .filter(|event| wanted.has(key(event).0, event.time))
+        .map(|event| format!("{event:?}"))
+        .collect();
+    expected.sort();
+    assert!(expected.len() >= 60);
+    assert_eq!(found(&journal), expected);
+    drop(journal);
+    assert_eq!(found(&open_small(directory.path())), expected);
+    let nothing = &mut |_| panic!("nothing was asked for");
+    open_small(directory.path()).each_wanted(&WantedEntries::default(), nothing).unwrap();
 }
 
 #[test]

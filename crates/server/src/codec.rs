@@ -1,5 +1,5 @@
 //! Numbers and texts in few bytes: seven bits of a number to a byte, signed ones folded so that small is short.
-//! For the cold part of a row and for bookmarks.
+//! For the cold part of a row, for bookmarks, and for the states in the journal.
 
 #[derive(Debug, Default)]
 pub struct Writer {
