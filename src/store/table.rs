@@ -1,8 +1,8 @@
 //! The table: keeps the live window filled from the State API, applies monitor messages to it, and asks again when
 //! only the server can know.
 //!
-//! Questions are throttled: the first change is asked about at once, the next no sooner than half a second later,
-//! however many messages come. The view tells which rows are in view and reads the window; nothing here paints.
+//! Questions are throttled: the first change is asked about at once, the next no sooner than a moment later, however many
+//! messages come; the moment is longer where answers take longer. The view tells which rows are in view and reads the window; nothing here paints.
 
 mod ask;
 mod counts;
@@ -30,8 +30,12 @@ pub use counts::Counts;
 pub use facets::Facet;
 pub use walk::{Page, Walk};
 
-/// No two questions start within this time, unless the reader asks for something else.
-const THROTTLE_MS: i64 = 500;
+/// No two questions start within this time, unless the reader asks for something else: the first while messages decide
+/// which rows are on screen, the second while only the counts are at stake.
+const THROTTLE_MS: i64 = 100;
+const CALM_THROTTLE_MS: i64 = 500;
+/// So much longer than its answers take the table waits between questions, so that a busy server is asked less often.
+const PATIENCE: i64 = 4;
 /// How often is asked without cause: while the feed is live, while it is not, and while the answer changes by the
 /// mere passing of time.
 const IDLE_MS: i64 = 15_000;
@@ -68,6 +72,8 @@ struct Inner {
     etag: Option<(String, String)>,
     is_wanted: bool,
     asked_at_ms: i64,
+    /// How long the last answer took.
+    took_ms: i64,
     wake: Option<TimeoutHandle>,
     backoff: Backoff,
     last_good_ms: Option<i64>,
@@ -88,6 +94,7 @@ impl Table {
             etag: None,
             is_wanted: false,
             asked_at_ms: 0,
+            took_ms: 0,
             wake: None,
             backoff: Backoff::new(js_sys::Math::random),
             last_good_ms: None,
@@ -238,8 +245,10 @@ impl Table {
             if !inner.is_wanted || inner.abort.is_some() || inner.is_paused && inner.window.is_loaded() {
                 return None;
             }
-            let wait_ms = inner.asked_at_ms + THROTTLE_MS - now_ms;
-            (wait_ms > 0 && wait_ms <= THROTTLE_MS).then_some(wait_ms).or(Some(0))
+            let throttle_ms = inner.throttle_ms();
+            let wait_ms = inner.asked_at_ms + throttle_ms - now_ms;
+            // A clock that was set back must not stop the questions.
+            (wait_ms > 0 && wait_ms <= throttle_ms).then_some(wait_ms).or(Some(0))
         });
         match wait_ms.flatten() {
             None => {}
@@ -274,5 +283,12 @@ impl Table {
                 old.clear();
             }
         });
+    }
+}
+
+impl Inner {
+    fn throttle_ms(&self) -> i64 {
+        let least_ms = if self.window.is_moving() { THROTTLE_MS } else { CALM_THROTTLE_MS };
+        least_ms.max(PATIENCE * self.took_ms)
     }
 }

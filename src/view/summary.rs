@@ -88,7 +88,9 @@ fn CountLink(count: Count) -> impl IntoView {
             Count::Disconnected => counts.disconnected,
             Count::Stale => counts.stale,
         };
-        known.map_or_else(|| "–".to_owned(), format::number)
+        // What a server never tells has a dash; what is not known yet has its room and is not seen (style/header.css).
+        let never = || if stores.status.is_known() && stores.status.is_watson() { "–" } else { "" };
+        known.map_or_else(|| never().to_owned(), format::number)
     });
     let is_chosen = move || stores.view.with(|view| count.is_chosen(view));
     let address = live(move || {

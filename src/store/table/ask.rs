@@ -13,6 +13,8 @@ use crate::window::{Answer, Window};
 
 /// What a plain Watson server is asked for at a time; its pages are appended to each other.
 const PAGE: u32 = 100;
+/// Longer answers count as long as this.
+const MAX_TOOK_MS: i64 = 1_000;
 
 impl Table {
     /// Asks for the rows in view and around them, whatever was asked before.
@@ -71,6 +73,8 @@ impl Table {
                 let now_ms = browser::wall_ms();
                 self.inner.update_value(|inner| {
                     inner.last_good_ms = Some(now_ms);
+                    // Never so long that a clock that was set forward, or one bad answer, silences the table.
+                    inner.took_ms = (now_ms - inner.asked_at_ms).clamp(0, MAX_TOOK_MS);
                     inner.backoff.reset();
                 });
                 self.set_api(ApiState::Fine);
