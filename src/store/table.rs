@@ -35,7 +35,7 @@ pub use walk::{Page, Walk};
 const THROTTLE_MS: i64 = 100;
 const CALM_THROTTLE_MS: i64 = 500;
 /// So much longer than its answers take the table waits between questions, so that a busy server is asked less often.
-const PATIENCE: i64 = 4;
+const PATIENCE: i64 = 2;
 /// How often is asked without cause: while the feed is live, while it is not, and while the answer changes by the
 /// mere passing of time.
 const IDLE_MS: i64 = 15_000;
@@ -67,6 +67,8 @@ struct Inner {
     window: Window,
     visible: Range<u64>,
     abort: Option<Abort>,
+    /// The open question is about rows that came into view.
+    is_filling: bool,
     /// Counts up with every question; an answer to an older one is dropped.
     serial: u32,
     etag: Option<(String, String)>,
@@ -90,6 +92,7 @@ impl Table {
             window: Window::default(),
             visible: 0..40,
             abort: None,
+            is_filling: false,
             serial: 0,
             etag: None,
             is_wanted: false,
@@ -165,7 +168,9 @@ impl Table {
     pub fn show(self, visible: Range<u64>) {
         let is_missing = self.inner.try_update_value(|inner| {
             inner.visible = visible;
-            inner.abort.is_none() && inner.window.is_short_of(&inner.visible)
+            // A question that only asks again gives way; one about rows in view does not, or fast scrolling would never
+            // see an answer.
+            (inner.abort.is_none() || !inner.is_filling) && inner.window.is_short_of(&inner.visible)
         });
         // Before the first question there is nothing to be missing.
         if is_missing == Some(true) && self.asked.get_untracked().is_some() && !self.is_failing() {

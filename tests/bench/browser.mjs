@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { openChromium } from './browser/chromium.mjs';
 import { openFirefox } from './browser/firefox.mjs';
 import { load, memoryMb } from './browser/machine.mjs';
-import { printTable } from './browser/table.mjs';
+import { brief, printTable } from './browser/table.mjs';
 
 const { values: given } = parseArgs({
   options: {
@@ -64,7 +64,7 @@ try {
       console.log(`measuring ${SUBJECTS[name].name} at ${rate} messages/s …`);
       results[name][rate] = await measure(name, rate).catch((error) => ({ failed: error }));
       const { failed } = results[name][rate];
-      if (failed) console.log(`  ${failed.stack ?? failed}`);
+      console.log(`  ${failed ? (failed.stack ?? failed) : brief(results[name][rate])}`);
     }
   }
 } finally {
@@ -114,7 +114,7 @@ async function measure(name, rate) {
 /** Waits for the first rows. */
 async function ready(driver) {
   const isReady = () => globalThis.probe && globalThis.subject?.top() !== undefined && globalThis.subject.isSettled();
-  for (const deadline = Date.now() + 300_000; ;) {
+  for (const deadline = Date.now() + 120_000; ;) {
     if (await driver.evaluate(isReady)) return;
     if (Date.now() > deadline) throw new Error(`no rows: ${driver.complaints.join('; ')}`);
     await sleep(200);
@@ -147,7 +147,9 @@ async function steady(driver, begun) {
 }
 
 /** The number of a made-up client is in its id. */
-const numberOf = (id) => Number(id?.match(/-(\d{7})-/)?.[1]);
+function numberOf(id) {
+  return Number(id.match(/-(\d{7})-/)?.[1]);
+}
 
 async function memory(driver) {
   await driver.collectGarbage();

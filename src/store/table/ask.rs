@@ -44,6 +44,7 @@ impl Table {
             let token = abort.token();
             // An older question is given up by this.
             inner.abort = Some(abort);
+            inner.is_filling = inner.window.is_short_of(&inner.visible);
             inner.window.forget_recent();
             let query = if is_watson {
                 watson_question(&asked, inner.window.held().end, bookmark)

@@ -104,7 +104,10 @@ globalThis.subject = {
     const row = document.querySelector('.ag-row[row-index="0"]');
     return row ? cell(row, 'id') : undefined;
   },
-  isSettled: () => shown === wants && inView().every((row) => cell(row, 'id') !== ''),
+  isSettled: () => {
+    const rows = inView();
+    return shown === wants && rows.length > 0 && rows.every((row) => cell(row, 'id') !== '');
+  },
   statuses: () => inView().map((row) => cell(row, 'connectionStatus')),
   first: () => Number(inView()[0]?.getAttribute('row-index')),
   scroller: () => {

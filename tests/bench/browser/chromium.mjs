@@ -36,7 +36,6 @@ export async function openChromium({ url, key, token, address, probe, scale }) {
     const from = name.startsWith('node_modules/') ? path.dirname(FOLDER) : FOLDER;
     route.fulfill({ body: readFileSync(path.join(from, name)), contentType: TYPES[path.extname(name)] });
   });
-  if (process.env.TMPDIST) await (await import('../tmp_dist.mjs')).routeDist(context);
   await page.goto(new URL(address, url).href);
 
   const devtools = await browser.newBrowserCDPSession();
@@ -54,7 +53,7 @@ export async function openChromium({ url, key, token, address, probe, scale }) {
     click: ({ x, y }) => page.mouse.click(x, y),
     press: (key) => page.keyboard.press(key),
     /** Its pages are loaded: whatever it asks from now on goes straight to the server. */
-    letGo: () => context.unrouteAll().then(()=>page.unroute(pattern)),
+    letGo: () => page.unroute(pattern),
     pid: renderer,
     async collectGarbage() {
       for (let round = 0; round < 3; round++) await own.send('HeapProfiler.collectGarbage');

@@ -28,8 +28,19 @@ export async function openFirefox({ url, key, token, address, probe }) {
   const session = await send('POST', '/session', { capabilities });
   const own = `/session/${session.sessionId}`;
   const browserPid = session.capabilities['moz:processID'];
+  const kill = () => {
+    driver.kill();
+    try {
+      process.kill(browserPid);
+    } catch {
+      // It has ended with its session.
+    }
+  };
+  process.on('exit', kill);
   await send('POST', `${own}/timeouts`, { script: 120_000 });
-  const run = (script, args = []) => send('POST', `${own}/execute/async`, { script, args });
+  // A script has a global object of its own; what it leaves behind has to be on the page's.
+  const run = (body, args = []) =>
+    send('POST', `${own}/execute/async`, { script: `const globalThis = window; ${body}`, args });
   const evaluate = (body, argument) =>
     run(
       `const [argument, done] = arguments;
@@ -38,11 +49,13 @@ export async function openFirefox({ url, key, token, address, probe }) {
     );
 
   await send('POST', `${own}/window/rect`, WINDOW);
-  await send('POST', `${own}/url`, { url: new URL('api/v0002/config/clientstate', url).href });
-  await evaluate(async (credentials) => {
+  await send('POST', `${own}/url`, { url });
+  const status = await evaluate(async (credentials) => {
     const headers = { 'content-type': 'application/json' };
-    await fetch('/api/rollcall/v1/session', { method: 'POST', headers, body: JSON.stringify(credentials) });
+    const body = JSON.stringify(credentials);
+    return (await fetch('/api/rollcall/v1/session', { method: 'POST', headers, body })).status;
   }, { key, token });
+  if (status !== 200) throw new Error(`no session: ${JSON.stringify(status)}`);
   await send('POST', `${own}/url`, { url: new URL(address, url).href });
   await run(`${probe}; arguments[0]();`);
 
@@ -80,6 +93,7 @@ export async function openFirefox({ url, key, token, address, probe }) {
     processorMs: async () => processorMs(pid()),
     async close() {
       await send('DELETE', own).catch(() => {});
+      process.off('exit', kill);
       driver.kill();
       await once(driver, 'close');
     },

@@ -27,6 +27,10 @@ const ROWS = [
   ['opened, to first rows', 'ms', undefined, false, (result) => result.loadMs],
 ];
 
+/** The figures of one measurement in a line. */
+export const brief = (result) =>
+  ROWS.map(([title, unit, , , read]) => `${title} ${shown(read(result) ?? NaN)} ${unit}`).join(' · ');
+
 export function printTable(results, rates, subjects, minutes) {
   const names = Object.keys(results);
   for (const rate of rates) {
