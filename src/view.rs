@@ -45,12 +45,18 @@ pub fn App() -> impl IntoView {
     Ui::provide();
     later::Later::provide();
     keys::listen();
-    let phase = stores().session.phase;
+    let (phase, is_worded) = (stores().session.phase, stores().prefs.is_worded);
+    // In another language first, everything would move when the words come.
     move || match phase.get() {
-        Phase::Checking => view! { <p class="checking">{say(t::loading)}</p> }.into_any(),
+        Phase::Checking => checking(),
+        _ if !is_worded.get() => checking(),
         Phase::In => view! { <Dashboard/> }.into_any(),
         Phase::Out => later::sign_in(),
     }
+}
+
+fn checking() -> AnyView {
+    view! { <p class="checking">{say(t::loading)}</p> }.into_any()
 }
 
 #[component]

@@ -74,6 +74,9 @@ pub struct Window {
 /// More events than this between a question and its answer are not remembered; the next question repairs it.
 const MAX_RECENT: usize = 20_000;
 
+/// What messages do not change of a client.
+const FIXED: [Field; 4] = [Field::Id, Field::ClientType, Field::DeviceType, Field::DeviceId];
+
 impl Window {
     /// Starts over for another filter or order. Old rows stay to be looked at until the answer comes.
     pub fn ask(&mut self, filter: Filter, sort: Vec<SortKey>) {
@@ -136,6 +139,14 @@ impl Window {
         let first = visible.start.saturating_sub(ahead);
         let last = (visible.end + ahead).min(self.len());
         !self.is_loaded || first < held.start || last > held.end
+    }
+
+    /// Whether messages decide which rows there are, or in what order: something is asked for that messages change.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        let mut fields =
+            self.sort.iter().map(|key| key.field).chain(self.filter.terms.iter().map(|term| term.field));
+        fields.any(|field| !FIXED.contains(&field))
     }
 
     /// The rows in view, with a screen above and below.
@@ -255,6 +266,9 @@ impl Window {
 
     /// A client that what never changes about it keeps off the page, changes nothing but the counts.
     fn touched_if_possible(&self, event: &ConnectionEvent) -> Touched {
+        if !self.filter.terms.iter().any(|term| FIXED.contains(&term.field)) {
+            return Touched { row: false, order: true, counts: true };
+        }
         let doc = ClientState::new(event.client_id.clone()).doc(event.time, None);
         // What patterns the server has for the ids of others, it does not tell.
         let is_named = doc.client_type != ClientType::Other;

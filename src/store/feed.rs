@@ -79,7 +79,7 @@ impl Feed {
             let org = status.org.clone();
             (status.monitor_client_id.clone(), org)
         });
-        let random = || format!("{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32);
+        let random = || (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
         let login = api::login();
         let client_id = match given {
             Some((Some(id), _)) => id,

@@ -51,6 +51,8 @@ const VIEWS: &str = "rollcall.views";
 pub struct Prefs {
     pub theme: RwSignal<Theme>,
     pub language: RwSignal<&'static str>,
+    /// The words of the first language are there, or cannot be had.
+    pub is_worded: RwSignal<bool>,
     /// Times are told in UTC.
     pub is_utc: RwSignal<bool>,
     pub layout: RwSignal<Layout>,
@@ -67,16 +69,18 @@ impl Prefs {
             _ => Theme::Auto,
         };
         let text = |key| browser::remembered(key).unwrap_or_default();
+        let language = first_language();
         let prefs = Self {
             theme: RwSignal::new(theme),
-            language: RwSignal::new(first_language()),
+            language: RwSignal::new(language),
+            is_worded: RwSignal::new(language == Catalogue::source().language),
             is_utc: RwSignal::new(text(ZONE) == UTC),
             layout: RwSignal::new(Layout::parse(&text(COLUMNS))),
             views: RwSignal::new(saved::parse(&text(VIEWS))),
         };
         effect(move || apply_theme(prefs.theme.get()));
         effect(move || format::set_utc(prefs.is_utc.get()));
-        effect(move || apply_language(prefs.language.get()));
+        effect(move || prefs.apply_language(prefs.language.get()));
         prefs
     }
 
@@ -103,6 +107,22 @@ impl Prefs {
         self.views.update(change);
         let text = saved::to_text(&self.views.get_untracked());
         browser::remember(VIEWS, Some(text.as_str()).filter(|text| !text.is_empty()));
+    }
+
+    fn apply_language(self, language: &'static str) {
+        if language == Catalogue::source().language {
+            return show(Catalogue::source());
+        }
+        spawn_local(async move {
+            let text = api::catalogue(language, &api::Token::default()).await;
+            // A language that cannot be had leaves the page in the one it is in.
+            if let Some(catalogue) = text.ok().and_then(|text| Catalogue::parse(language, &text).ok()) {
+                show(catalogue);
+            }
+            if !self.is_worded.get_untracked() {
+                self.is_worded.set(true);
+            }
+        });
     }
 
     pub fn choose_language(self, language: &str) {
@@ -135,19 +155,6 @@ fn apply_theme(theme: Theme) {
         Some(name) => root.set_attribute("data-theme", name),
         None => root.remove_attribute("data-theme"),
     };
-}
-
-fn apply_language(language: &'static str) {
-    if language == Catalogue::source().language {
-        return show(Catalogue::source());
-    }
-    spawn_local(async move {
-        let text = api::catalogue(language, &api::Token::default()).await;
-        // A language that cannot be had leaves the page in the one it is in.
-        if let Some(catalogue) = text.ok().and_then(|text| Catalogue::parse(language, &text).ok()) {
-            show(catalogue);
-        }
-    });
 }
 
 fn show(catalogue: Catalogue) {

@@ -1,8 +1,8 @@
 //! The table: keeps the live window filled from the State API, applies monitor messages to it, and asks again when
 //! only the server can know.
 //!
-//! Questions are throttled: the first change is asked about at once, the next no sooner than half a second later,
-//! however many messages come. The view tells which rows are in view and reads the window; nothing here paints.
+//! Questions are throttled: the first change is asked about at once, the next no sooner than a moment later, however many
+//! messages come; the moment is longer where answers take longer. The view tells which rows are in view and reads the window; nothing here paints.
 
 mod ask;
 mod counts;
@@ -32,8 +32,12 @@ pub use facets::Facet;
 pub use plain::{is_filter, is_told};
 pub use walk::{Page, Walk, problem as of_walk};
 
-/// No two questions start within this time, unless the reader asks for something else.
-const THROTTLE_MS: i64 = 500;
+/// No two questions start within this time, unless the reader asks for something else: the first while messages decide
+/// which rows are on screen, the second while only the counts are at stake.
+const THROTTLE_MS: i64 = 100;
+const CALM_THROTTLE_MS: i64 = 500;
+/// So much longer than its answers take the table waits between questions, so that a busy server is asked less often.
+const PATIENCE: i64 = 2;
 /// How often is asked without cause: while the feed is live, while it is not, and while the answer changes by the
 /// mere passing of time.
 const IDLE_MS: i64 = 15_000;
@@ -65,11 +69,15 @@ struct Inner {
     window: Window,
     visible: Range<u64>,
     abort: Option<Abort>,
+    /// The open question is about rows that came into view.
+    is_filling: bool,
     /// Counts up with every question; an answer to an older one is dropped.
     serial: u32,
     etag: Option<(String, String)>,
     is_wanted: bool,
     asked_at_ms: i64,
+    /// How long the last answer took.
+    took_ms: i64,
     wake: Option<TimeoutHandle>,
     backoff: Backoff,
     last_good_ms: Option<i64>,
@@ -78,8 +86,8 @@ struct Inner {
     counts: counts::Wanted,
     /// The question for the next page, for servers that know no jumps.
     next: Option<Query>,
-    /// How long to wait between two questions, in milliseconds.
-    throttle_ms: i64,
+    /// How long a plain server is left alone between two questions, in milliseconds.
+    rest_ms: i64,
 }
 
 impl Table {
@@ -88,10 +96,12 @@ impl Table {
             window: Window::default(),
             visible: 0..40,
             abort: None,
+            is_filling: false,
             serial: 0,
             etag: None,
             is_wanted: false,
             asked_at_ms: 0,
+            took_ms: 0,
             wake: None,
             backoff: Backoff::new(js_sys::Math::random),
             last_good_ms: None,
@@ -99,7 +109,7 @@ impl Table {
             is_paused: false,
             counts: counts::Wanted::default(),
             next: None,
-            throttle_ms: THROTTLE_MS,
+            rest_ms: 0,
         };
         let asked = Memo::new(move |_| {
             // The first question waits for the status, which says whether demo clients are hidden.
@@ -175,7 +185,9 @@ impl Table {
     pub fn show(self, visible: Range<u64>) {
         let is_missing = self.inner.try_update_value(|inner| {
             inner.visible = visible;
-            inner.abort.is_none() && inner.window.is_short_of(&inner.visible)
+            // A question that only asks again gives way; one about rows in view does not, or fast scrolling would never
+            // see an answer.
+            (inner.abort.is_none() || !inner.is_filling) && inner.window.is_short_of(&inner.visible)
         });
         // Before the first question there is nothing to be missing.
         if is_missing == Some(true) && self.asked.get_untracked().is_some() && !self.is_failing() {
@@ -255,8 +267,10 @@ impl Table {
             if !inner.is_wanted || inner.abort.is_some() || inner.is_paused && inner.window.is_loaded() {
                 return None;
             }
-            let wait_ms = inner.asked_at_ms + inner.throttle_ms - now_ms;
-            (wait_ms > 0 && wait_ms <= inner.throttle_ms).then_some(wait_ms).or(Some(0))
+            let throttle_ms = inner.throttle_ms();
+            let wait_ms = inner.asked_at_ms + throttle_ms - now_ms;
+            // A clock that was set back must not stop the questions.
+            (wait_ms > 0 && wait_ms <= throttle_ms).then_some(wait_ms).or(Some(0))
         });
         match wait_ms.flatten() {
             None => {}
@@ -291,5 +305,12 @@ impl Table {
                 old.clear();
             }
         });
+    }
+}
+
+impl Inner {
+    fn throttle_ms(&self) -> i64 {
+        let least_ms = if self.window.is_moving() { THROTTLE_MS } else { CALM_THROTTLE_MS };
+        least_ms.max(PATIENCE * self.took_ms).max(self.rest_ms)
     }
 }

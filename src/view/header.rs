@@ -22,8 +22,9 @@ pub fn Header() -> impl IntoView {
     view! {
         <header class="top">
             <h1 class="brand">{say(t::page_title)}</h1>
-            <span class="org">{org}</span>
             <Pages/>
+            // Where it moves nothing when it becomes known.
+            <span class="org">{org}</span>
             <span class="grow"></span>
             <ApiIndicator/>
             <FeedIndicator/>

@@ -88,8 +88,10 @@ fn CountLink(count: Count) -> impl IntoView {
             Count::Disconnected => counts.disconnected,
             Count::Stale => counts.stale,
         };
-        let number = known.map_or_else(|| "–".to_owned(), format::number);
-        if counts.is_so_far && known.is_some() { t::export_so_far(&number) } else { number }
+        // What a server never tells has a dash; what is not known yet has its room and is not seen (style/header.css).
+        let never = || if stores.status.is_known() && stores.status.is_watson() { "–" } else { "" };
+        let Some(number) = known.map(format::number) else { return never().to_owned() };
+        if counts.is_so_far { t::export_so_far(&number) } else { number }
     });
     let is_chosen = move || stores.view.with(|view| count.is_chosen(view));
     let address = live(move || {

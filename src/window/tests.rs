@@ -176,3 +176,17 @@ proptest! {
         prop_assert!(asked.end - asked.start <= u64::from(rollcall_model::query::MAX_LIMIT));
     }
 }
+
+#[test]
+fn a_window_moves_when_messages_decide_on_its_rows() {
+    let sorted = |field| {
+        let mut window = Window::default();
+        window.ask(Filter::default(), vec![SortKey { field, descending: true }]);
+        window.is_moving()
+    };
+    assert!(!Window::default().is_moving());
+    assert!(!sorted(Field::DeviceType));
+    assert!(sorted(Field::LastActivityTime));
+    assert!(window(&[is(Field::ConnectionStatus, "connected")], Vec::new()).is_moving());
+    assert!(!window(&[is(Field::DeviceType, "pump")], Vec::new()).is_moving());
+}

@@ -5,14 +5,14 @@ import { Dashboard } from './browser.mjs';
 import { LIMIT_MS } from './harness.mjs';
 
 /**
- * Opens the dashboard with an empty cache, `slowdown` times slower than the machine is, until it is live.
+ * Opens the dashboard in `locale` with an empty cache, `slowdown` times slower than the machine is, until it is live.
  *
  * Returns the page's files (`name`, `bytes` on the wire, content `encoding`), the layout `shifts` (each with its value
  * and what moved) and, in milliseconds since the navigation, the first and the largest contentful paint, when the table
  * showed its first row, and when it was live.
  */
-export async function openMeasured(browser, server, { viewport, slowdown = 1 }) {
-  const context = await browser.newContext({ viewport });
+export async function openMeasured(browser, server, { viewport, locale = 'en', slowdown = 1 }) {
+  const context = await browser.newContext({ viewport, locale });
   context.setDefaultTimeout(LIMIT_MS);
   try {
     const page = await context.newPage();

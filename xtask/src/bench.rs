@@ -1,11 +1,14 @@
 //! `cargo xtask bench`: how fast the release build is, beside SQLite asked the same on the same data (`crates/bench`);
-//! with `--only size` or `--only latency`, what the dashboard weighs and how soon a browser shows things.
+//! with `--only size` or `--only latency`, what the dashboard weighs and how soon a browser shows things; with
+//! `--browser`, how the dashboard does under load, beside other tables.
+
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::ValueEnum;
 
 use crate::workspace::{Workspace, executable};
-use crate::{launch, process, setup, size, timing};
+use crate::{dashboard, launch, process, setup, size, timing};
 
 /// What is run in a browser, each beside a server of its own, and what it measures.
 const BENCHES: [(&str, &str); 2] = [
@@ -13,6 +16,8 @@ const BENCHES: [(&str, &str); 2] = [
     ("tests/bench/latency.mjs", "Measuring latencies"),
 ];
 const PROGRAM: &str = "rollcall-bench";
+/// What compares the dashboard with other tables, in browsers.
+const BROWSER: &str = "tests/bench/browser.mjs";
 
 /// One part of what can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,9 +56,21 @@ pub struct Args {
     /// Measure only these; without it, everything but size and latency
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Measure the dashboard in browsers while messages arrive, beside AG Grid Community and Perspective
+    #[arg(long, conflicts_with_all = ["only", "growth", "quick", "rows"])]
+    browser: bool,
+    /// With --browser: so many minutes more, over which the memory may not grow
+    #[arg(long, requires = "browser", default_value_t = 0.5)]
+    minutes: f64,
+    /// With --browser: only these (ours, scale2, firefox, aggrid, perspective) [default: all]
+    #[arg(long, requires = "browser", value_delimiter = ',')]
+    in_browser: Vec<String>,
 }
 
 pub fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
+    if args.browser {
+        return browser(workspace, args);
+    }
     if args.only.contains(&Part::Size) {
         size::run(workspace)?;
     }
@@ -66,10 +83,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
 }
 
 fn table(workspace: &Workspace, args: &Args, parts: &[&Part]) -> anyhow::Result<()> {
-    timing::step("Building the bench", || {
-        process::stream(&mut process::cargo(workspace, &["build", "--release", "--package", PROGRAM]))
-    })?;
-    let mut bench = process::command(workspace, workspace.target.join("release").join(executable(PROGRAM)));
+    let mut bench = process::command(workspace, build(workspace)?);
     bench.arg("run").arg("--cache").arg(workspace.target.join("bench"));
     if let Some(clients) = args.clients {
         bench.arg("--clients").arg(clients.to_string());
@@ -86,6 +100,32 @@ fn table(workspace: &Workspace, args: &Args, parts: &[&Part]) -> anyhow::Result<
         bench.arg("--only").arg(part.get_name());
     }
     process::stream(&mut bench)
+}
+
+/// Builds the program; answers with its path.
+fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    timing::step("Building the bench", || {
+        process::stream(&mut process::cargo(workspace, &["build", "--release", "--package", PROGRAM]))
+    })?;
+    Ok(workspace.target.join("release").join(executable(PROGRAM)))
+}
+
+/// The script starts the program itself, and with it the server that carries the dashboard just built.
+fn browser(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
+    let geckodriver =
+        timing::step("Setting up the browsers and the other tables", || setup::for_browser_bench(workspace))?;
+    dashboard::set_up_and_build(workspace)?;
+    let program = build(workspace)?;
+    let mut node = process::command(workspace, "node");
+    node.arg(BROWSER).arg("--minutes").arg(args.minutes.to_string());
+    node.arg("--cache").arg(workspace.target.join("bench"));
+    if let Some(clients) = args.clients {
+        node.arg("--clients").arg(clients.to_string());
+    }
+    if !args.in_browser.is_empty() {
+        node.arg("--only").arg(args.in_browser.join(","));
+    }
+    process::stream(node.env("ROLLCALL_BENCH", program).env("ROLLCALL_GECKODRIVER", geckodriver))
 }
 
 fn latency(workspace: &Workspace) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Makes Trunk's page fit the content security policy. Trunk starts the dashboard with an inline script, and the policy
 //! allows scripts from files only; so the script is moved to `boot-<hash>.js` next to the page. Called by `dashboard`
-//! after Trunk; works on text and touches no file.
+//! after Trunk; works on text and touches no file. Comments are left out.
 
 use anyhow::bail;
 
@@ -30,7 +30,7 @@ pub fn externalize(html: &str, base: &str) -> anyhow::Result<Page> {
     let mut rest = html;
     while let Some(tag) = next_tag(rest) {
         refuse_inline(tag.text)?;
-        page.html.push_str(tag.before);
+        push_without_comments(&mut page.html, tag.before);
         rest = tag.after;
         if !tag.is_inline_script() {
             page.html.push_str(tag.text);
@@ -46,8 +46,17 @@ pub fn externalize(html: &str, base: &str) -> anyhow::Result<Page> {
         page.scripts.push(Script { name, content });
         rest = after;
     }
-    page.html.push_str(rest);
+    push_without_comments(&mut page.html, rest);
     Ok(page)
+}
+
+/// Comments are for who writes the page; whoever opens it would wait for them.
+fn push_without_comments(html: &mut String, mut text: &str) {
+    while let Some((before, rest)) = text.split_once("<!--") {
+        html.push_str(before.trim_end());
+        text = rest.split_once("-->").map_or("", |(_, after)| after);
+    }
+    html.push_str(text);
 }
 
 /// A tag and what surrounds it.
@@ -128,7 +137,7 @@ dispatchEvent(new CustomEvent("TrunkApplicationStarted", {detail: {wasm}}));
 "#;
 
     #[test]
-    fn the_inline_script_moves_to_a_file_and_the_rest_of_the_page_stays() {
+    fn the_inline_script_moves_to_a_file_and_the_rest_of_the_page_stays_but_comments() {
         let page = externalize(TRUNK_PAGE, "/").unwrap();
 
         let [script] = &page.scripts[..] else {
@@ -140,6 +149,7 @@ dispatchEvent(new CustomEvent("TrunkApplicationStarted", {detail: {wasm}}));
         let (before, rest) = TRUNK_PAGE.split_once("<script type=\"module\">").unwrap();
         let (_, after) = rest.split_once("</script>").unwrap();
         let tag = format!("<script type=\"module\" src=\"/{}\"></script>", script.name);
+        let before = before.replace("\n<!-- <script>not a script</script> -->", "");
         assert_eq!(page.html, format!("{before}{tag}{after}"));
     }
 

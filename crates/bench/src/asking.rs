@@ -341,7 +341,7 @@ fn while_recording<T>(
             while !is_over.load(Ordering::Relaxed) {
                 let next = Instant::now() + Duration::from_millis(100);
                 let now = clock::now();
-                let events: Vec<_> = (0..batch).map(|_| present.next(now, ACTIVITY)).collect();
+                let events: Vec<_> = (0..batch).map(|_| present.next(now, ACTIVITY).1).collect();
                 baseline.record(&events)?;
                 baseline.restart_log()?;
                 std::thread::sleep(next.saturating_duration_since(Instant::now()));

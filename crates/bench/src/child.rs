@@ -1,19 +1,20 @@
 //! The server that is measured, in a process of its own with a source of made-up events inside.
 //!
 //! [`serve`] is that process; it takes commands line by line: `open` brings up the sessions that are open, `rate R A`
-//! lets R events a second happen of which A in a hundred are activity, `burst` reconnects every client. [`Server`] is
-//! the other end.
+//! lets R events a second happen of which A in a hundred are activity, `burst` reconnects every client, `activity F`
+//! writes to the file F who was last active when. [`Server`] is the other end.
 
-use std::io::{BufRead, BufReader, Lines, Write as _};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, BufWriter, Lines, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rollcall_model::{ConnectionEvent, EventKind};
+use rollcall_model::{ConnectionEvent, EventKind, Initiator};
 use rollcall_server::clock;
 use rollcall_server::config::ServeArgs;
 use rollcall_server::fleet::Fleet;
@@ -26,6 +27,8 @@ use crate::world::{Present, World};
 const WINDOW: usize = 40_000;
 /// How often the events of a rate are let out.
 const TICK: Duration = Duration::from_millis(5);
+/// How many of the newest events that are activity are known: more than happen while a browser is measured.
+const ACTIVE_MAX: usize = 2_000_000;
 
 /// Runs the server until its standard input ends.
 pub fn serve(data: &Path, world: World) -> anyhow::Result<()> {
@@ -57,11 +60,15 @@ struct Source {
     fleet: Arc<Fleet>,
     /// Events a second, and how many in a hundred are activity.
     rate: Arc<(AtomicU32, AtomicU32)>,
+    active: Arc<Mutex<VecDeque<Active>>>,
 }
+
+/// A client by its number, and when it was active, in milliseconds since 1970.
+type Active = (u32, i64);
 
 impl Source {
     fn new(world: World, sink: EventSink, fleet: Arc<Fleet>) -> Self {
-        Self { world, sink, fleet, rate: Arc::default() }
+        Self { world, sink, fleet, rate: Arc::default(), active: Arc::default() }
     }
 
     fn obey(&mut self) -> anyhow::Result<()> {
@@ -87,10 +94,26 @@ impl Source {
                         self.pour((0..clients).map(|number| present.connect(number, clock::now())))?;
                     reply("burst", events, start.elapsed());
                 }
+                ["activity", file @ ..] => {
+                    let start = Instant::now();
+                    let written = self.write_active(Path::new(&file.join(" ")))?;
+                    reply("activity", written, start.elapsed());
+                }
                 _ => bail!("there is no command {line}"),
             }
         }
         Ok(())
+    }
+
+    /// Writes a line for each event that was activity, and forgets them.
+    fn write_active(&self, file: &Path) -> anyhow::Result<u64> {
+        let active = std::mem::take(&mut *self.active.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut lines = BufWriter::new(std::fs::File::create(file)?);
+        for (number, time_ms) in &active {
+            writeln!(lines, "{number} {time_ms}")?;
+        }
+        lines.flush()?;
+        Ok(active.len() as u64)
     }
 
     /// Puts in events as fast as they are shown.
@@ -131,6 +154,7 @@ impl Source {
     /// Lets events happen at the rate that is set, for ever.
     fn happen(&self) {
         let (sink, rate, mut present) = (self.sink.clone(), Arc::clone(&self.rate), Present::new(self.world));
+        let active = Arc::clone(&self.active);
         std::thread::spawn(move || {
             let (mut owed, mut last) = (0.0, Instant::now());
             loop {
@@ -138,12 +162,28 @@ impl Source {
                 let (now, activity) = (clock::now(), rate.1.load(Ordering::Relaxed));
                 owed += f64::from(rate.0.load(Ordering::Relaxed)) * last.elapsed().as_secs_f64();
                 last = Instant::now();
+                let mut active = active.lock().unwrap_or_else(PoisonError::into_inner);
                 while owed >= 1.0 {
-                    sink.offer(present.next(now, activity));
+                    let (number, event) = present.next(now, activity);
+                    if is_activity(&event) {
+                        active.push_back((number, now.millis()));
+                    }
+                    sink.offer(event);
                     owed -= 1.0;
                 }
+                let excess = active.len().saturating_sub(ACTIVE_MAX);
+                active.drain(..excess);
             }
         });
+    }
+}
+
+/// Whether an event changes when its client was last active.
+fn is_activity(event: &ConnectionEvent) -> bool {
+    match &event.kind {
+        EventKind::Connect { .. } | EventKind::Activity { .. } => true,
+        EventKind::Disconnect { end, .. } => end.initiator == Some(Initiator::Client),
+        _ => false,
     }
 }
 

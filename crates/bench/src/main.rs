@@ -13,6 +13,7 @@ mod machine;
 mod measure;
 mod question;
 mod recording;
+mod stage;
 mod watching;
 mod world;
 
@@ -42,6 +43,9 @@ struct Cli {
 enum Command {
     /// Measure and print the table.
     Run(RunArgs),
+    /// Be the server that a browser is measured on, at the command of standard input.
+    #[command(hide = true)]
+    Stage(stage::Args),
     /// Be the server that is measured.
     #[command(hide = true)]
     Serve { data: PathBuf, clients: u32, rows: u64, base_ms: i64 },
@@ -93,6 +97,7 @@ const NOISE_MAX: f64 = 0.1;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run(&args),
+        Command::Stage(args) => stage::run(&args),
         Command::Serve { data, clients, rows, base_ms } => {
             child::serve(&data, World { clients, rows, base_ms })
         }

@@ -28,7 +28,7 @@ pub fn fold(world: World, events: usize) -> anyhow::Result<Row> {
     let mut present = Present::new(world);
     let now = clock::now();
     let open: Vec<ConnectionEvent> = world.present().collect();
-    let events: Vec<ConnectionEvent> = (0..events).map(|_| present.next(now, ACTIVITY)).collect();
+    let events: Vec<ConnectionEvent> = (0..events).map(|_| present.next(now, ACTIVITY).1).collect();
     let fleet = Fleet::new();
     open.chunks(BATCH).for_each(|batch| drop(fleet.apply(batch)));
     let ours = rate(events.len(), || {

@@ -176,8 +176,9 @@ impl Present {
         Self { world, random: SmallRng::seed_from_u64(7), sessions: sessions.collect(), connection: 3 }
     }
 
-    /// The next event; `activity` is how many in a hundred are activity of connected clients.
-    pub fn next(&mut self, now: Timestamp, activity: u32) -> ConnectionEvent {
+    /// The next event and the number of its client; `activity` is how many in a hundred are activity of connected
+    /// clients.
+    pub fn next(&mut self, now: Timestamp, activity: u32) -> (u32, ConnectionEvent) {
         let number = self.random.random_range(0..self.world.clients);
         let client = self.world.client(number);
         let open = self.sessions[number as usize];
@@ -185,15 +186,16 @@ impl Present {
             && self.random.random_range(0..100) < activity
         {
             let event = ACTIVITIES[skewed(&mut self.random, 4) as usize % 4];
-            return client.event(now, EventKind::Activity { session: Some(session), event });
+            return (number, client.event(now, EventKind::Activity { session: Some(session), event }));
         }
-        match open {
+        let event = match open {
             Some(session) => {
                 self.sessions[number as usize] = None;
                 client.disconnect(session, ending(&mut self.random, now.millis()))
             }
             None => self.connect(number, now),
-        }
+        };
+        (number, event)
     }
 
     /// A new session of a client, whether it has one or not.

@@ -11,6 +11,9 @@ use crate::store::{ApiState, Problem};
 use crate::url::encode_pairs;
 use crate::window::{Answer, Window};
 
+/// Longer answers count as long as this.
+const MAX_TOOK_MS: i64 = 1_000;
+
 impl Table {
     /// Asks for the rows in view and around them, whatever was asked before.
     pub(super) fn ask_now(self) {
@@ -60,6 +63,7 @@ impl Table {
             inner.asked_at_ms = browser::wall_ms();
             inner.serial = inner.serial.wrapping_add(1);
             inner.abort = Some(abort);
+            inner.is_filling = inner.window.is_short_of(&inner.visible);
             inner.window.forget_recent();
             inner.serial
         });
@@ -78,6 +82,8 @@ impl Table {
                 let now_ms = browser::wall_ms();
                 self.inner.update_value(|inner| {
                     inner.last_good_ms = Some(now_ms);
+                    // Never so long that a clock that was set forward, or one bad answer, silences the table.
+                    inner.took_ms = (now_ms - inner.asked_at_ms).clamp(0, MAX_TOOK_MS);
                     inner.backoff.reset();
                 });
                 self.set_api(ApiState::Fine);

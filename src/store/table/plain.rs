@@ -14,7 +14,7 @@ use rollcall_model::time::TimeExpr;
 use rollcall_model::{ConnectionStatus, StateDoc, Timestamp};
 
 use super::counts::Counts;
-use super::{Asked, THROTTLE_MS, Table};
+use super::{Asked, Table};
 use crate::api::{self, ApiError, Token};
 use crate::browser;
 use crate::later::{Asking, answer, later};
@@ -175,7 +175,7 @@ impl Table {
             let has_more = next.is_some();
             inner.next = next;
             let took_ms = browser::wall_ms() - from_ms;
-            inner.throttle_ms = (took_ms * REST_FACTOR).max(REST_MS).max(THROTTLE_MS);
+            inner.rest_ms = (took_ms * REST_FACTOR).max(REST_MS);
             if is_more {
                 inner.window.append(docs, has_more, now);
                 return 0;

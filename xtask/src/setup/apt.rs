@@ -17,6 +17,22 @@ const PACKAGES: [&str; 6] =
 const PROGRAMS: [&str; 6] =
     ["chromium", "chromedriver", "curl", "mosquitto", "mosquitto_pub", "mosquitto_sub"];
 
+/// The other browser: only the browser bench wants it.
+const FIREFOX: &str = "firefox-esr";
+
+/// Installs Firefox if it is missing.
+pub fn firefox(workspace: &Workspace) -> anyhow::Result<()> {
+    if is_found(FIREFOX) || is_found("firefox") {
+        return Ok(());
+    }
+    if !answers(workspace, "apt-get", "--version") {
+        bail!("Firefox is needed, and there is no apt-get to install it: install it yourself");
+    }
+    println!("Installing {FIREFOX} with apt-get (once, less than a minute) …");
+    apt_get(workspace, &["update"])?;
+    apt_get(workspace, &["install", "--yes", "--no-install-recommends", FIREFOX])
+}
+
 /// Installs the packages of a Python that can make environments of its own. Called where there is none.
 pub fn python(workspace: &Workspace) -> anyhow::Result<()> {
     if !answers(workspace, "apt-get", "--version") {

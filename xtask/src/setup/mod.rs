@@ -73,6 +73,16 @@ pub fn for_browser_tests(workspace: &Workspace) -> anyhow::Result<()> {
     apt::packages(workspace)
 }
 
+/// Both browsers and the tables that the dashboard is compared with; answers with Firefox's driver.
+pub fn for_browser_bench(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    node::require(workspace)?;
+    node::packages(workspace)?;
+    node::bench(workspace)?;
+    apt::packages(workspace)?;
+    apt::firefox(workspace)?;
+    rust::tool(workspace, &rust::GECKODRIVER)
+}
+
 /// IBM's SDKs for Node.js and for Python.
 pub fn for_sdk_tests(workspace: &Workspace) -> anyhow::Result<SdkTools> {
     node::require(workspace)?;

@@ -1,5 +1,5 @@
-//! The npm packages of `tests/package.json` (wasm-opt and terser for the build, the browser driver for the end-to-end tests) and of
-//! `tests/sdk/package.json` (IBM's SDK). They lie in the cache directory, under a name made of the lock file, and the
+//! The npm packages of `tests/package.json` (wasm-opt and terser for the build, the browser driver for the end-to-end tests), of
+//! `tests/sdk/package.json` (IBM's SDK) and of `tests/bench/package.json` (other tables). They lie in the cache directory, under a name made of the lock file, and the
 //! `node_modules` beside each is a link to them.
 
 use std::fs;
@@ -41,6 +41,11 @@ pub fn packages(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 /// Installs IBM's SDK if it is missing. The end-to-end tests and the build do without it and its many old packages.
 pub fn sdk(workspace: &Workspace) -> anyhow::Result<()> {
     install_for(workspace, "tests/sdk").map(|_| ())
+}
+
+/// Installs the tables that the dashboard is compared with, if they are missing.
+pub fn bench(workspace: &Workspace) -> anyhow::Result<()> {
+    install_for(workspace, "tests/bench").map(|_| ())
 }
 
 fn install_for(workspace: &Workspace, folder: &str) -> anyhow::Result<PathBuf> {

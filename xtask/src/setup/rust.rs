@@ -56,6 +56,16 @@ pub const WASM_SPLIT: Tool = Tool {
     minutes: 2,
 };
 
+/// Drives Firefox.
+pub const GECKODRIVER: Tool = Tool {
+    title: "geckodriver",
+    package: "geckodriver",
+    version: "0.37.1",
+    program: "geckodriver",
+    arguments: &["--locked"],
+    minutes: 4,
+};
+
 pub const CARGO_DENY: Tool = Tool {
     title: "cargo-deny",
     package: "cargo-deny",
