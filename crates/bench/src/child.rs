@@ -39,7 +39,9 @@ pub fn serve(data: &Path, world: World) -> anyhow::Result<()> {
         data: Some(data.to_path_buf()),
         ..ServeArgs::default()
     };
-    let config = args.resolve()?;
+    let mut config = args.resolve()?;
+    // The made-up past is longer than a log is kept, and all of it is to be asked.
+    config.retention.max_age_ms = None;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let attach = move |sink, fleet| {
         std::thread::spawn(move || {
