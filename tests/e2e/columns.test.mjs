@@ -23,7 +23,15 @@ const WORDS = {
 const COLUMNS = [
   ...['connectionStatus', 'id', 'deviceType', 'lastConnectTime', 'lastDisconnectTime', 'lastActivityTime'],
   ...['lastActivityEvent', 'disconnectInitiator', 'mqttReasonCode', 'clientType', 'deviceId', 'clientAddr'],
-  ...['mqttConnectProtocol', 'secure', 'recentConnects', 'lastRefusedTime', 'closeCode', 'reason', 'certainty'],
+  ...[
+    'mqttConnectProtocol',
+    'secure',
+    'recentConnects',
+    'lastRefusedTime',
+    'closeCode',
+    'reason',
+    'certainty',
+  ],
   'staleSince',
 ];
 
@@ -66,31 +74,40 @@ const cut = (dashboard, words) =>
 for (const [language, locale] of Object.entries(LOCALES)) {
   test(`in ${language}, no word is cut off in a column that nobody changed`, () => {
     const viewport = { width: 2560, height: 900 };
-    return withPage(browser, server, { locale, viewport, query: `?columns=${COLUMNS}` }, async (dashboard) => {
-      await dashboard.untilRow(ID, { status: 'disconnected' });
-      await until(`the page is in ${language}`, () =>
-        dashboard.page.evaluate((wanted) => document.documentElement.lang === wanted, language),
-      );
-      const texts = Object.entries(catalogue(language));
-      const words = Object.fromEntries(
-        Object.entries(WORDS).map(([field, keys]) => [
-          field,
-          texts.filter(([key]) => keys.test(key)).map(([, text]) => text),
-        ]),
-      );
-      const cells = await cut(dashboard, words);
-      const heads = await dashboard.page.locator('.head .name').evaluateAll((names) =>
-        names
-          .filter((name) => name.scrollWidth > name.clientWidth || name.scrollHeight > name.clientHeight)
-          .map((name) => name.textContent),
-      );
-      const times = await dashboard
-        .row(ID)
-        .locator('.c-time')
-        .evaluateAll((cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.innerText));
-      assert.deepEqual({ cells, heads, times }, { cells: [], heads: [], times: [] });
-      await screenshot(dashboard.page, `columns-${language}`);
-    });
+    return withPage(
+      browser,
+      server,
+      { locale, viewport, query: `?columns=${COLUMNS}` },
+      async (dashboard) => {
+        await dashboard.untilRow(ID, { status: 'disconnected' });
+        await until(`the page is in ${language}`, () =>
+          dashboard.page.evaluate((wanted) => document.documentElement.lang === wanted, language),
+        );
+        const texts = Object.entries(catalogue(language));
+        const words = Object.fromEntries(
+          Object.entries(WORDS).map(([field, keys]) => [
+            field,
+            texts.filter(([key]) => keys.test(key)).map(([, text]) => text),
+          ]),
+        );
+        const cells = await cut(dashboard, words);
+        const heads = await dashboard.page
+          .locator('.head .name')
+          .evaluateAll((names) =>
+            names
+              .filter((name) => name.scrollWidth > name.clientWidth || name.scrollHeight > name.clientHeight)
+              .map((name) => name.textContent),
+          );
+        const times = await dashboard
+          .row(ID)
+          .locator('.c-time')
+          .evaluateAll((cells) =>
+            cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.innerText),
+          );
+        assert.deepEqual({ cells, heads, times }, { cells: [], heads: [], times: [] });
+        await screenshot(dashboard.page, `columns-${language}`);
+      },
+    );
   });
 }
 

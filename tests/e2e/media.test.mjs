@@ -39,10 +39,16 @@ const PAGES = {
     `?client=${LOST}&full=1`,
     async (dashboard) => {
       await dashboard.entries('failedConnect').first().waitFor();
-      await until('the time line is drawn', async () => (await dashboard.get('timeline').locator('path.bar').count()) > 0);
+      await until(
+        'the time line is drawn',
+        async () => (await dashboard.get('timeline').locator('path.bar').count()) > 0,
+      );
     },
   ],
-  overview: ['?overview=1h', async (dashboard) => dashboard.get('chart-ended').locator('.plot a').first().waitFor()],
+  overview: [
+    '?overview=1h',
+    async (dashboard) => dashboard.get('chart-ended').locator('.plot a').first().waitFor(),
+  ],
 };
 
 /** Of each kind of shape on the page, whether anything of it can be seen on the page's own ground. */
@@ -53,7 +59,9 @@ const shapes = (dashboard) =>
       const style = getComputedStyle(element);
       const { backgroundColor, backgroundImage, borderTopStyle, borderTopColor } = style;
       const isFilled = ![ground, 'rgba(0, 0, 0, 0)', 'transparent'].includes(backgroundColor);
-      return isFilled || backgroundImage !== 'none' || (borderTopStyle !== 'none' && borderTopColor !== ground);
+      return (
+        isFilled || backgroundImage !== 'none' || (borderTopStyle !== 'none' && borderTopColor !== ground)
+      );
     };
     const all = [...document.querySelectorAll('.mark, .lamp')].filter((element) => element.checkVisibility());
     return Object.fromEntries(all.map((element) => [element.className, isSeen(element)]));
@@ -67,7 +75,10 @@ for (const [name, [query, untilThere]] of Object.entries(PAGES)) {
         await untilThere(dashboard);
         const seen = await shapes(dashboard);
         assert.ok(Object.keys(seen).length > 0);
-        assert.deepEqual(Object.entries(seen).filter(([, is]) => !is), []);
+        assert.deepEqual(
+          Object.entries(seen).filter(([, is]) => !is),
+          [],
+        );
         const chosen = dashboard.page.locator('.pages a[aria-current]');
         assert.equal(await chosen.evaluate((link) => getComputedStyle(link).outlineStyle), 'solid');
         if (name === 'clients') {

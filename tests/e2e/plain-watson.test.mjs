@@ -49,7 +49,14 @@ function importPast(data) {
   const lines = [];
   const session = (ClientID, from, until, CloseCode) => {
     const ConnectTime = new Date(from).toISOString();
-    const common = { ClientAddr: '10.0.0.7', ClientID, Port: 1883, Secure: false, Protocol: 'mqtt4', ConnectTime };
+    const common = {
+      ClientAddr: '10.0.0.7',
+      ClientID,
+      Port: 1883,
+      Secure: false,
+      Protocol: 'mqtt4',
+      ConnectTime,
+    };
     const end = { CloseCode, Reason: 'The connection was closed by the client or network.' };
     lines.push({ Action: 'Connect', Time: ConnectTime, ...common });
     lines.push({ Action: 'Disconnect', Time: new Date(until).toISOString(), ...common, ...end });
@@ -92,7 +99,9 @@ test('key and token open it, wrong ones do not, and the page keeps them in its m
     await signIn(dashboard, server.key.token);
     await dashboard.untilLive();
     await dashboard.row(PUMP).waitFor();
-    const kept = await dashboard.page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    const kept = await dashboard.page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }]),
+    );
     assert.ok(!kept.includes(server.key.token));
     assert.ok(!(await dashboard.page.content()).includes(server.key.token));
     await dashboard.get('account').click();
@@ -105,8 +114,12 @@ test('the table scrolls on by bookmark to the last client, and counts what was r
     const ids = await allIds();
     await untilTotal(dashboard, '100 so far');
     await until('what was read is counted', async () => {
-      const counts = ['status-connected', 'status-disconnected'].map((name) => dashboard.get(name).innerText());
-      const [connected, disconnected] = (await Promise.all(counts)).map((text) => /^(\d+) so far/.exec(text)?.[1]);
+      const counts = ['status-connected', 'status-disconnected'].map((name) =>
+        dashboard.get(name).innerText(),
+      );
+      const [connected, disconnected] = (await Promise.all(counts)).map(
+        (text) => /^(\d+) so far/.exec(text)?.[1],
+      );
       return Number(connected) + Number(disconnected) === 100;
     });
     await screenshot(dashboard.page, 'plain-so-far-light');
@@ -245,8 +258,13 @@ test('what is filtered is saved as a file, page by page', () =>
       dashboard.page.waitForEvent('download'),
       dashboard.get('export-start').click(),
     ]);
-    const lines = readFileSync(await download.path(), 'utf8').trim().split('\n');
-    assert.deepEqual(lines.map((line) => JSON.parse(line).id), Array.from({ length: IMPORTED }, (_, n) => idOf(n)));
+    const lines = readFileSync(await download.path(), 'utf8')
+      .trim()
+      .split('\n');
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).id),
+      Array.from({ length: IMPORTED }, (_, n) => idOf(n)),
+    );
   }));
 
 test('the overview says what this server does not tell, and lists who is silent', () =>

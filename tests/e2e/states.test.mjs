@@ -56,7 +56,9 @@ const STATES = {
     allowed: /status of 404/,
     async reach(dashboard) {
       await dashboard.get('panel').waitFor();
-      await until('the page says so', async () => /knows no client/.test(await dashboard.get('panel').innerText()));
+      await until('the page says so', async () =>
+        /knows no client/.test(await dashboard.get('panel').innerText()),
+      );
     },
   },
   paused: {
@@ -76,7 +78,7 @@ const STATES = {
 
 for (const [name, { of = () => server, query = '', allowed, reach }] of Object.entries(STATES)) {
   for (const [theme, size, viewport] of LOOKS) {
-    test(`${name} on a ${size} in ${theme}`, () =>
+    test(`${name} on a ${size} in ${theme}: axe finds nothing and nothing scrolls sideways`, () =>
       withPage(browser, of(), { query, allowed, theme, viewport }, async (dashboard) => {
         await reach(dashboard);
         assert.deepEqual(await violations(dashboard.page), []);
@@ -87,7 +89,7 @@ for (const [name, { of = () => server, query = '', allowed, reach }] of Object.e
 }
 
 for (const theme of ['light', 'dark']) {
-  test(`cut off from the server in ${theme}`, async () => {
+  test(`cut off from the server in ${theme}, the page says so and axe finds nothing`, async () => {
     const gone = await startServer();
     await connect(gone, ID);
     // The parts that come later may be on their way.
@@ -104,9 +106,21 @@ for (const theme of ['light', 'dark']) {
 
 test('clients that a demo left behind are hidden, the filter says why, and can be removed', async () => {
   const data = temporaryFolder();
-  const flags = (demo) => ['--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--data', data, '--demo', `${demo}`];
+  const flags = (demo) => [
+    '--http',
+    '127.0.0.1:0',
+    '--mqtt',
+    '127.0.0.1:0',
+    '--data',
+    data,
+    '--demo',
+    `${demo}`,
+  ];
   const first = await startServer({ args: flags(5) });
-  await until('the demo is there', async () => (await first.api('/clientconnectionstates')).body.results.length === 5);
+  await until(
+    'the demo is there',
+    async () => (await first.api('/clientconnectionstates')).body.results.length === 5,
+  );
   await first.stop();
   const second = await startServer({ args: flags(0) });
   await connect(second, ID);
@@ -132,7 +146,10 @@ test('clients that a demo left behind are hidden, the filter says why, and can b
 test('on a phone, too, times can be told in UTC', () =>
   withPage(browser, server, { viewport: PHONE, timezoneId: 'America/New_York' }, async (dashboard) => {
     await dashboard.row(ID).click();
-    await dashboard.get('story').filter({ hasText: /Connected since/ }).waitFor();
+    await dashboard
+      .get('story')
+      .filter({ hasText: /Connected since/ })
+      .waitFor();
     const zone = dashboard.get('zone');
     await zone.waitFor();
     const box = await zone.boundingBox();

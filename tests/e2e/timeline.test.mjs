@@ -46,7 +46,14 @@ function past() {
   for (let n = 0; n < SESSIONS; n++) {
     const from = first + n * EVERY_MS;
     const ConnectTime = new Date(from).toISOString();
-    const common = { ClientAddr: '10.0.0.7', ClientID: ID, Port: 1883, Secure: false, Protocol: 'mqtt4', ConnectTime };
+    const common = {
+      ClientAddr: '10.0.0.7',
+      ClientID: ID,
+      Port: 1883,
+      Secure: false,
+      Protocol: 'mqtt4',
+      ConnectTime,
+    };
     const [CloseCode, Reason] = ENDS[n % ENDS.length];
     const Time = new Date(from + LENGTH_MS).toISOString();
     lines.push({ Action: 'Connect', Time: ConnectTime, ...common });
@@ -105,7 +112,8 @@ test('zoomed in, every session shows by whom it was ended, within the drawing', 
   journey(async (dashboard, keyboard) => {
     await zoomToSessions(dashboard, keyboard);
     const { shapes } = await drawn(dashboard);
-    for (const kind of ['sign-client', 'sign-server', 'sign-network']) assert.ok(shapes[kind] >= 1, JSON.stringify(shapes));
+    for (const kind of ['sign-client', 'sign-server', 'sign-network'])
+      assert.ok(shapes[kind] >= 1, JSON.stringify(shapes));
     const signs = shapes['sign-client'] + shapes['sign-server'] + shapes['sign-network'];
     assert.ok(Math.abs(signs - shapes.bar) <= 1, JSON.stringify(shapes));
     const boxes = await dashboard.get('timeline').evaluate((line) => {
@@ -131,9 +139,13 @@ test('the arrow keys step from session to session, beyond what is in view too', 
     }
     assert.equal(new Set(seen).size, 30);
     // Each ends as the ends go round, and back the same way.
-    const why = (text) => ['goodbye', 'keep-alive', 'connection lost'].findIndex((word) => text.includes(word));
+    const why = (text) =>
+      ['goodbye', 'keep-alive', 'connection lost'].findIndex((word) => text.includes(word));
     const ends = seen.map(why);
-    assert.ok(ends.every((end, n) => n === 0 || end === (ends[n - 1] + 2) % 3), JSON.stringify(seen.slice(0, 4)));
+    assert.ok(
+      ends.every((end, n) => n === 0 || end === (ends[n - 1] + 2) % 3),
+      JSON.stringify(seen.slice(0, 4)),
+    );
     for (const text of seen.reverse()) {
       await keyboard.press('ArrowDown');
       await until(`back at ${text}`, async () => (await told(dashboard)) === text);
