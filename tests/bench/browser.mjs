@@ -114,7 +114,7 @@ async function measure(name, rate) {
 /** Waits for the first rows. */
 async function ready(driver) {
   const isReady = () => globalThis.probe && globalThis.subject?.top() !== undefined && globalThis.subject.isSettled();
-  for (const deadline = Date.now() + 120_000; ;) {
+  for (const deadline = Date.now() + 300_000; ;) {
     if (await driver.evaluate(isReady)) return;
     if (Date.now() > deadline) throw new Error(`no rows: ${driver.complaints.join('; ')}`);
     await sleep(200);
@@ -182,16 +182,21 @@ async function sorts(driver, selector) {
   await driver.evaluate(() => (globalThis.subject.scroller().scrollTop = 0));
   await sleep(300);
   const times = [];
-  for (let click = 0; click < CLICKS; click++)
+  for (let click = 0; click < CLICKS && !isHopeless(times); click++)
     times.push(await clicked(driver, selector, 'top', ends[click % 2]));
   return times;
 }
 
 async function filters(driver, selector) {
   const times = [];
-  for (let click = 0; click < CLICKS; click++)
+  for (let click = 0; click < CLICKS && !isHopeless(times); click++)
     times.push(await clicked(driver, selector, 'filtered', click % 2 === 0));
   return times;
+}
+
+/** Whether waiting for more would tell nothing. */
+function isHopeless(times) {
+  return times.filter((ms) => ms === Infinity).length >= 3;
 }
 
 async function clicked(driver, selector, condition, argument) {
@@ -207,7 +212,7 @@ async function clicked(driver, selector, condition, argument) {
 
 async function scrolls(driver) {
   const times = [];
-  for (let number = 1; number <= SCROLLS; number++) {
+  for (let number = 1; number <= SCROLLS && !isHopeless(times); number++) {
     // Everywhere, in no order.
     const share = (number * 0.618_034) % 1;
     times.push((await driver.evaluate((share) => globalThis.probe.scroll(share), share)) ?? Infinity);

@@ -36,7 +36,7 @@ export async function openChromium({ url, key, token, address, probe, scale }) {
     const from = name.startsWith('node_modules/') ? path.dirname(FOLDER) : FOLDER;
     route.fulfill({ body: readFileSync(path.join(from, name)), contentType: TYPES[path.extname(name)] });
   });
-  await page.goto(new URL(address, url).href);
+  await page.goto(new URL(address, url).href, { waitUntil: 'commit' });
 
   const devtools = await browser.newBrowserCDPSession();
   const own = await context.newCDPSession(page);

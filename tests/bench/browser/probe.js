@@ -68,12 +68,12 @@
   let clickedAt;
   addEventListener('click', ({ timeStamp }) => (clickedAt = timeStamp), { capture: true });
 
-  /** Milliseconds from `start()` until `isDone` holds in a painted frame; `null` after 20 seconds. */
+  /** Milliseconds from `start()` until `isDone` holds in a painted frame; `null` after 10 seconds. */
   const until = (start, isDone) =>
     new Promise((resolve) => {
       const begun = performance.now();
       const check = () => {
-        if (performance.now() - begun > 20_000) return resolve(null);
+        if (performance.now() - begun > 10_000) return resolve(null);
         const since = start();
         if (since !== undefined && isDone()) return afterPaint((painted) => resolve(painted - since));
         requestAnimationFrame(check);
