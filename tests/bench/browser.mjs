@@ -6,6 +6,7 @@
 // is behind; then keys are pressed, sort and filter clicked, and the table scrolled to anywhere.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -264,7 +265,8 @@ async function openStage() {
     },
     async close() {
       child.stdin.end();
-      await new Promise((resolve) => (child.exitCode === null ? child.once('close', resolve) : resolve()));
+      const isRunning = child.exitCode === null && child.signalCode === null;
+      if (isRunning) await once(child, 'close');
     },
   };
 }

@@ -8,7 +8,7 @@ import { WINDOW } from './chromium.mjs';
 import { commandOf, descendants, memoryMb, processorMs } from './machine.mjs';
 
 const DRIVER = process.env.ROLLCALL_GECKODRIVER ?? 'geckodriver';
-const KEYS = { ArrowDown: '\uE015' };
+const KEYS = { ArrowDown: '\uE015', Escape: '\uE00C' };
 
 /** Opens `address` signed in with `key` and `token`. */
 export async function openFirefox({ url, key, token, address, probe }) {

@@ -67,7 +67,7 @@ function print(cells) {
     console.log(row.map((cell, column) => (column ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))).join('  '));
 }
 
-const ratio = (value) => (Number.isFinite(value) ? `${value.toFixed(value < 10 ? 1 : 0)}×` : '–');
+const ratio = (value) => (Number.isFinite(value) && value > 0 ? `${value.toFixed(value < 10 ? 1 : 0)}×` : '–');
 
 function shown(figure) {
   if (figure === Infinity) return 'never';
