@@ -33,6 +33,61 @@ proptest! {
     }
 }
 
+/// Something that happens to one of a few clients.
+fn any_event_of_few() -> impl Strategy<Value = ConnectionEvent> {
+    let id = select(vec!["d:acme:a:1", "d:acme:a:2", "d:acme:b:3", "d:acme:b:4", "d:acme:b:5", "other"]);
+    (id, any_time(), any_peer(), any_kind()).prop_map(|(id, time, peer, kind)| ConnectionEvent {
+        client_id: id.to_owned(),
+        time,
+        peer,
+        kind,
+    })
+}
+
+/// At most one filter, most often one that a change does not tell the result of, and one order.
+fn any_narrow_query() -> impl Strategy<Value = Query> {
+    let term = |field, test| vec![Term { field, test, negated: false }];
+    let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    let terms = select(vec![
+        Vec::new(),
+        Vec::new(),
+        term(Field::ClientAddr, Test::AnyOf(values(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]))),
+        term(Field::Reason, Test::Contains(values(&["reb", "time", "close"]))),
+        term(Field::StaleSince, Test::Present(true)),
+        term(Field::ConnectionStatus, Test::AnyOf(values(&["disconnected"]))),
+    ]);
+    let key = (select(Field::ALL.to_vec()), any::<bool>())
+        .prop_map(|(field, descending)| SortKey { field, descending });
+    (terms, key, 1..3_u32, 0..3_u64).prop_map(|(terms, key, limit, skip)| {
+        let filter = rollcall_model::query::Filter { terms };
+        Query { filter, sort: vec![key], limit, skip, ..Query::default() }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_watch_is_right_about_each_change_of_a_few_clients(
+        events in prop::collection::vec(any_event_of_few(), 10..30), query in any_narrow_query(),
+        is_second_page in any::<bool>(), later in prop::collection::vec(any_event_of_few(), 1..10),
+    ) {
+        let (fleet, mut query) = (filled(&events), query);
+        if is_second_page {
+            query.bookmark = fleet.query(&query, now()).unwrap().bookmark;
+            query.skip = 0;
+        }
+        for event in later {
+            let (page, mut watch) = fleet.query_watched(&query, now()).unwrap();
+            fleet.apply(&[event]);
+            if fleet.is_unchanged(&mut watch, now()) {
+                let version = fleet.version();
+                prop_assert_eq!(fleet.query(&query, now()).unwrap(), Page { version, ..page });
+            }
+        }
+    }
+}
+
 fn connect_at(id: &str, ms: i64) -> ConnectionEvent {
     let session = SessionKey { start: Timestamp::from_millis(NOW_MS + ms), connection: 0 };
     let kind = EventKind::Connect { session, certainty: Certainty::Reported };
