@@ -58,7 +58,9 @@ fn run_server(args: ServeArgs) -> Result<(), Box<dyn std::error::Error>> {
     // Quiet by default: the broker writes a line for every odd client.
     let filter = tracing_subscriber::EnvFilter::try_from_env("ROLLCALL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rmqtt=error,rmqtt_net=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A line that cannot be written, as to a file on a full disk, must not end the thread that has it to say.
+    let lines = tracing_subscriber::fmt().log_internal_errors(false);
+    lines.with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve::serve(config));
     // Connections that do not end by themselves must not hold up the end.

@@ -39,7 +39,8 @@ impl Server {
         let pair = format!("{}:{}", key["key"].as_str().unwrap(), key["token"].as_str().unwrap());
         let credentials = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pair);
         let ports = ["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"];
-        let mut process = rollcall(&ports, data).stdout(Stdio::piped()).spawn().unwrap();
+        let log = std::fs::File::create(data.join("server.log")).unwrap();
+        let mut process = rollcall(&ports, data).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let (mut url, mut mqtt) = (None, None);
         for line in BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok) {
             if let Some(found) = line.strip_prefix("Dashboard ") {
@@ -125,7 +126,8 @@ impl Drop for Server {
 }
 
 /// Files that may not have a single byte stand for the disk that became read-only: the kernel refuses every write, as
-/// it would then. (A file system with open files cannot be made read-only from outside.)
+/// it would then, for the server's own log lines, too. (A file system with open files cannot be made read-only from
+/// outside.)
 #[test]
 fn a_server_whose_disk_takes_no_write_says_so_keeps_the_states_and_writes_the_log_when_it_can() {
     let data = tempfile::tempdir().unwrap();
