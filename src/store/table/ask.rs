@@ -18,6 +18,11 @@ impl Table {
     /// Asks for the rows in view and around them, whatever was asked before.
     pub(super) fn ask_now(self) {
         let Some(asked) = self.asked.get_untracked().filter(|_| self.session.is_in()) else { return };
+        // All that is wanted is in the answer to this; the next page of a plain server is not.
+        self.inner.update_value(|inner| {
+            inner.is_wanted = false;
+            inner.asked_at_ms = browser::wall_ms();
+        });
         let (serial, token) = self.begin();
         if self.status.is_watson() {
             return self.ask_plain(serial, token, asked, false);
@@ -59,8 +64,6 @@ impl Table {
         let abort = Abort::default();
         let token = abort.token();
         let serial = self.inner.try_update_value(|inner| {
-            inner.is_wanted = false;
-            inner.asked_at_ms = browser::wall_ms();
             inner.serial = inner.serial.wrapping_add(1);
             inner.abort = Some(abort);
             inner.is_filling = inner.window.is_short_of(&inner.visible);
