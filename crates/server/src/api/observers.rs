@@ -51,15 +51,19 @@ impl ObserverRegistry {
         id
     }
 
-    /// Whether this client id was given to a dashboard.
+    /// Whether this client id was given to a dashboard. A page that is open for longer than this process, or than a day,
+    /// comes back with an id that is not known here: who has a browser session and such an id is a dashboard as well.
     #[must_use]
-    pub fn is_observer(&self, client_id: &str) -> bool {
-        self.is_observer_at(client_id, Instant::now())
+    pub fn is_observer(&self, client_id: &str, has_session: bool) -> bool {
+        self.is_observer_at(client_id, has_session, Instant::now())
     }
 
-    fn is_observer_at(&self, client_id: &str, now: Instant) -> bool {
+    fn is_observer_at(&self, client_id: &str, has_session: bool, now: Instant) -> bool {
         if !client_id.starts_with(PREFIX) {
             return false;
+        }
+        if has_session && client_id.len() == PREFIX.len() + RANDOM_CHARS {
+            return true;
         }
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         issued.forget_old(now);
@@ -82,8 +86,8 @@ impl Issued {
 }
 
 impl crate::source::embedded::Observers for ObserverRegistry {
-    fn is_observer(&self, client_id: &str) -> bool {
-        Self::is_observer(self, client_id)
+    fn is_observer(&self, client_id: &str, has_session: bool) -> bool {
+        Self::is_observer(self, client_id, has_session)
     }
 }
 
@@ -96,10 +100,20 @@ mod tests {
         let (registry, start) = (ObserverRegistry::new(), Instant::now());
         let id = registry.issue_at(start);
         assert_eq!(id.len(), PREFIX.len() + RANDOM_CHARS);
-        assert!(registry.is_observer_at(&id, start + LIFETIME - Duration::from_secs(1)));
-        assert!(!registry.is_observer_at("rollcall-dashboard-guessed", start));
-        assert!(!registry.is_observer_at("", start));
-        assert!(!registry.is_observer_at(&id, start + LIFETIME));
+        assert!(registry.is_observer_at(&id, false, start + LIFETIME - Duration::from_secs(1)));
+        assert!(!registry.is_observer_at("rollcall-dashboard-guessed", false, start));
+        assert!(!registry.is_observer_at("", false, start));
+        assert!(!registry.is_observer_at(&id, false, start + LIFETIME));
+    }
+
+    #[test]
+    fn a_page_that_outlives_the_server_stays_an_observer_by_its_session() {
+        let (before, after) = (ObserverRegistry::new(), ObserverRegistry::new());
+        let id = before.issue();
+        assert!(after.is_observer(&id, true));
+        assert!(!after.is_observer(&id, false));
+        assert!(!after.is_observer("rollcall-dashboard-short", true));
+        assert!(!after.is_observer("d:acme01:thermo:t-1", true));
     }
 
     #[test]
@@ -110,7 +124,7 @@ mod tests {
         for _ in 0..OBSERVERS_MAX - 1 {
             registry.issue();
         }
-        assert!(!registry.is_observer(&first));
-        assert!(registry.is_observer(&second));
+        assert!(!registry.is_observer(&first, false));
+        assert!(registry.is_observer(&second, false));
     }
 }

@@ -98,8 +98,9 @@ pub trait RetainedMonitor: Send + Sync {
 
 /// Knows this server's own dashboards, which are no clients of the fleet.
 pub trait Observers: Send + Sync {
-    /// Whether this server handed the id to one of its dashboards. Asked once per WebSocket connection.
-    fn is_observer(&self, client_id: &str) -> bool;
+    /// Whether it is the id of one of this server's dashboards. Asked once per WebSocket connection; `has_session` says
+    /// that a browser session came with it.
+    fn is_observer(&self, client_id: &str, has_session: bool) -> bool;
 }
 
 /// The way by which a client came in.

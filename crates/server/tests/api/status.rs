@@ -22,7 +22,7 @@ fn the_status_counts_the_fleet_and_gives_each_dashboard_its_own_client_id() {
         })
     );
     assert!(id.starts_with("rollcall-dashboard-") && id.len() == 41, "{id}");
-    assert!(app.observers.is_observer(id));
+    assert!(app.observers.is_observer(id, false));
     let other = app.get("/api/rollcall/v1/status");
     assert_ne!(other.body["monitorClientId"], id);
 }

@@ -39,7 +39,7 @@ impl RetainedMonitor for Fixture {
 }
 
 impl Observers for Fixture {
-    fn is_observer(&self, client_id: &str) -> bool {
+    fn is_observer(&self, client_id: &str, _has_session: bool) -> bool {
         self.observers.lock().unwrap().contains(client_id)
     }
 }

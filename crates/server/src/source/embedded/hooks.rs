@@ -68,7 +68,7 @@ pub struct Attempt {
     pub peer: Peer,
     /// Came over a bridge, so that its address can be believed.
     pub is_genuine: bool,
-    /// Has an id that was given to a dashboard, and came over WebSocket.
+    /// Has the id of a dashboard, and came over WebSocket.
     pub is_observer: bool,
     /// Whose credentials the request for the WebSocket had.
     pub caller: Option<Caller>,
@@ -235,8 +235,11 @@ impl Hooks {
             time: now(),
             peer: self.peer(connect, entrance.as_ref()),
             is_genuine: entrance.is_some(),
-            is_observer: entrance.as_ref().is_some_and(|entrance| entrance.websocket)
-                && self.observers.is_observer(&id.client_id),
+            is_observer: entrance.as_ref().is_some_and(|entrance| {
+                let caller = entrance.caller.as_ref();
+                let has_session = caller.is_some_and(|caller| matches!(caller.holder, Holder::Session(..)));
+                entrance.websocket && self.observers.is_observer(&id.client_id, has_session)
+            }),
             is_local: self.is_local && entrance.as_ref().is_some_and(|entrance| entrance.is_local),
             traffic: entrance.as_ref().map(|entrance| Arc::clone(&entrance.traffic)),
             caller: entrance.and_then(|entrance| entrance.caller),
