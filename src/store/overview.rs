@@ -192,6 +192,10 @@ impl Overview {
         if self.is_current(serial) {
             set_if_new(self.is_missing, series.is_none());
             set_if_new(self.series, series.map(|series| (period, series)));
+            // From here on there are numbers, whose age can be told should the server go before it has answered the rest.
+            self.inner.update_value(|inner| {
+                inner.last_good_ms.get_or_insert_with(browser::wall_ms);
+            });
         }
         if !is_slow_due {
             return Ok(());
