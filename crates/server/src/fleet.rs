@@ -141,8 +141,7 @@ impl Fleet {
     pub fn load(&self, states: impl IntoIterator<Item = ClientState>) {
         let mut table = self.write();
         table.load(states);
-        self.changes.lock().forget();
-        self.version.fetch_add(1, Ordering::Release);
+        self.rewritten();
     }
 
     /// Takes in one state in the place of what was known of its client.
@@ -150,7 +149,7 @@ impl Fleet {
         let mut table = self.write();
         let slot = table.insert(&state.id);
         table.write(slot, state);
-        self.version.fetch_add(1, Ordering::Release);
+        self.rewritten();
     }
 
     /// Has `change` change the states of all clients, or of those that are connected; it says which ones it has changed.
@@ -173,9 +172,16 @@ impl Fleet {
                     table.write(slot, &state);
                 }
             }
-            self.version.fetch_add(1, Ordering::Release);
+            self.rewritten();
             RwLockWriteGuard::unlock_fair(table);
         }
+    }
+
+    /// The table was changed otherwise than by events: no page that was given can be told to be the same. Called with the
+    /// table still locked.
+    fn rewritten(&self) {
+        self.changes.lock().forget();
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     /// Folds events into their clients. Returns the slots of these clients, ascending, each once. A slot is the
@@ -354,8 +360,7 @@ impl Fleet {
         let mut table = self.write();
         if table.feed_lost != since {
             table.feed_lost = since;
-            self.changes.lock().forget();
-            self.version.fetch_add(1, Ordering::Release);
+            self.rewritten();
         }
     }
 

@@ -176,3 +176,18 @@ fn nothing_is_unchanged_when_the_feed_is_lost_or_states_are_loaded() {
     fleet.load([ClientState::new("b".to_owned())]);
     assert!(!fleet.is_unchanged(&mut watch, now()));
 }
+
+#[test]
+fn nothing_is_unchanged_when_states_are_replaced_or_changed_in_place() {
+    let fleet = filled(&[connect("a")]);
+    let watch = || fleet.query_watched(&Query::default(), now()).unwrap().1;
+    let mut before = watch();
+    fleet.put(&ClientState::new("a".to_owned()));
+    assert!(!fleet.is_unchanged(&mut before, now()));
+    let mut before = watch();
+    fleet.update(false, |state| {
+        fold(state, &connect("a"));
+        true
+    });
+    assert!(!fleet.is_unchanged(&mut before, now()));
+}
