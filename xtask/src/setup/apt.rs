@@ -28,9 +28,7 @@ pub fn firefox(workspace: &Workspace) -> anyhow::Result<()> {
     if !answers(workspace, "apt-get", "--version") {
         bail!("Firefox is needed, and there is no apt-get to install it: install it yourself");
     }
-    println!("Installing {FIREFOX} with apt-get (once, less than a minute) …");
-    apt_get(workspace, &["update"])?;
-    apt_get(workspace, &["install", "--yes", "--no-install-recommends", FIREFOX])
+    install(workspace, &[FIREFOX], "less than a minute")
 }
 
 /// Installs the packages of a Python that can make environments of its own. Called where there is none.
@@ -40,9 +38,7 @@ pub fn python(workspace: &Workspace) -> anyhow::Result<()> {
             "Python 3 with `venv` and `pip` is needed, and there is no apt-get to install it: install it yourself"
         );
     }
-    println!("Installing python3 and python3-venv with apt-get (once, less than a minute) …");
-    apt_get(workspace, &["update"])?;
-    apt_get(workspace, &["install", "--yes", "--no-install-recommends", "python3", "python3-venv"])
+    install(workspace, &["python3", "python3-venv"], "less than a minute")
 }
 
 /// Installs what is missing, with `sudo` for everybody but root.
@@ -63,11 +59,15 @@ pub fn packages(workspace: &Workspace) -> anyhow::Result<()> {
             PROGRAMS.join(", ")
         );
     }
-    println!("Installing {} with apt-get (once, about 2 minutes) …", PACKAGES.join(", "));
-    apt_get(workspace, &["update"])?;
-    let install = ["install", "--yes", "--no-install-recommends"];
-    apt_get(workspace, &[&install[..], &PACKAGES[..]].concat())
+    install(workspace, &PACKAGES, "about 2 minutes")
         .context("if apt does not know a package, install it another way, so that its programs are found")
+}
+
+/// Says so first; `time` is how long it takes.
+fn install(workspace: &Workspace, packages: &[&str], time: &str) -> anyhow::Result<()> {
+    println!("Installing {} with apt-get (once, {time}) …", packages.join(", "));
+    apt_get(workspace, &["update"])?;
+    apt_get(workspace, &[&["install", "--yes", "--no-install-recommends"], packages].concat())
 }
 
 fn apt_get(workspace: &Workspace, args: &[&str]) -> anyhow::Result<()> {
