@@ -23,7 +23,9 @@ pub use fetch::{
 };
 use fetch::{get, get_json};
 pub use overview::{Bucket, Counted, ENDED_BY, Incident, Series, Share, incidents, statistics};
-pub use session::{Credentials, Who, log_in_with, needs_login, sign_in, sign_out, who_am_i};
+pub use session::{
+    Credentials, Who, log_in_with, made_up_client_id, needs_login, sign_in, sign_out, who_am_i,
+};
 
 use crate::url::{encode_pairs, event_names};
 

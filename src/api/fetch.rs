@@ -36,6 +36,8 @@ pub enum ApiError {
     Malformed,
 }
 
+const NOT_MODIFIED: u16 = 304;
+
 thread_local! {
     static UNAUTHORIZED: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
     /// Counts the sessions. A question of an older one says nothing about this one.
@@ -220,43 +222,58 @@ pub(super) async fn get(
     etag: Option<&str>,
     token: &Token,
 ) -> Result<Option<Answer>, ApiError> {
-    let session = SESSION_SERIAL.get();
-    let answer = send(&Request { etag, ..Request::get(address) }, token).await;
-    if matches!(answer, Err(ApiError::Refused { status: 401, .. })) && session == SESSION_SERIAL.get() {
-        tell_unauthorized();
-    }
-    answer
+    noticing(send(&Request { etag, ..Request::get(address) }, token)).await
 }
 
-fn tell_unauthorized() {
-    let listener = UNAUTHORIZED.with_borrow(Clone::clone);
-    if let Some(listener) = listener {
-        listener();
+/// Tells the listener when the answer says that nobody is signed in.
+async fn noticing<T>(asking: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let session = SESSION_SERIAL.get();
+    let answer = asking.await;
+    if matches!(answer, Err(ApiError::Refused { status: 401, .. })) && session == SESSION_SERIAL.get() {
+        let listener = UNAUTHORIZED.with_borrow(Clone::clone);
+        if let Some(listener) = listener {
+            listener();
+        }
     }
+    answer
 }
 
 /// Asks, and leaves it to the caller what a refusal means.
 pub(super) async fn send(request: &Request<'_>, token: &Token) -> Result<Option<Answer>, ApiError> {
     let _limit = token.start_limit();
+    let response = respond(request, token).await?;
+    if response.status() == NOT_MODIFIED {
+        return Ok(None);
+    }
+    let body = text_of(&response, token).await?;
+    let header = |name| header_of(&response, name);
+    Ok(Some(Answer { etag: header("etag"), link: header("link"), body }))
+}
+
+/// Asks; the body of the answer is still to be read.
+async fn respond(request: &Request<'_>, token: &Token) -> Result<Response, ApiError> {
     let window = web_sys::window().ok_or(ApiError::Unreachable)?;
     let response = window.fetch_with_str_and_init(request.address, &request.options(token));
     let response = JsFuture::from(response).await;
     let response: Response =
         response.map_err(|_| token.failure())?.dyn_into().map_err(|_| ApiError::Unreachable)?;
-    if response.status() == 304 {
-        return Ok(None);
+    if response.ok() || response.status() == NOT_MODIFIED {
+        return Ok(response);
     }
+    Err(ApiError::Refused {
+        message: message_of(&text_of(&response, token).await?),
+        status: response.status(),
+        retry_after_s: header_of(&response, "retry-after").and_then(|seconds| seconds.trim().parse().ok()),
+    })
+}
+
+async fn text_of(response: &Response, token: &Token) -> Result<String, ApiError> {
     let body = JsFuture::from(response.text().map_err(|_| ApiError::Unreachable)?).await;
-    let body = body.map_err(|_| token.failure())?.as_string().unwrap_or_default();
-    let header = |name: &str| response.headers().get(name).ok().flatten();
-    if !response.ok() {
-        return Err(ApiError::Refused {
-            status: response.status(),
-            message: message_of(&body),
-            retry_after_s: header("retry-after").and_then(|seconds| seconds.trim().parse().ok()),
-        });
-    }
-    Ok(Some(Answer { etag: header("etag"), link: header("link"), body }))
+    Ok(body.map_err(|_| token.failure())?.as_string().unwrap_or_default())
+}
+
+fn header_of(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name).ok().flatten()
 }
 
 /// An answer that is read as it comes, each part within the time limit.
@@ -269,23 +286,7 @@ impl Stream {
     /// Asks; returns the headers with it.
     pub(super) async fn open(address: &str, token: Token) -> Result<(Self, Headers), ApiError> {
         let limit = token.start_limit();
-        let session = SESSION_SERIAL.get();
-        let window = web_sys::window().ok_or(ApiError::Unreachable)?;
-        let asked = window.fetch_with_str_and_init(address, &Request::get(address).options(&token));
-        let response: Response = JsFuture::from(asked)
-            .await
-            .map_err(|_| token.failure())?
-            .dyn_into()
-            .map_err(|_| ApiError::Unreachable)?;
-        let status = response.status();
-        if status == 401 && session == SESSION_SERIAL.get() {
-            tell_unauthorized();
-        }
-        if !response.ok() {
-            let body = JsFuture::from(response.text().map_err(|_| ApiError::Unreachable)?).await;
-            let message = message_of(&body.ok().and_then(|body| body.as_string()).unwrap_or_default());
-            return Err(ApiError::Refused { status, message, retry_after_s: None });
-        }
+        let response = noticing(respond(&Request::get(address), &token)).await?;
         drop(limit);
         let body = response.body().ok_or(ApiError::Malformed)?;
         let reader = body.get_reader().dyn_into().map_err(|_| ApiError::Malformed)?;

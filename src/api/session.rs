@@ -60,6 +60,13 @@ pub fn needs_login(error: &ApiError) -> bool {
     }
 }
 
+/// The id of an application that nobody else has, for a server that gives out none.
+#[must_use]
+pub fn made_up_client_id(org: &str) -> String {
+    let random = (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
+    format!("a:{org}:rollcall-{random:08x}")
+}
+
 /// Signs in at a server that knows no sessions: from now on every request carries key and token, which nothing but the
 /// memory of this page keeps.
 ///
@@ -71,7 +78,7 @@ pub async fn log_in_with(key: String, token: String) -> Result<Who, ApiError> {
     let basic = window.btoa(&format!("{key}:{token}")).map_err(|_| ApiError::Malformed)?;
     // The key of an application names its organization: `a-{org}-…`.
     let org = key.split('-').nth(1).unwrap_or("org");
-    let client_id = format!("a:{org}:rollcall-{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32);
+    let client_id = made_up_client_id(org);
     log_in(Some(Login { basic: format!("Basic {basic}"), mqtt: (key.clone(), token), client_id }));
     let answer = send(&Request::get(ENABLED), &Token::default()).await;
     if let Err(error) = answer {

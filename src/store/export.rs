@@ -123,13 +123,9 @@ impl Work {
     }
 
     async fn open(&mut self, table: Table) -> Result<bool, Problem> {
-        let answer = if table.is_plain() {
-            None
-        } else {
-            let (filter, format) = (self.filter.clone(), self.format.extension());
-            api::export(filter, format, self.token.clone()).await.map_err(of_walk)?
-        };
-        if let Some((stream, total)) = answer {
+        let (filter, format) = (self.filter.clone(), self.format.extension());
+        let answer = api::export(filter, format, self.token.clone()).await;
+        if let Some((stream, total)) = answer.map_err(of_walk)? {
             self.total = total;
             self.way = Way::Stream { stream, counter: Counter::default() };
             return Ok(false);

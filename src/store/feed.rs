@@ -79,14 +79,13 @@ impl Feed {
             let org = status.org.clone();
             (status.monitor_client_id.clone(), org)
         });
-        let random = || (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
         let login = api::login();
         let client_id = match given {
             Some((Some(id), _)) => id,
-            Some((None, org)) => format!("a:{org}:rollcall-{}", random()),
+            Some((None, org)) => api::made_up_client_id(&org),
             None => match &login {
                 Some(login) => login.client_id.clone(),
-                None => format!("a:org:rollcall-{}", random()),
+                None => api::made_up_client_id("org"),
             },
         };
         self.monitor.with_value(|monitor| {

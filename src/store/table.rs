@@ -163,12 +163,6 @@ impl Table {
         self.inner.with_value(|inner| read(&inner.window))
     }
 
-    /// Whether the server knows Watson's API and nothing more, untracked.
-    #[must_use]
-    pub fn is_plain(self) -> bool {
-        self.status.is_watson()
-    }
-
     /// Whether the window holds every row there is, untracked.
     #[must_use]
     pub fn is_whole(self) -> bool {
