@@ -394,3 +394,17 @@ fn ids_of_any_length_are_walked_with_short_bookmarks() {
     }
     assert_eq!(walked, ids);
 }
+
+#[test]
+fn a_sort_that_names_an_empty_field_twice_is_walked_to_its_end() {
+    let fleet = filled(&["c", "a", "b"].map(connect));
+    let key = |field| SortKey { field, descending: false };
+    let sort = vec![key(Field::StaleSince), key(Field::StaleSince), key(Field::ClientType)];
+    let mut query = Query { sort, limit: 1, ..Query::default() };
+    for id in ["a", "b", "c"] {
+        let page = fleet.query(&query, now()).unwrap();
+        assert_eq!(page.results.first().map(|doc| doc.id.as_str()), Some(id));
+        query.bookmark = page.bookmark;
+    }
+    assert_eq!(query.bookmark, None);
+}

@@ -38,7 +38,8 @@ pub fn take(
     let is_told = |at: &usize| after.is_some_and(|after| after.values.get(*at) != Some(&Value::Absent));
     if let Some(at) = sort.iter().position(is_empty).filter(|at| !is_told(at)) {
         let after = after.map(|position| position.without(at));
-        let sort: Vec<_> = sort.iter().filter(|key| !is_empty(key)).copied().collect();
+        let mut sort = sort.to_vec();
+        sort.remove(at);
         return take(rows, view, &sort, after.as_ref(), skip as u64, limit);
     }
     // One more than the window has tells whether there are more.
