@@ -110,15 +110,19 @@ impl MonitorMessage {
     /// that has gone, a client that was only ever refused.
     #[must_use]
     pub fn retained(state: &ClientState) -> Option<Self> {
+        let is_application = ClientId::parse(&state.id).client_type == crate::ClientType::Application;
+        if is_application && !state.is_connected() { None } else { Self::newest(state) }
+    }
+
+    /// The last connect or disconnect of a client, retained or not. `None` for one that was only ever refused.
+    #[must_use]
+    pub fn newest(state: &ClientState) -> Option<Self> {
         let current = state.current.as_ref()?;
         let mut message = Self::new(Action::Connect, current.key.start, &state.id, &current.peer);
         message.connect_time = Some(current.key.start);
         if state.is_connected() {
             message.certainty = Some(state.status().1);
             return Some(message);
-        }
-        if ClientId::parse(&state.id).client_type == crate::ClientType::Application {
-            return None;
         }
         let end = state.current_end()?;
         message.time = end.time;

@@ -5,30 +5,23 @@
 //! after a restart, too, and costs no memory.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_model::client_id::{DEFAULT_DEVICE_TYPE, decode_topic_level, encode_topic_level};
 use rollcall_model::monitor::{ACTIVITY_SUFFIX, Action, MonitorMessage};
-use rollcall_model::{ClientId, ClientType, ConnectionEvent, EventKind};
+use rollcall_model::{ClientId, ClientState, ClientType, ConnectionEvent, EventKind};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::fleet::Fleet;
-use crate::source::embedded::{EmbeddedBroker, RetainedMonitor};
+use crate::source::embedded::{EmbeddedBroker, MonitorMessages, MonitorPublish, topics};
 
 /// At most one activity message per client in this time.
 const ACTIVITY_INTERVAL: Duration = Duration::from_secs(1);
 /// The most clients whose activity waits for the next interval; what is more is not told (the state has it).
 const ACTIVITY_PENDING_MAX: usize = 200_000;
-
-/// A message on its way to the subscribers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Outgoing {
-    topic: String,
-    payload: Vec<u8>,
-    retain: bool,
-}
 
 /// Publishes what the recorder sends until the recorder has gone.
 pub async fn run(
@@ -40,7 +33,7 @@ pub async fn run(
     let mut interval = tokio::time::interval(ACTIVITY_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let outgoing: Vec<Outgoing> = tokio::select! {
+        let outgoing: Vec<MonitorPublish> = tokio::select! {
             batch = events.recv() => {
                 let Some(batch) = batch else { return };
                 let (active, told): (Vec<_>, Vec<_>) =
@@ -55,7 +48,7 @@ pub async fn run(
             _ = interval.tick() => activity.drain().filter_map(|(_, event)| outgoing(&event)).collect(),
         };
         for message in outgoing {
-            broker.publish(&message.topic, message.payload, message.retain).await;
+            broker.publish(&message).await;
         }
     }
 }
@@ -71,19 +64,21 @@ fn is_late(fleet: &Fleet, event: &ConnectionEvent) -> bool {
     *session < current.key && end.time > current.key.start
 }
 
-fn outgoing(event: &ConnectionEvent) -> Option<Outgoing> {
+fn outgoing(event: &ConnectionEvent) -> Option<MonitorPublish> {
     let message = MonitorMessage::from_event(event)?;
     let id = ClientId::parse(&event.client_id);
     let mut topic = id.monitor_topic(&event.client_id);
     if message.action == Action::Activity {
         topic.push_str(ACTIVITY_SUFFIX);
     }
-    let retain = match &event.kind {
-        EventKind::Connect { .. } => true,
-        EventKind::Disconnect { end, .. } => id.client_type != ClientType::Application && !end.is_takeover(),
-        _ => false,
+    let (retain, is_state) = match &event.kind {
+        EventKind::Connect { .. } => (true, true),
+        EventKind::Disconnect { end, .. } if end.is_takeover() => (false, false),
+        EventKind::Disconnect { .. } => (id.client_type != ClientType::Application, true),
+        _ => (false, false),
     };
-    Some(Outgoing { topic, payload: encode(&message)?, retain })
+    let payload = encode(&message)?.into();
+    Some(MonitorPublish { client_id: event.client_id.clone(), topic, payload, retain, is_state })
 }
 
 fn encode(message: &MonitorMessage) -> Option<Vec<u8>> {
@@ -94,33 +89,68 @@ fn encode(message: &MonitorMessage) -> Option<Vec<u8>> {
         .ok()
 }
 
-/// Answers subscriptions with the retained messages, from the fleet.
-pub struct FleetRetained(pub Arc<Fleet>);
+/// Makes monitor messages from the fleet.
+pub struct FleetMessages(pub Arc<Fleet>);
 
-impl RetainedMonitor for FleetRetained {
-    fn matching(&self, topic_filter: &str) -> Vec<(String, Vec<u8>)> {
-        let levels: Vec<&str> = topic_filter.split('/').collect();
-        let slots = match levels.as_slice() {
-            ["iot-2", "type", device_type, "id", device_id, "mon"] if !levels.contains(&"+") => {
+impl MonitorMessages for FleetMessages {
+    fn number(&self, client_id: &str) -> Option<u32> {
+        self.0.slot(client_id)
+    }
+
+    fn numbers_of(&self, topic: &str) -> Vec<u32> {
+        match topic.split('/').collect::<Vec<_>>().as_slice() {
+            ["iot-2", "type", device_type, "id", device_id, "mon"] => {
                 self.slots_of_topic(device_type, device_id)
             }
-            levels => self.0.slots_of(|kind, device_type| may_match(levels, kind, device_type)),
+            _ => Vec::new(),
+        }
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    fn newest(&self, client: u32) -> Option<MonitorPublish> {
+        let state = self.0.state_at(client)?;
+        let id = ClientId::parse(&state.id);
+        // An application that has gone leaves no retained message.
+        let retain = state.is_connected() || id.client_type != ClientType::Application;
+        from_state(&state, &MonitorMessage::newest(&state)?, retain)
+    }
+
+    fn retained(&self, topic_filter: &str, clients: Range<u32>) -> (Option<MonitorPublish>, Option<u32>) {
+        let levels: Vec<&str> = topic_filter.split('/').collect();
+        let (state, next) = if is_device(&levels) {
+            let slots = self.numbers_of(topic_filter).into_iter().filter(|slot| clients.contains(slot));
+            let slot = slots.min();
+            (slot.and_then(|slot| self.0.state_at(slot)), slot.map(|slot| slot + 1))
+        } else {
+            self.0.first_of(
+                clients,
+                |kind, device_type| may_match(&levels, kind, device_type),
+                |id| topics::matches(topic_filter, &ClientId::parse(id).monitor_topic(id)),
+            )
         };
-        let topic = |id: &str| ClientId::parse(id).monitor_topic(id);
-        let mut found = Vec::new();
-        self.0.for_each_in(
-            &slots,
-            |id| topic_matches(topic_filter, &topic(id)),
-            |state| {
-                let message = MonitorMessage::retained(state);
-                found.extend(message.as_ref().and_then(encode).map(|payload| (topic(&state.id), payload)));
-            },
-        );
-        found
+        let message = state.and_then(|state| {
+            MonitorMessage::retained(&state).and_then(|told| from_state(&state, &told, true))
+        });
+        // An id that follows no grammar is looked up by its device id alone.
+        (message.filter(|message| topics::matches(topic_filter, &message.topic)), next)
     }
 }
 
-impl FleetRetained {
+/// Whether a filter names one device.
+fn is_device(levels: &[&str]) -> bool {
+    matches!(levels, ["iot-2", "type", _, "id", _, "mon"]) && !levels.contains(&"+")
+}
+
+fn from_state(state: &ClientState, message: &MonitorMessage, retain: bool) -> Option<MonitorPublish> {
+    let topic = ClientId::parse(&state.id).monitor_topic(&state.id);
+    let payload = encode(message)?.into();
+    Some(MonitorPublish { client_id: state.id.clone(), topic, payload, retain, is_state: true })
+}
+
+impl FleetMessages {
     /// The clients whose topic has exactly these levels. Ids that follow no grammar are their own device id.
     fn slots_of_topic(&self, device_type: &str, device_id: &str) -> Vec<u32> {
         let decoded = decode_topic_level(device_type).zip(decode_topic_level(device_id));
@@ -142,13 +172,6 @@ fn may_match(levels: &[&str], client_type: ClientType, device_type: Option<&str>
         *wanted == "+" || known.is_none_or(|level| level == *wanted)
     };
     levels.len() == known.len() && levels.iter().zip(known).all(is_possible)
-}
-
-/// Whether a topic passes a filter with `+` in any level. `#` is not for monitor topics.
-fn topic_matches(filter: &str, topic: &str) -> bool {
-    let mut levels = topic.split('/');
-    filter.split('/').all(|wanted| levels.next().is_some_and(|level| wanted == "+" || wanted == level))
-        && levels.next().is_none()
 }
 
 #[cfg(test)]
@@ -183,7 +206,7 @@ mod tests {
         ];
         let fleet = Fleet::new();
         fleet.apply(&ids.map(connect));
-        let retained = FleetRetained(Arc::new(fleet));
+        let messages = FleetMessages(Arc::new(fleet));
         let topic = |id: &str| ClientId::parse(id).monitor_topic(id);
         let wild = [
             "iot-2/type/+/id/+/mon",
@@ -199,22 +222,16 @@ mod tests {
         ];
         for filter in wild.map(str::to_owned).into_iter().chain(ids.map(topic)) {
             let mut expect: Vec<_> =
-                ids.map(topic).into_iter().filter(|topic| topic_matches(&filter, topic)).collect();
-            let mut found: Vec<_> = retained.matching(&filter).into_iter().map(|(topic, _)| topic).collect();
+                ids.map(topic).into_iter().filter(|topic| topics::matches(&filter, topic)).collect();
+            let (mut found, mut next) = (Vec::new(), Some(0));
+            while let Some(from) = next {
+                let (message, more) = messages.retained(&filter, from..messages.end());
+                found.extend(message.map(|message| message.topic));
+                next = more;
+            }
             expect.sort_unstable();
             found.sort_unstable();
             assert_eq!(found, expect, "{filter}");
-        }
-    }
-
-    #[test]
-    fn a_plus_stands_for_exactly_one_level() {
-        let topic = "iot-2/type/thermo/id/t-17/mon";
-        for filter in [topic, "iot-2/type/+/id/+/mon", "+/+/+/+/+/+", "iot-2/type/thermo/id/+/mon"] {
-            assert!(topic_matches(filter, topic), "{filter}");
-        }
-        for filter in ["iot-2/type/+/id/+", "iot-2/type/+/id/+/mon/act", "iot-2/app/+/mon", "+", ""] {
-            assert!(!topic_matches(filter, topic), "{filter}");
         }
     }
 }

@@ -113,7 +113,7 @@ pub async fn serve_with(config: Config, attach: Attach) -> Result<(), ServeError
         EmbeddedBroker::start(
             embedded.clone(),
             sink.clone(),
-            Arc::new(monitor::FleetRetained(Arc::clone(&fleet))),
+            Arc::new(monitor::FleetMessages(Arc::clone(&fleet))),
             Arc::<ObserverRegistry>::clone(&observers),
             Arc::clone(&credentials),
         )

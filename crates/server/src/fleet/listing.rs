@@ -1,11 +1,12 @@
 //! Going through many states: for checkpoints, exports and retained messages. The lock is held for short stretches,
 //! so this is no snapshot: a client that changes meanwhile is seen as it was or as it is.
 
+use std::ops::Range;
+
 use rollcall_model::{ClientId, ClientState, ClientType};
 
 use super::Fleet;
 use super::columns::unpack_code;
-use super::profiles::Profile;
 
 /// How many states are read before the lock is given back.
 const STATES: usize = 1_024;
@@ -27,39 +28,30 @@ impl Fleet {
         }
     }
 
-    /// Calls `each` with the states in these slots whose id is `wanted`.
-    pub fn for_each_in(
+    /// The first client in these slots that is of a wanted type and has a wanted id. Looks at a thousand at most, and
+    /// returns where to go on; `None` when these were all. The second argument of `of_type` is the device type in the
+    /// client's topics, where none is the default: patterns do not count there.
+    pub fn first_of(
         &self,
-        slots: &[u32],
+        slots: Range<u32>,
+        of_type: impl Fn(ClientType, Option<&str>) -> bool,
         wanted: impl Fn(&str) -> bool,
-        mut each: impl FnMut(&ClientState),
-    ) {
-        for slots in slots.chunks(STATES) {
-            let states: Vec<_> = {
-                let table = self.read();
-                let wanted = |slot: &&u32| table.ids.find(**slot).is_some_and(&wanted);
-                slots.iter().filter(wanted).filter_map(|slot| table.state(*slot)).collect()
-            };
-            states.iter().for_each(&mut each);
-        }
-    }
-
-    /// The slots of the clients of these types; the second argument of `wanted` is the device type in their topics, where
-    /// none is the default: patterns do not count there. Slots ascend.
-    #[must_use]
-    pub fn slots_of(&self, wanted: impl Fn(ClientType, Option<&str>) -> bool) -> Vec<u32> {
+    ) -> (Option<ClientState>, Option<u32>) {
         let table = self.read();
-        let wanted = |profile: &Profile| {
+        let is_of_type = |slot: u32| {
+            let profile = table.profile(slot as usize);
             let device_type = table.profiles.device_types.text(profile.device_type);
             unpack_code(&ClientType::ALL, profile.client_type).is_some_and(|kind| match kind {
-                ClientType::Other => wanted(kind, None),
-                _ => wanted(kind, device_type),
+                ClientType::Other => of_type(kind, None),
+                _ => of_type(kind, device_type),
             })
         };
-        let passes: Vec<_> =
-            table.profiles.iter().map(|(profile, rows)| rows > 0 && wanted(profile)).collect();
-        let rows = (0_u32..).zip(&table.columns.profile);
-        rows.filter(|(_, profile)| passes[**profile as usize]).map(|(slot, _)| slot).collect()
+        let end = slots.end.min(u32::try_from(table.len()).unwrap_or(u32::MAX));
+        let looked_at = end.min(slots.start.saturating_add(STATES as u32));
+        let found = (slots.start..looked_at)
+            .find(|slot| is_of_type(*slot) && table.ids.find(*slot).is_some_and(&wanted));
+        let next = found.map_or(looked_at, |slot| slot + 1);
+        (found.and_then(|slot| table.state(slot)), (next < end).then_some(next))
     }
 
     /// The slots of the devices and gateways of that type and device id, one for each organisation and kind at most.

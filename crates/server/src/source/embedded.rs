@@ -2,7 +2,7 @@
 //! other.
 //!
 //! The server starts it once, gives it the recorder's queue, and publishes monitor messages through it. It never
-//! reads the fleet or the journal: what it must know of them it asks through [`RetainedMonitor`] and
+//! reads the fleet or the journal: what it must know of them it asks through [`MonitorMessages`] and
 //! [`Observers`]. Clients come over a [`Bridge`] to its internal listeners: those of its public port
 //! ([`crate::mqtt_tcp`]), of the HTTP server's `/mqtt` ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]).
 
@@ -11,26 +11,29 @@ mod end;
 mod eviction;
 mod hooks;
 mod limits;
+mod outbox;
 mod retained;
 mod sessions;
-mod topics;
+mod subscribers;
+pub(crate) mod topics;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
-use rmqtt::session::SessionState;
-use rmqtt::types::{ClientId, CodecPublish, DashMap, From, Id, ListenerId, Message, Publish, QoS, Reason};
-use rmqtt::utils::timestamp_millis;
+use rmqtt::types::{ClientId, DashMap, Id, ListenerId, Message, Reason};
 use rollcall_model::{Certainty, Counters, End, EventKind, Peer, Timestamp};
 use tokio::task::JoinHandle;
 
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
+use self::subscribers::Subscribers;
 use crate::access::Gate;
 use crate::bridge::{Bridge, FIRST_BYTES_MAX, Traffic};
 use crate::identity::{Caller, Credentials};
@@ -89,11 +92,37 @@ pub enum EmbeddedError {
     Listen { addr: SocketAddr, reason: String },
 }
 
-/// Answers with the retained messages of monitor topics; the fleet knows them.
-pub trait RetainedMonitor: Send + Sync {
-    /// Topic and payload of the retained monitor messages whose topic matches the filter. May take as long as a
-    /// scan of the fleet: it is called outside the runtime's workers.
-    fn matching(&self, topic_filter: &str) -> Vec<(String, Vec<u8>)>;
+/// A message of the server on the monitor topic of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorPublish {
+    pub client_id: String,
+    pub topic: String,
+    pub payload: Bytes,
+    /// It is the client's retained message from now on.
+    pub retain: bool,
+    /// It tells a connect or a disconnect: who cannot take it in time gets [`MonitorMessages::newest`] later. Others are
+    /// left out then.
+    pub is_state: bool,
+}
+
+/// Makes monitor messages from the states of the clients, which have numbers that never change, from 0 on. What takes
+/// them asks for one at a time, so each call has to be quick.
+pub trait MonitorMessages: Send + Sync {
+    /// The number of a client.
+    fn number(&self, client_id: &str) -> Option<u32>;
+
+    /// The numbers of the clients with this monitor topic, as far as they are quickly found.
+    fn numbers_of(&self, topic: &str) -> Vec<u32>;
+
+    /// Behind the last number.
+    fn end(&self) -> u32;
+
+    /// What the state of a client tells: its last connect or disconnect.
+    fn newest(&self, client: u32) -> Option<MonitorPublish>;
+
+    /// The first of these clients that has a retained message whose topic matches the filter. It looks at some hundred
+    /// clients and returns with or without one where to go on; `None` when these were all.
+    fn retained(&self, topic_filter: &str, clients: Range<u32>) -> (Option<MonitorPublish>, Option<u32>);
 }
 
 /// Knows this server's own dashboards, which are no clients of the fleet.
@@ -158,6 +187,7 @@ impl Announced {
 pub struct EmbeddedBroker {
     context: ServerContext,
     hooks: Arc<Hooks>,
+    subscribers: Arc<Subscribers>,
     announced: Arc<Announced>,
     mqtt: SocketAddr,
     internal: Arc<[SocketAddr]>,
@@ -173,7 +203,7 @@ impl EmbeddedBroker {
     pub async fn start(
         config: EmbeddedConfig,
         sink: EventSink,
-        retained: Arc<dyn RetainedMonitor>,
+        messages: Arc<dyn MonitorMessages>,
         observers: Arc<dyn Observers>,
         credentials: Arc<Credentials>,
     ) -> Result<Self, EmbeddedError> {
@@ -188,8 +218,9 @@ impl EmbeddedBroker {
             .mqtt_max_sessions(isize::try_from(config.max_sessions).unwrap_or(isize::MAX))
             .build()
             .await;
-        let retained = retained::Retained::new(retained, server_id(&context));
-        *context.extends.retain_mut().await = Box::new(retained);
+        let subscribers = Arc::new(Subscribers::new(messages));
+        subscribers.serve(&context);
+        *context.extends.retain_mut().await = Box::new(retained::Retained::default());
         *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits);
         *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions);
         let announced = Arc::new(Announced::default());
@@ -198,6 +229,7 @@ impl EmbeddedBroker {
             observers,
             Arc::clone(&credentials),
             Arc::clone(&announced),
+            Arc::clone(&subscribers),
             config.is_local(),
         ));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
@@ -225,7 +257,7 @@ impl EmbeddedBroker {
         let accept = tokio::spawn(mqtt_tcp::run(public, door, FIRST_BYTES_MAX));
         let evict = tokio::spawn(eviction::run(context.clone(), Arc::clone(&hooks), credentials));
         let tasks = vec![accept, serve, care, evict];
-        Ok(Self { context, hooks, announced, mqtt, internal, tasks })
+        Ok(Self { context, hooks, subscribers, announced, mqtt, internal, tasks })
     }
 
     /// Where MQTT clients connect, with the real port.
@@ -240,25 +272,11 @@ impl EmbeddedBroker {
         Bridge::new(Arc::clone(&self.internal), Arc::clone(&self.announced), server_port)
     }
 
-    /// Publishes a message of the server at QoS 0 to every matching subscriber. It goes into the queue of each
-    /// session, so a slow subscriber does not hold this up. A retained monitor message is not stored: the
+    /// Publishes a message of the server at QoS 0 to every matching subscriber. A slow subscriber does not hold this
+    /// up: it gets the newest message of each client in the place of every one. A retained message is not stored: the
     /// fleet answers for it.
-    pub async fn publish(&self, topic: &str, payload: Vec<u8>, retain: bool) {
-        let message = CodecPublish {
-            dup: false,
-            retain,
-            qos: QoS::AtMostOnce,
-            topic: topic.into(),
-            packet_id: None,
-            payload: payload.into(),
-            properties: None,
-        };
-        let message = Publish::from(message).create_time(timestamp_millis());
-        let from = From::from_system(server_id(&self.context));
-        let sent = SessionState::forwards(&self.context, from, message, false, None).await;
-        if let Err(error) = sent {
-            tracing::warn!(%topic, %error, "a message of the server was not published");
-        }
+    pub async fn publish(&self, message: &MonitorPublish) {
+        self.subscribers.publish(message).await;
     }
 
     /// Tells the recorder which of these clients are connected now and which are not, as inferred events. For
@@ -399,5 +417,6 @@ async fn care(context: ServerContext, hooks: Arc<Hooks>) {
             }
         }
         hooks.keep_young(still_young);
+        hooks.subscribers.forget_gone().await;
     }
 }

@@ -19,9 +19,7 @@ async fn publishes(running: &Running, id: &str, more: &[&str]) -> bool {
 
 /// Subscribes under this id to one retained monitor message; what was printed.
 async fn watches(running: &Running, id: &str, more: &[&str]) -> String {
-    let topic = "iot-2/type/thermo/id/t-17/mon";
-    let message = (topic.to_owned(), b"state".to_vec());
-    running.fixture.retained.lock().unwrap().insert(MONITOR.to_owned(), vec![message]);
+    running.fixture.happens("t-17", "state");
     let arguments = [&["-i", id, "-t", MONITOR, "-C", "1", "-W", "10"], more].concat();
     let output = running.mosquitto("mosquitto_sub", &arguments).output();
     let Output { stdout, .. } = soon("a message", output).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use rollcall_model::{ActivityEvent, ConnectionEvent, End, EventKind, Peer, Sessi
 use rollcall_server::access::Gate;
 use rollcall_server::identity::Credentials;
 use rollcall_server::mqtt_ws;
-use rollcall_server::source::embedded::{EmbeddedBroker, EmbeddedConfig, Observers, RetainedMonitor};
+use rollcall_server::source::embedded::{
+    EmbeddedBroker, EmbeddedConfig, MonitorMessages, MonitorPublish, Observers,
+};
 use rollcall_server::source::{EventStream, queue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,20 +24,65 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
-/// Topic and payload.
-type Retained = (String, Vec<u8>);
-
-/// Retained monitor messages by the filter that they are to match.
+/// The newest monitor message of each device of the type `thermo`.
 #[derive(Default)]
 pub struct Fixture {
-    pub retained: Mutex<HashMap<String, Vec<Retained>>>,
+    states: Mutex<Vec<MonitorPublish>>,
+    numbers: Mutex<HashMap<String, u32>>,
     pub observers: Mutex<HashSet<String>>,
 }
 
-impl RetainedMonitor for Fixture {
-    fn matching(&self, topic_filter: &str) -> Vec<Retained> {
-        let retained = self.retained.lock().unwrap();
-        retained.get(topic_filter).cloned().unwrap_or_default()
+impl Fixture {
+    /// Something happens to a device: its message, which is its retained one from now on.
+    pub fn happens(&self, device: &str, payload: impl Into<Vec<u8>>) -> MonitorPublish {
+        let message = message(device, payload);
+        let mut states = self.states.lock().unwrap();
+        let new = states.len().try_into().unwrap();
+        let number = *self.numbers.lock().unwrap().entry(device.to_owned()).or_insert(new);
+        if number == new {
+            states.push(message.clone());
+        } else {
+            states[number as usize] = message.clone();
+        }
+        message
+    }
+}
+
+/// A message about a device as the monitor publishes it.
+pub fn message(device: &str, payload: impl Into<Vec<u8>>) -> MonitorPublish {
+    MonitorPublish {
+        client_id: device.to_owned(),
+        topic: format!("iot-2/type/thermo/id/{device}/mon"),
+        payload: payload.into().into(),
+        retain: true,
+        is_state: true,
+    }
+}
+
+impl MonitorMessages for Fixture {
+    fn number(&self, client_id: &str) -> Option<u32> {
+        self.numbers.lock().unwrap().get(client_id).copied()
+    }
+
+    fn numbers_of(&self, topic: &str) -> Vec<u32> {
+        self.number(topic.split('/').nth(4).unwrap_or_default()).into_iter().collect()
+    }
+
+    fn end(&self) -> u32 {
+        self.states.lock().unwrap().len().try_into().unwrap()
+    }
+
+    fn newest(&self, client: u32) -> Option<MonitorPublish> {
+        self.states.lock().unwrap().get(client as usize).cloned()
+    }
+
+    /// Looks at one client.
+    fn retained(&self, topic_filter: &str, clients: Range<u32>) -> (Option<MonitorPublish>, Option<u32>) {
+        let matches =
+            |state: &MonitorPublish| topic_filter == state.topic || topic_filter == "iot-2/type/+/id/+/mon";
+        let found = (!clients.is_empty()).then(|| self.newest(clients.start)).flatten();
+        let next = clients.start + 1;
+        (found.filter(matches), (next < clients.end).then_some(next))
     }
 }
 

@@ -8,6 +8,7 @@ mod credentials;
 mod harness;
 mod refusals;
 mod retained;
+mod subscribers;
 mod tcp;
 mod websocket;
 

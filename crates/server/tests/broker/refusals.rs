@@ -1,8 +1,9 @@
 //! Who may not connect, and what may not be published or subscribed to.
 
 use rollcall_model::{ActivityEvent, EventKind};
+use rollcall_server::source::embedded::MonitorPublish;
 
-use crate::harness::{Connect, Raw, packet, publish, start, start_with, subscribe};
+use crate::harness::{Connect, Raw, message, packet, publish, start, start_with, subscribe};
 
 #[tokio::test]
 async fn a_registered_device_needs_its_token_and_every_refusal_is_reported() {
@@ -117,8 +118,8 @@ async fn a_client_cannot_publish_to_a_monitor_topic_but_stays_connected() {
     assert_eq!(old.packet().await.0, 0xD0);
     running.activity_of("old", ActivityEvent::Publish).await;
     // The only message that arrives is the server's own.
-    let payload = b"true".to_vec();
-    running.broker.publish("iot-2/app/a/mon", payload, true).await;
+    let message = MonitorPublish { topic: "iot-2/app/a/mon".to_owned(), ..message("a", "true") };
+    running.broker.publish(&message).await;
     let (first, body) = watcher.packet().await;
     assert_eq!(first, 0x30);
     assert!(body.ends_with(b"true"));

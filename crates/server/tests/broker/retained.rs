@@ -1,6 +1,6 @@
 //! Retained messages: monitor messages come from the fleet, others from the broker.
 
-use crate::harness::{Connect, Raw, soon, start, subscribe};
+use crate::harness::{Connect, Raw, publish, soon, start, subscribe};
 
 const FILTER: &str = "iot-2/type/+/id/+/mon";
 const TOPIC: &str = "iot-2/type/thermo/id/t-17/mon";
@@ -8,8 +8,7 @@ const TOPIC: &str = "iot-2/type/thermo/id/t-17/mon";
 #[tokio::test]
 async fn monitor_messages_are_answered_from_the_fleet_with_the_retain_flag() {
     let running = start().await;
-    let message = (TOPIC.to_owned(), b"state".to_vec());
-    running.fixture.retained.lock().unwrap().insert(FILTER.to_owned(), vec![message]);
+    running.fixture.happens("t-17", "state");
     for version in ["mqttv31", "mqttv311", "mqttv5"] {
         let arguments = ["-V", version, "-t", FILTER, "-C", "1", "-F", "%r %q %t %p"];
         let output = running.mosquitto("mosquitto_sub", &arguments).output();
@@ -22,26 +21,25 @@ async fn monitor_messages_are_answered_from_the_fleet_with_the_retain_flag() {
 #[tokio::test]
 async fn a_subscriber_that_asks_for_no_retained_messages_gets_none() {
     let running = start().await;
-    let message = (TOPIC.to_owned(), b"old".to_vec());
-    running.fixture.retained.lock().unwrap().insert(FILTER.to_owned(), vec![message]);
+    running.fixture.happens("t-17", "old");
     let mut client = Raw::connect(&running.broker, &Connect::new("live").version(5)).await;
     let retain_handling = |handling: u8| subscribe(5, FILTER, handling << 4);
     client.send(&retain_handling(2)).await;
     assert_eq!(client.suback().await, 0);
-    running.broker.publish(TOPIC, b"new".to_vec(), true).await;
+    running.broker.publish(&running.fixture.happens("t-17", "new")).await;
     let (first, body) = client.packet().await;
     assert_eq!(first, 0x30);
     assert!(body.ends_with(b"new"));
     // 1: only for a new subscription, which this is not.
     client.send(&retain_handling(1)).await;
     assert_eq!(client.suback().await, 0);
-    running.broker.publish(TOPIC, b"newer".to_vec(), true).await;
+    running.broker.publish(&running.fixture.happens("t-17", "newer")).await;
     assert!(client.packet().await.1.ends_with(b"newer"));
     client.send(&retain_handling(0)).await;
     assert_eq!(client.suback().await, 0);
     let (first, body) = client.packet().await;
     assert_eq!(first, 0x31);
-    assert!(body.ends_with(b"old"));
+    assert!(body.ends_with(b"newer"));
 }
 
 #[tokio::test]
@@ -65,7 +63,7 @@ async fn other_retained_messages_are_kept_replaced_and_removed() {
     let mut late = Raw::connect(&running.broker, &Connect::new("late")).await;
     late.send(&subscribe(4, "plant/#", 0)).await;
     assert_eq!(late.suback().await, 0);
-    running.broker.publish("plant/2", b"live".to_vec(), false).await;
+    client.send(&publish(4, "plant/2", 0, b"live")).await;
     let (first, body) = late.packet().await;
     assert_eq!(first, 0x30);
     assert!(body.ends_with(b"live"));

@@ -25,6 +25,7 @@ use rollcall_model::{
 use tokio::time::Instant;
 
 use super::end::{Cause, cause};
+use super::subscribers::Subscribers;
 use super::{Announced, Entrance, Observers, topics};
 use crate::bridge::Traffic;
 use crate::identity::{Admitted, Caller, Credentials, Holder};
@@ -119,6 +120,7 @@ pub struct Hooks {
     observers: Arc<dyn Observers>,
     pub credentials: Arc<Credentials>,
     announced: Arc<Announced>,
+    pub subscribers: Arc<Subscribers>,
     /// Only this machine can reach the broker.
     is_local: bool,
     pub attempts: DashMap<Id, Attempt>,
@@ -138,6 +140,7 @@ impl Hooks {
         observers: Arc<dyn Observers>,
         credentials: Arc<Credentials>,
         announced: Arc<Announced>,
+        subscribers: Arc<Subscribers>,
         is_local: bool,
     ) -> Self {
         Self {
@@ -145,6 +148,7 @@ impl Hooks {
             observers,
             credentials,
             announced,
+            subscribers,
             is_local,
             attempts: DashMap::default(),
             members: DashMap::default(),
@@ -164,8 +168,10 @@ impl Hooks {
             Type::ClientKeepalive,
             Type::SessionSubscribed,
             Type::SessionUnsubscribed,
+            Type::SessionTerminated,
             Type::MessagePublishCheckAcl,
             Type::MessageDelivered,
+            Type::MessageDropped,
         ] {
             register.add(hook, Box::new(HookHandler(Arc::clone(self)))).await;
         }
@@ -427,10 +433,16 @@ impl Handler for HookHandler {
             }
             Parameter::ClientConnected(session) => {
                 hooks.connected(session).await;
+                hooks.subscribers.connected(session).await;
                 None
             }
             Parameter::ClientDisconnected(session, reason) => {
                 hooks.disconnected(session, reason).await;
+                hooks.subscribers.disconnected(&session.id);
+                None
+            }
+            Parameter::SessionTerminated(session, _) => {
+                hooks.subscribers.ended(&session.id);
                 None
             }
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
@@ -442,18 +454,25 @@ impl Handler for HookHandler {
             Parameter::MessagePublishCheckAcl(session, publish) => {
                 Some(HookResult::PublishAclResult(hooks.publishes(session, publish).await))
             }
-            Parameter::MessageDelivered(session, ..) => {
+            Parameter::MessageDelivered(session, _, message) => {
                 if let Some(open) = open(session).await {
                     open.write_msg.fetch_add(1, Ordering::Relaxed);
                 }
+                hooks.subscribers.done(&session.id, message, true);
                 None
             }
-            Parameter::SessionSubscribed(session, _) => {
+            Parameter::MessageDropped(Some(to), _, message, _) => {
+                hooks.subscribers.done(to, message, false);
+                None
+            }
+            Parameter::SessionSubscribed(session, subscribe) => {
                 hooks.active(session, ActivityEvent::Subscribe).await;
+                hooks.subscribers.subscribed(session, subscribe).await;
                 None
             }
-            Parameter::SessionUnsubscribed(session, _) => {
+            Parameter::SessionUnsubscribed(session, unsubscribe) => {
                 hooks.active(session, ActivityEvent::Unsubscribe).await;
+                hooks.subscribers.unsubscribed(&session.id, &unsubscribe.topic_filter);
                 None
             }
             Parameter::ClientKeepalive(session, is_ping) => {

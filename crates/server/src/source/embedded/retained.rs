@@ -1,65 +1,29 @@
-//! Retained messages: those of monitor topics come from the fleet, all others from memory.
+//! Retained messages of clients, in memory.
 //!
 //! The broker's library asks when a client subscribes and when a message with the retain flag is published. The
-//! state of a client lives in the fleet and nowhere else, so monitor messages are never stored here.
+//! state of a client lives in the fleet and nowhere else, so monitor messages are never stored here: they go to
+//! [`super::subscribers`].
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rmqtt::retain::{RetainStorage, RetainTree};
 use rmqtt::topic::Topic;
-use rmqtt::types::{CodecPublish, From, Id, Publish, QoS, Retain, TimedValue, TopicFilter, TopicName};
-use rmqtt::utils::timestamp_millis;
-use tokio::sync::{RwLock, Semaphore};
+use rmqtt::types::{Retain, TimedValue, TopicFilter, TopicName};
+use tokio::sync::RwLock;
 use tokio::time::Instant;
 
-use super::RetainedMonitor;
 use super::topics;
 
 /// Bounds of what clients may leave behind. Beyond them the newest message is not retained.
 const COUNT_MAX: usize = 100_000;
 const BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Answers of the size of a fleet that are gathered at the same time.
-const SCANS_AT_A_TIME: usize = 2;
 /// Expired messages are looked for at most this often, when there is no room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
+#[derive(Default)]
 pub struct Retained {
-    monitor: Arc<dyn RetainedMonitor>,
-    others: RwLock<Store>,
-    scans: Semaphore,
-    server: From,
-}
-
-impl Retained {
-    pub fn new(monitor: Arc<dyn RetainedMonitor>, server: Id) -> Self {
-        Self {
-            monitor,
-            others: RwLock::new(Store::default()),
-            scans: Semaphore::new(SCANS_AT_A_TIME),
-            server: From::from_system(server),
-        }
-    }
-
-    fn monitor_message(&self, topic: String, payload: Vec<u8>) -> (TopicName, Retain) {
-        let topic = TopicName::from(topic);
-        let publish = CodecPublish {
-            dup: false,
-            retain: true,
-            qos: QoS::AtMostOnce,
-            topic: topic.clone(),
-            packet_id: None,
-            payload: payload.into(),
-            properties: None,
-        };
-        let retain = Retain {
-            msg_id: None,
-            from: self.server.clone(),
-            publish: Publish::from(publish).create_time(timestamp_millis()),
-        };
-        (topic, retain)
-    }
+    store: RwLock<Store>,
 }
 
 /// What clients asked to retain.
@@ -140,7 +104,7 @@ impl RetainStorage for Retained {
             .and_then(|properties| properties.message_expiry_interval)
             .map(|seconds| Duration::from_secs(u64::from(seconds.get())));
         let parsed = Topic::from_str(topic)?;
-        if !self.others.write().await.replace(&parsed, retain, expiry) {
+        if !self.store.write().await.replace(&parsed, retain, expiry) {
             tracing::warn!(%topic, "no room for more retained messages: this one is delivered but not retained");
         }
         Ok(())
@@ -148,25 +112,13 @@ impl RetainStorage for Retained {
 
     async fn get(&self, filter: &TopicFilter) -> rmqtt::Result<Vec<(TopicName, Retain)>> {
         let parsed = Topic::from_str(filter)?;
-        let others = self.others.read().await.messages.matches(&parsed);
-        let mut found: Vec<_> = others
-            .into_iter()
-            .filter(|(_, message)| !message.is_expired())
-            .map(|(topic, message)| (TopicName::from(topic.to_string()), message.into_value()))
-            .collect();
-        if topics::may_match_reserved(filter) {
-            let monitor = Arc::clone(&self.monitor);
-            let wanted = filter.to_string();
-            let _permit = self.scans.acquire().await?;
-            // A filter may ask for the whole fleet, which takes a scan.
-            let messages = tokio::task::spawn_blocking(move || monitor.matching(&wanted)).await?;
-            found.extend(messages.into_iter().map(|(topic, payload)| self.monitor_message(topic, payload)));
-        }
-        Ok(found)
+        let found = self.store.read().await.messages.matches(&parsed);
+        let found = found.into_iter().filter(|(_, message)| !message.is_expired());
+        Ok(found.map(|(topic, message)| (TopicName::from(topic.to_string()), message.into_value())).collect())
     }
 
     async fn count(&self) -> isize {
-        isize::try_from(self.others.read().await.count).unwrap_or(isize::MAX)
+        isize::try_from(self.store.read().await.count).unwrap_or(isize::MAX)
     }
 
     async fn max(&self) -> isize {

@@ -28,6 +28,13 @@ pub fn has_wildcards(topic: &str) -> bool {
     topic.contains(['+', '#'])
 }
 
+/// Whether a topic passes a filter with `+` in any level. `#` is not for monitor topics.
+pub fn matches(filter: &str, topic: &str) -> bool {
+    let mut levels = topic.split('/');
+    filter.split('/').all(|wanted| levels.next().is_some_and(|level| wanted == "+" || wanted == level))
+        && levels.next().is_none()
+}
+
 /// Whether some topic matches both filters. Only `filter` may contain `#`.
 fn overlap(filter: &str, pattern: &str) -> bool {
     let mut filter = filter.split('/');
@@ -46,6 +53,17 @@ fn overlap(filter: &str, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plus_stands_for_exactly_one_level() {
+        let topic = "iot-2/type/thermo/id/t-17/mon";
+        for filter in [topic, "iot-2/type/+/id/+/mon", "+/+/+/+/+/+", "iot-2/type/thermo/id/+/mon"] {
+            assert!(matches(filter, topic), "{filter}");
+        }
+        for filter in ["iot-2/type/+/id/+", "iot-2/type/+/id/+/mon/act", "iot-2/app/+/mon", "+", ""] {
+            assert!(!matches(filter, topic), "{filter}");
+        }
+    }
 
     #[test]
     fn monitor_and_activity_topics_are_reserved_and_nothing_else() {
