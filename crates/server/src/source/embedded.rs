@@ -7,6 +7,7 @@
 //! ([`crate::mqtt_tcp`]), of the HTTP server's `/mqtt` ([`crate::mqtt_ws`]) and of MQTT over TLS ([`crate::mqtts`]).
 
 mod admission;
+mod backlog;
 mod end;
 mod eviction;
 mod hooks;
@@ -31,6 +32,7 @@ use rmqtt::types::{ClientId, DashMap, Id, ListenerId, Message, Reason};
 use rollcall_model::{Certainty, Counters, End, EventKind, Peer, Timestamp};
 use tokio::task::JoinHandle;
 
+use self::backlog::{Backlogs, BoundedShared};
 use self::end::{Cause, SERVER_SHUTDOWN};
 use self::hooks::{Hooks, now};
 use self::subscribers::Subscribers;
@@ -218,6 +220,8 @@ impl EmbeddedBroker {
             .mqtt_max_sessions(isize::try_from(config.max_sessions).unwrap_or(isize::MAX))
             .build()
             .await;
+        let backlogs = Arc::new(Backlogs::default());
+        *context.extends.shared_mut().await = Box::new(BoundedShared::new(&context, Arc::clone(&backlogs)));
         let subscribers = Arc::new(Subscribers::new(messages));
         subscribers.serve(&context);
         *context.extends.retain_mut().await = Box::new(retained::Retained::default());
@@ -230,6 +234,7 @@ impl EmbeddedBroker {
             Arc::clone(&credentials),
             Arc::clone(&announced),
             Arc::clone(&subscribers),
+            backlogs,
             config.is_local(),
         ));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
@@ -418,5 +423,6 @@ async fn care(context: ServerContext, hooks: Arc<Hooks>) {
         }
         hooks.keep_young(still_young);
         hooks.subscribers.forget_gone().await;
+        hooks.backlogs.forget_gone(&context).await;
     }
 }

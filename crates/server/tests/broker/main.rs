@@ -4,6 +4,7 @@
 // Here a failure is a panic; helpers outside test functions are not recognised as tests.
 #![allow(clippy::unwrap_used)]
 
+mod backlog;
 mod credentials;
 mod harness;
 mod refusals;

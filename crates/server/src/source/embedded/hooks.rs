@@ -24,6 +24,7 @@ use rollcall_model::{
 };
 use tokio::time::Instant;
 
+use super::backlog::Backlogs;
 use super::end::{Cause, cause};
 use super::subscribers::Subscribers;
 use super::{Announced, Entrance, Observers, topics};
@@ -121,6 +122,7 @@ pub struct Hooks {
     pub credentials: Arc<Credentials>,
     announced: Arc<Announced>,
     pub subscribers: Arc<Subscribers>,
+    pub backlogs: Arc<Backlogs>,
     /// Only this machine can reach the broker.
     is_local: bool,
     pub attempts: DashMap<Id, Attempt>,
@@ -141,6 +143,7 @@ impl Hooks {
         credentials: Arc<Credentials>,
         announced: Arc<Announced>,
         subscribers: Arc<Subscribers>,
+        backlogs: Arc<Backlogs>,
         is_local: bool,
     ) -> Self {
         Self {
@@ -149,6 +152,7 @@ impl Hooks {
             credentials,
             announced,
             subscribers,
+            backlogs,
             is_local,
             attempts: DashMap::default(),
             members: DashMap::default(),
@@ -434,6 +438,7 @@ impl Handler for HookHandler {
             Parameter::ClientConnected(session) => {
                 hooks.connected(session).await;
                 hooks.subscribers.connected(session).await;
+                hooks.backlogs.connected(session).await;
                 None
             }
             Parameter::ClientDisconnected(session, reason) => {
@@ -443,6 +448,7 @@ impl Handler for HookHandler {
             }
             Parameter::SessionTerminated(session, _) => {
                 hooks.subscribers.ended(&session.id);
+                hooks.backlogs.forget(&session.id);
                 None
             }
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
@@ -459,10 +465,12 @@ impl Handler for HookHandler {
                     open.write_msg.fetch_add(1, Ordering::Relaxed);
                 }
                 hooks.subscribers.done(&session.id, message, true);
+                hooks.backlogs.done(&session.id, message);
                 None
             }
             Parameter::MessageDropped(Some(to), _, message, _) => {
                 hooks.subscribers.done(to, message, false);
+                hooks.backlogs.done(to, message);
                 None
             }
             Parameter::SessionSubscribed(session, subscribe) => {
