@@ -45,7 +45,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub enum IdentityError {
     #[error("cannot open the identity store {path}: {source}")]
     Open { path: PathBuf, source: rusqlite::Error },
-    #[error("cannot create the identity store {path}: {source}")]
+    #[error("cannot open the identity store {path} for writing: {source}")]
     Create { path: PathBuf, source: std::io::Error },
     #[error("the identity store does not answer: {0}")]
     Store(#[from] rusqlite::Error),

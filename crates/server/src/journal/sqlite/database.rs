@@ -165,7 +165,11 @@ pub fn opening(path: &Path, error: &rusqlite::Error) -> JournalError {
 
 /// An error while a file is read or written.
 pub fn failed(path: &Path, error: &rusqlite::Error) -> JournalError {
-    let text = format!("{}: {error}", path.display());
+    let advice = match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => ". Look at the disk: it may be failing, gone, or read-only",
+        _ => "",
+    };
+    let text = format!("{}: {error}{advice}", path.display());
     if is_damage(error) { JournalError::Corrupt(text) } else { JournalError::Failed(text) }
 }
 
