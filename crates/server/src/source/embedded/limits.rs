@@ -13,8 +13,8 @@ use rmqtt::types::{ConnectInfo, Disconnect, FitterType, Id, ListenerConfig};
 
 /// Messages queued for a client that stays away; they hold memory without a connection.
 const PERSISTENT_QUEUE_MAX: usize = 1_000;
-/// Messages queued for a client whose session ends with its connection. Subscribing to a fleet's monitor topics
-/// brings one retained message per client at once, faster than any network takes them.
+/// Messages queued for a client whose session ends with its connection. Subscribing may bring many retained messages
+/// at once, faster than any network takes them.
 const CONNECTED_QUEUE_MAX: usize = 10_000;
 
 pub struct Limits;
