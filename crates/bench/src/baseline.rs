@@ -17,7 +17,6 @@ CREATE TABLE IF NOT EXISTS log (
     initiator TEXT, reason_code INTEGER, close_code INTEGER, addr TEXT, port INTEGER, secure INTEGER,
     read_msg INTEGER, read_bytes INTEGER, write_msg INTEGER, write_bytes INTEGER
 );
-CREATE INDEX IF NOT EXISTS log_by_client ON log (client, time);
 CREATE TABLE IF NOT EXISTS name (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS state (
     id TEXT NOT NULL PRIMARY KEY, clientType TEXT, connectionStatus TEXT, lastConnectTime INTEGER,
@@ -26,6 +25,7 @@ CREATE TABLE IF NOT EXISTS state (
     clientAddr TEXT, secure INTEGER, deviceType TEXT, deviceId TEXT
 );
 ";
+const LOG_INDEX: &str = "CREATE INDEX IF NOT EXISTS log_by_client ON log (client, time)";
 /// Made after the rows, as one does.
 const INDEXES: &str = "
 CREATE INDEX IF NOT EXISTS by_status ON state (connectionStatus, id);
@@ -50,6 +50,17 @@ ON CONFLICT (id) DO UPDATE SET connectionStatus = ?2, lastConnectTime = coalesce
 
 impl Baseline {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let baseline = Self::open_to_fill(path)?;
+        baseline.index_log()?;
+        Ok(baseline)
+    }
+
+    pub fn index_log(&self) -> anyhow::Result<()> {
+        Ok(self.db.execute_batch(LOG_INDEX)?)
+    }
+
+    /// A new one may be without the index of the log: filled, it gets it in a fraction of the time.
+    pub fn open_to_fill(path: &Path) -> anyhow::Result<Self> {
         let db = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
