@@ -22,7 +22,7 @@ pub use fetch::{
     login, on_unauthorized,
 };
 use fetch::{get, get_json};
-pub use overview::{Bucket, Counted, ENDED_BY, Incident, Series, Share, incidents, statistics};
+pub use overview::{Bucket, Counted, ENDED_BY, End, Incident, Reason, Series, Share, incidents, statistics};
 pub use session::{Credentials, Who, log_in_with, needs_login, sign_in, sign_out, who_am_i};
 
 use crate::url::{encode_pairs, event_names};
