@@ -109,13 +109,14 @@ pub async fn states_text(query: &Query, token: &Token) -> Result<String, ApiErro
 }
 
 /// Every state that passes the filter, as the server writes it to a file of the format (`csv` or `ndjson`), and how many
-/// there are; `None` from a server that writes no files.
+/// there are; `None` from a server that writes no files. Of the file only the rows `after` a client, if one is named.
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn export(
     filter: Filter,
     format: &str,
+    after: Option<&str>,
     token: Token,
 ) -> Result<Option<(Stream, Option<u64>)>, ApiError> {
     if is_plain() {
@@ -123,6 +124,7 @@ pub async fn export(
     }
     let mut pairs = Query { filter, ..Query::default() }.to_pairs();
     pairs.push(("format".to_owned(), format.to_owned()));
+    pairs.extend(after.map(|id| ("_afterId".to_owned(), id.to_owned())));
     match Stream::open(&format!("{EXPORT}?{}", encode_pairs(&pairs)), token).await {
         Err(ApiError::Refused { status: 404, .. }) => Ok(None),
         Err(error) => Err(error),

@@ -1,5 +1,7 @@
 //! The dialog that saves what is filtered as a file.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use super::banner::name_of;
@@ -9,7 +11,7 @@ use super::ui::Ui;
 use crate::boxed::dynamic;
 use crate::format;
 use crate::i18n::t;
-use crate::store::{Format, Stage, stores};
+use crate::store::{Format, Problem, Stage, stores};
 
 pub fn export(ui: Ui) -> AnyView {
     let stores = stores();
@@ -41,9 +43,9 @@ pub fn export(ui: Ui) -> AnyView {
         }
         .into_any(),
         Stage::Running { .. } => button("", "export-cancel", live(t::cancel), cancel),
-        Stage::Failed { problem, can_go_on, .. } => view! {
-            <p class="note failure" role="alert">{name_of(&problem)}</p>
-            {button("primary", "export-go-on", live(if can_go_on { t::export_go_on } else { t::export_again }), Callback::new(move |()| export.go_on()))}
+        Stage::Failed { problem, wait, .. } => view! {
+            <p class="note failure" role="alert">{told(&problem, wait)}</p>
+            {button("primary", "export-go-on", live(t::export_go_on), Callback::new(move |()| export.go_on()))}
             {button("", "export-cancel", live(t::cancel), cancel)}
         }
         .into_any(),
@@ -74,6 +76,12 @@ pub fn export(ui: Ui) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+/// What stopped it, and when it goes on by itself.
+fn told(problem: &Problem, wait: Option<Duration>) -> String {
+    let again = wait.map(|wait| t::retry_in(&format::duration(wait.as_millis().max(1_000) as i64)));
+    format!("{} {}", name_of(problem), again.unwrap_or_default())
 }
 
 /// How far it is: a bar where the end is known, and in numbers.
