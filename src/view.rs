@@ -22,6 +22,7 @@ mod overview;
 mod parts;
 mod popover;
 mod popup;
+mod print;
 mod range;
 mod row;
 mod select;
@@ -44,7 +45,7 @@ pub fn App() -> impl IntoView {
     Stores::provide();
     Ui::provide();
     later::Later::provide();
-    keys::listen();
+    keys::listen(later::later());
     let (phase, is_worded) = (stores().session.phase, stores().prefs.is_worded);
     // In another language first, everything would move when the words come.
     move || match phase.get() {

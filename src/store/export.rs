@@ -285,7 +285,7 @@ impl Export {
                     set_timeout(
                         move || {
                             if is_waiting() {
-                                self.go_on()
+                                self.go_on();
                             }
                         },
                         wait,

@@ -5,12 +5,14 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::banner::name_of;
+use super::later;
 use super::live::{flag, live, maybe, say};
 use super::parts::{button, either, note};
 use super::ui::Ui;
 use crate::boxed::dynamic;
 use crate::format;
 use crate::i18n::t;
+use crate::store::paper::ROWS_MAX;
 use crate::store::{Format, Problem, Stage, stores};
 
 pub fn export(ui: Ui) -> AnyView {
@@ -30,6 +32,10 @@ pub fn export(ui: Ui) -> AnyView {
         stores.table.revision.track();
         stores.table.read(|window| window.total()).map(t::export_rows)
     });
+    let print = Callback::new(move |()| {
+        ui.close();
+        later::print(stores);
+    });
     let cancel = Callback::new(move |()| export.cancel());
     let close = Callback::new(move |()| {
         export.cancel();
@@ -40,6 +46,7 @@ pub fn export(ui: Ui) -> AnyView {
         Stage::Idle => view! {
             <p>{rows}</p>{note(t::export_hint)}
             {button("primary", "export-start", live(t::export_start), start)}
+            {button("", "print", live(|| t::print_table(&format::number(u64::from(ROWS_MAX)))), print)}
         }
         .into_any(),
         Stage::Running { .. } => button("", "export-cancel", live(t::cancel), cancel),

@@ -16,11 +16,11 @@ use wasm_split_helpers::SplitLoaderError;
 
 use super::live::say;
 use super::ui::Popup;
-use super::{client, overview, popup, sign_in};
+use super::{client, overview, popup, print as paper, sign_in};
 use crate::boxed::{dynamic, effect, then};
 use crate::i18n::t;
 use crate::later::later;
-use crate::store::stores;
+use crate::store::{Stores, stores};
 
 /// How long after the first rows the code is fetched if nobody needs it earlier: the page is at rest by then.
 const IDLE: Duration = Duration::from_secs(1);
@@ -29,6 +29,9 @@ later!(make_client() -> AnyView { client::panel() });
 later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() });
 later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
 later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
+
+later!(make_print(stores: Stores) -> () { paper::print(stores) });
+later!(make_paper(stores: Stores) -> () { paper::prepare(stores) });
 
 /// Does nothing but bring the code of all parts.
 async fn fetch() -> Result<(), SplitLoaderError> {
@@ -40,6 +43,8 @@ async fn fetch() -> Result<(), SplitLoaderError> {
     __wasm_split_preload_make_popup().await?;
     #[cfg(split)]
     __wasm_split_preload_make_sign_in().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_paper().await?;
     Ok(())
 }
 
@@ -137,6 +142,20 @@ pub fn sign_in() -> AnyView {
 /// What is in the open popup.
 pub fn popup(popup: Popup) -> AnyView {
     part(|| true, move || at_once(make_popup(popup)), |note| note)
+}
+
+/// Prints the table.
+pub fn print(stores: Stores) {
+    spawn_local(async move {
+        if make_print(stores).await.is_err() {
+            let _ = window().print();
+        }
+    });
+}
+
+/// Makes ready for paper: the browser prints and does not wait.
+pub fn before_print(stores: Stores) {
+    let _ = pin!(make_paper(stores)).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// A part, or what stands in its place while its code is not here and it `is_wanted`.

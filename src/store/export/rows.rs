@@ -103,6 +103,7 @@ fn unmarked(cell: &str) -> &str {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::super::{Format, csv_cell};
     use super::*;
