@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::fetch::{Login, Request, Token, log_in, login, send};
 use super::{ApiError, accept_answers_from_now_on};
-use crate::json;
+use crate::{browser, json};
 
 const SESSION: &str = "/api/rollcall/v1/session";
 /// What every server of the API answers to everybody with a key.
@@ -71,7 +71,11 @@ pub async fn log_in_with(key: String, token: String) -> Result<Who, ApiError> {
     let basic = window.btoa(&format!("{key}:{token}")).map_err(|_| ApiError::Malformed)?;
     // The key of an application names its organization: `a-{org}-…`.
     let org = key.split('-').nth(1).unwrap_or("org");
-    let client_id = format!("a:{org}:rollcall-{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32);
+    // Each page that is loaded would be another client in the server's list.
+    let own = browser::name_of_tab("rollcall-client", || {
+        format!("{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32)
+    });
+    let client_id = format!("a:{org}:rollcall-{own}");
     log_in(Some(Login { basic: format!("Basic {basic}"), mqtt: (key.clone(), token), client_id }));
     let answer = send(&Request::get(ENABLED), &Token::default()).await;
     if let Err(error) = answer {

@@ -29,7 +29,7 @@ use crate::window::{Row, Touched, Window};
 
 pub use counts::Counts;
 pub use facets::Facet;
-pub use plain::{is_filter, is_told};
+pub use plain::{Looked, is_filter, is_told};
 pub use walk::{Page, Walk, problem as of_walk};
 
 /// No two questions start within this time, unless the reader asks for something else: the first while messages decide
@@ -59,6 +59,8 @@ pub struct Table {
     pub asked: Memo<Option<Asked>>,
     /// The rows on screen still answer an older question.
     pub is_outdated: RwSignal<bool>,
+    /// How far a plain server was looked through for rows.
+    pub looked: RwSignal<Looked>,
     inner: StoredValue<Inner, LocalStorage>,
     clock: Clock,
     status: StatusStore,
@@ -125,6 +127,7 @@ impl Table {
             moved: RwSignal::new((0, 0)),
             asked,
             is_outdated: RwSignal::new(false),
+            looked: RwSignal::default(),
             inner: StoredValue::new_local(inner),
             clock,
             status,
@@ -189,6 +192,7 @@ impl Table {
             // see an answer.
             (inner.abort.is_none() || !inner.is_filling) && inner.window.is_short_of(&inner.visible)
         });
+        let is_missing = is_missing.filter(|_| !self.looked.get_untracked().is_stopped);
         // Before the first question there is nothing to be missing.
         if is_missing == Some(true) && self.asked.get_untracked().is_some() && !self.is_failing() {
             self.ask_missing();

@@ -57,12 +57,29 @@ pub fn Footer() -> impl IntoView {
             <span data-testid="total">{total}</span>
             <span class="position">{position}</span>
             {arrived}
+            {looked()}
             {selected()}
             <span class="grow"></span>
             {opener("plain", Popup::Export, export)}
             <Announcer/>
         </footer>
     }
+}
+
+/// How far a server that filters by little was looked through for rows, and a way to stop it.
+fn looked() -> AnyView {
+    let table = stores().table;
+    let is_stopped = Memo::new(move |_| table.looked.get().is_stopped);
+    let text = live(move || t::looked_through(&format::number(table.looked.get().clients)));
+    let label = live(move || if is_stopped.get() { t::export_go_on() } else { t::stop() });
+    let act = Callback::new(move |()| table.stop_looking(!is_stopped.get_untracked()));
+    view! {
+        <span class="selected" hidden=flag(move || !table.looked.get().is_short)>
+            <span data-testid="looked">{text}</span>
+            {button("plain", "stop-looking", label, act)}
+        </span>
+    }
+    .into_any()
 }
 
 /// How many are selected, and what can be done with them.

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use leptos::prelude::{GetUntracked, UpdateValue, WithValue};
+use leptos::prelude::{GetUntracked, Set, Update, UpdateValue, WithValue};
 use leptos::task::spawn_local;
 use rollcall_model::client_id::ClientId;
 use rollcall_model::query::{Field, Filter, Query, Term, Test};
@@ -30,6 +30,18 @@ const REST_FACTOR: i64 = 10;
 struct Pages {
     docs: Vec<StateDoc>,
     next: Option<Query>,
+    /// How many clients were looked at.
+    looked: u64,
+}
+
+/// How far the server was looked through for rows that only this page can tell from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looked {
+    pub clients: u64,
+    /// More are looked for, because they have room on screen, or would be.
+    pub is_short: bool,
+    /// The reader wants no more to be looked for.
+    pub is_stopped: bool,
 }
 
 /// What a plain Watson server tells of a client. Type and id of a device follow from the client's id.
@@ -112,25 +124,28 @@ fn with_what_is_known(doc: StateDoc, known: Option<&StateDoc>) -> StateDoc {
     }
 }
 
-/// Reads pages from this one on, at least one, until there are so many rows or no more pages.
+/// Reads pages from this one on, at least one, until there are so many rows out of at least so many clients, or no more
+/// pages.
 async fn read(
     mut query: Query,
     filter: &Filter,
-    wanted: usize,
+    (wanted, least): (usize, u64),
     now: Timestamp,
     token: &Token,
 ) -> Result<Pages, ApiError> {
+    let mut looked = 0;
     let mut ids = HashSet::new();
     let mut docs = Vec::new();
     loop {
         let listing = api::list(&query, None, token).await?.ok_or(ApiError::Malformed)?;
         let is_last = listing.results.is_empty();
+        looked += listing.results.len() as u64;
         let new = listing.results.into_iter().map(named);
         // In another order than that of the ids a client that changes meanwhile can come twice.
         docs.extend(new.filter(|doc| filter.matches(doc, now) && ids.insert(doc.id.clone())));
         query.bookmark = listing.bookmark.filter(|bookmark| !bookmark.is_empty() && !is_last);
-        if query.bookmark.is_none() || docs.len() >= wanted {
-            return Ok(Pages { docs, next: query.bookmark.is_some().then_some(query) });
+        if query.bookmark.is_none() || docs.len() >= wanted && looked >= least {
+            return Ok(Pages { docs, next: query.bookmark.is_some().then_some(query), looked });
         }
     }
 }
@@ -164,13 +179,18 @@ impl Table {
         let next = self.inner.with_value(|inner| inner.next.clone()).filter(|_| is_more);
         let held = self.inner.with_value(|inner| inner.window.held().end);
         // Rows that answer another question are not read again.
-        let wanted =
-            if is_more || self.is_outdated.get_untracked() { 0 } else { usize::try_from(held).unwrap_or(0) };
+        let is_new = self.is_outdated.get_untracked();
+        if is_new && !is_more {
+            self.looked.set(Looked::default());
+        }
+        let before = self.looked.get_untracked().clients;
+        let wanted = if is_more || is_new { (0, 0) } else { (usize::try_from(held).unwrap_or(0), before) };
         let query = next.unwrap_or_else(|| Query { sort, ..question(&filter, now) });
-        let Pages { docs, next } = read(query, &filter, wanted, now, token).await?;
+        let Pages { docs, next, looked } = read(query, &filter, wanted, now, token).await?;
         if !self.is_current(serial) {
             return Ok(());
         }
+        let clients = if is_more { before + looked } else { looked };
         let moved = self.inner.try_update_value(|inner| {
             let has_more = next.is_some();
             inner.next = next;
@@ -189,9 +209,22 @@ impl Table {
             let visible = inner.visible.clone();
             inner.window.install(answer, &visible, now)
         });
+        let is_short = self.inner.with_value(|inner| {
+            inner.next.is_some()
+                && inner.window.is_short_of(&inner.visible)
+                && clients > inner.window.held().end
+        });
+        self.looked.update(|looked| *looked = Looked { clients, is_short, ..*looked });
         self.show_moved(moved);
         self.count_held();
         Ok(())
+    }
+
+    /// Looks for no more rows, or goes on.
+    pub fn stop_looking(self, is_stopped: bool) {
+        self.looked.update(|looked| looked.is_stopped = is_stopped);
+        let visible = self.inner.with_value(|inner| inner.visible.clone());
+        self.show(visible);
     }
 
     /// Counts the rows that were read, where the server counts none.
