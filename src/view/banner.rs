@@ -13,11 +13,15 @@ use crate::{format, text};
 #[component]
 pub fn Banner() -> impl IntoView {
     let stores = stores();
-    let failure = dynamic(move || match stores.table.api.get() {
-        ApiState::Failed { problem, last_good_ms, retry_at_ms } => Some(view! {
-            <Failure problem=problem last_good_ms=last_good_ms retry_at_ms=retry_at_ms/>
-        }),
+    // An alert is read out whenever it is made anew: not for each attempt.
+    let failed = Memo::new(move |_| match stores.table.api.get() {
+        ApiState::Failed { problem, last_good_ms, .. } => Some((problem, last_good_ms)),
         _ => None,
+    });
+    let failure = dynamic(move || {
+        failed
+            .get()
+            .map(|(problem, last_good_ms)| view! { <Failure problem=problem last_good_ms=last_good_ms/> })
     });
     let feed_lost = dynamic(move || {
         let lost = stores.status.with(|status| status.feed_lost).flatten()?;
@@ -49,7 +53,7 @@ pub fn name_of(problem: &Problem) -> String {
 }
 
 #[component]
-fn Failure(problem: Problem, last_good_ms: Option<i64>, retry_at_ms: i64) -> impl IntoView {
+fn Failure(problem: Problem, last_good_ms: Option<i64>) -> impl IntoView {
     let stores = stores();
     let showing = maybe(move || {
         let time = Timestamp::from_millis(last_good_ms?);
@@ -57,7 +61,10 @@ fn Failure(problem: Problem, last_good_ms: Option<i64>, retry_at_ms: i64) -> imp
     });
     let retry = live(move || {
         stores.clock.tick();
-        let left_ms = retry_at_ms - wall_ms();
+        let left_ms = match stores.table.api.get() {
+            ApiState::Failed { retry_at_ms, .. } => retry_at_ms - wall_ms(),
+            _ => 0,
+        };
         if left_ms <= 0 { t::retrying() } else { t::retry_in(&format::duration(left_ms + 999)) }
     });
     view! {

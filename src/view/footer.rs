@@ -13,11 +13,14 @@ use super::select::{MAX_SELECTED, Progress};
 use super::ui::{Command, Popup, ui};
 use crate::format;
 use crate::i18n::t;
-use crate::store::{Stage, stores};
+use crate::store::{Stage, Table, stores};
 use crate::window::Window;
+use crate::words;
 
 /// A live region that speaks more often is a nuisance.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
+/// The counts come after the rows, and who types a word asks with each letter.
+const ANNOUNCE_AFTER: Duration = Duration::from_millis(700);
 
 #[component]
 pub fn Footer() -> impl IntoView {
@@ -117,25 +120,60 @@ fn selected() -> AnyView {
     .into_any()
 }
 
+/// Tells a screen reader how many rows there are: soon after the reader changed the filter or the order, and from time to
+/// time what became of it by itself, however many messages come.
 #[component]
 fn Announcer() -> impl IntoView {
-    let table = stores().table;
+    let stores = stores();
     let said = RwSignal::new(String::new());
-    let announce = move || {
-        let total = table.read(Window::total);
-        let connected = table.counts.get_untracked().connected;
-        if let (Some(total), Some(connected)) = (total, connected) {
-            let text = untrack(|| t::announce(total, &format::number(connected)));
-            if text != said.get_untracked() {
-                said.set(text);
-            }
+    let announce = move |is_asked: bool| {
+        let text = untrack(|| rows_in_words(stores.table, is_asked));
+        match text {
+            Some(text) if text != said.get_untracked() => said.set(text),
+            // The same again is not read out, unless it is written in another way.
+            Some(text) if is_asked => said.set(text + "\u{a0}"),
+            _ => {}
         }
     };
-    let interval = set_interval_with_handle(announce, ANNOUNCE_EVERY).ok();
+    let soon = StoredValue::new_local(None::<TimeoutHandle>);
+    effect(move || {
+        // The rows answer the question, and the counts are not far.
+        if stores.table.asked.get().is_some() && !stores.table.is_outdated.get() {
+            let handle = set_timeout_with_handle(move || announce(true), ANNOUNCE_AFTER).ok();
+            if let Some(old) = soon.try_update_value(|soon| std::mem::replace(soon, handle)).flatten() {
+                old.clear();
+            }
+        }
+    });
+    let interval = set_interval_with_handle(move || announce(false), ANNOUNCE_EVERY).ok();
     on_cleanup(move || {
         if let Some(interval) = interval {
             interval.clear();
         }
+        if let Some(soon) = soon.try_update_value(Option::take).flatten() {
+            soon.clear();
+        }
     });
-    view! { <div class="for-readers" role="status" aria-live="polite">{said}</div> }
+    view! { <div class="for-readers" role="status" data-testid="announcer">{said}</div> }
+}
+
+/// How many rows, and where it was asked for, in which order.
+fn rows_in_words(table: Table, is_asked: bool) -> Option<String> {
+    let (total, held, is_loaded) =
+        table.read(|window| (window.total(), window.held().end, window.is_loaded()));
+    let connected = table.counts.get_untracked().connected;
+    let rows = match (total, connected) {
+        _ if !is_loaded => return None,
+        (Some(total), Some(connected)) => t::announce(total, &format::number(connected)),
+        (Some(total), None) => t::total(total),
+        (None, _) => t::export_so_far(&format::number(held)),
+    };
+    let sort = table.asked.get_untracked().and_then(|(_, sort)| sort.first().copied()).filter(|_| is_asked);
+    Some(match sort {
+        Some(key) => {
+            let direction = if key.descending { t::descending() } else { t::ascending() };
+            format!("{rows} {}", t::chip(&words::field(key.field), &direction))
+        }
+        None => rows,
+    })
 }

@@ -40,8 +40,25 @@ pub fn Header() -> impl IntoView {
                 <span aria-hidden="true">"?"</span>
             </button>
             <Account/>
+            {announcer()}
         </header>
     }
+}
+
+/// Tells a screen reader that live events are missing, and that they come again; not how often that was tried.
+fn announcer() -> AnyView {
+    let feed = stores().feed;
+    let lost = Memo::new(move |before: Option<&Option<i64>>| match feed.shown().0 {
+        FeedState::Down { since_ms, .. } => Some(since_ms),
+        FeedState::Live { .. } => None,
+        FeedState::Off | FeedState::Connecting => before.copied().flatten(),
+    });
+    let said = Memo::new(move |before: Option<&String>| match lost.get() {
+        Some(ms) => t::feed_stale_since(&format::clock(Timestamp::from_millis(ms))),
+        None if before.is_none_or(String::is_empty) => String::new(),
+        None => t::feed_live(),
+    });
+    view! { <div class="for-readers" role="status" data-testid="announcer-feed">{said}</div> }.into_any()
 }
 
 /// The two pages. What was chosen on one waits while the other is shown.
