@@ -87,7 +87,7 @@ fn Clients() -> impl IntoView {
     let (feed, table) = (stores().feed, stores().table);
     let is_paused = flag(move || feed.is_paused.get());
     // No more rows are looked for, so none is on its way.
-    let is_stopped = flag(move || table.looked.get().is_stopped);
+    let is_stopped = flag(move || table.is_stopped.get());
     // Nobody tells what is true: everything on screen is as old as the last answer.
     let is_blind = flag(move || matches!(table.api.get(), ApiState::Failed { .. }));
     view! {

@@ -29,7 +29,7 @@ use crate::window::{Row, Touched, Window};
 
 pub use counts::Counts;
 pub use facets::Facet;
-pub use plain::{Looked, is_filter, is_told};
+pub use plain::{is_filter, is_told};
 pub use walk::{Page, Walk, problem as of_walk};
 
 /// No two questions start within this time, unless the reader asks for something else: the first while messages decide
@@ -59,8 +59,8 @@ pub struct Table {
     pub asked: Memo<Option<Asked>>,
     /// The rows on screen still answer an older question.
     pub is_outdated: RwSignal<bool>,
-    /// How far a plain server was looked through for rows.
-    pub looked: RwSignal<Looked>,
+    /// No more rows are to be looked for in a plain server.
+    pub is_stopped: RwSignal<bool>,
     inner: StoredValue<Inner, LocalStorage>,
     clock: Clock,
     status: StatusStore,
@@ -88,6 +88,8 @@ struct Inner {
     counts: counts::Wanted,
     /// The question for the next page, for servers that know no jumps.
     next: Option<Query>,
+    /// How many clients of a plain server were looked at.
+    looked: u64,
     /// How long a plain server is left alone between two questions, in milliseconds.
     rest_ms: i64,
 }
@@ -111,6 +113,7 @@ impl Table {
             is_paused: false,
             counts: counts::Wanted::default(),
             next: None,
+            looked: 0,
             rest_ms: 0,
         };
         let asked = Memo::new(move |_| {
@@ -127,7 +130,7 @@ impl Table {
             moved: RwSignal::new((0, 0)),
             asked,
             is_outdated: RwSignal::new(false),
-            looked: RwSignal::default(),
+            is_stopped: RwSignal::new(false),
             inner: StoredValue::new_local(inner),
             clock,
             status,
@@ -192,7 +195,7 @@ impl Table {
             // see an answer.
             (inner.abort.is_none() || !inner.is_filling) && inner.window.is_short_of(&inner.visible)
         });
-        let is_missing = is_missing.filter(|_| !self.looked.get_untracked().is_stopped);
+        let is_missing = is_missing.filter(|_| !self.is_stopped.get_untracked());
         // Before the first question there is nothing to be missing.
         if is_missing == Some(true) && self.asked.get_untracked().is_some() && !self.is_failing() {
             self.ask_missing();

@@ -34,7 +34,7 @@ pub fn export(ui: Ui) -> AnyView {
     });
     let print = Callback::new(move |()| {
         ui.close();
-        later::print(stores);
+        later::print(stores, true);
     });
     let cancel = Callback::new(move |()| export.cancel());
     let close = Callback::new(move |()| {

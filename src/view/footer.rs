@@ -1,6 +1,8 @@
 //! The bottom line of the table: how many clients, where in them, what came meanwhile, what is selected; and what a
 //! screen reader is told of it.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::boxed::{dynamic, effect, then};
@@ -72,12 +74,12 @@ pub fn Footer() -> impl IntoView {
 /// How far a server that filters by little was looked through for rows, and a way to stop it.
 fn looked() -> AnyView {
     let table = stores().table;
-    let is_stopped = Memo::new(move |_| table.looked.get().is_stopped);
-    let text = live(move || t::looked_through(&format::number(table.looked.get().clients)));
-    let label = live(move || if is_stopped.get() { t::export_go_on() } else { t::stop() });
-    let act = Callback::new(move |()| table.stop_looking(!is_stopped.get_untracked()));
+    let looked = move || table.counts.get().looked;
+    let text = live(move || t::looked_through(&format::number(looked().unwrap_or_default())));
+    let label = live(move || if table.is_stopped.get() { t::export_go_on() } else { t::stop() });
+    let act = Callback::new(move |()| table.stop_looking(!table.is_stopped.get_untracked()));
     view! {
-        <span class="selected" hidden=flag(move || !table.looked.get().is_short)>
+        <span class="selected" hidden=flag(move || looked().is_none())>
             <span data-testid="looked">{text}</span>
             {button("plain", "stop-looking", label, act)}
         </span>
@@ -127,31 +129,36 @@ fn Announcer() -> impl IntoView {
     let stores = stores();
     let said = RwSignal::new(String::new());
     let announce = move |is_asked: bool| {
-        let text = untrack(|| rows_in_words(stores.table, is_asked));
-        match text {
-            Some(text) if text != said.get_untracked() => said.set(text),
+        // The page may be another by then.
+        let Some(before) = said.try_get_untracked() else { return };
+        match untrack(|| rows_in_words(stores.table, is_asked)) {
+            Some(text) if text != before => said.set(text),
             // The same again is not read out, unless it is written in another way.
             Some(text) if is_asked => said.set(text + "\u{a0}"),
             _ => {}
         }
     };
-    let soon = StoredValue::new_local(None::<TimeoutHandle>);
+    // Only the newest of what was asked is told of.
+    let serial = Rc::new(Cell::new(0_u32));
     effect(move || {
         // The rows answer the question, and the counts are not far.
         if stores.table.asked.get().is_some() && !stores.table.is_outdated.get() {
-            let handle = set_timeout_with_handle(move || announce(true), ANNOUNCE_AFTER).ok();
-            if let Some(old) = soon.try_update_value(|soon| std::mem::replace(soon, handle)).flatten() {
-                old.clear();
-            }
+            let (now, newest) = (serial.get().wrapping_add(1), Rc::clone(&serial));
+            serial.set(now);
+            set_timeout(
+                move || {
+                    if newest.get() == now {
+                        announce(true);
+                    }
+                },
+                ANNOUNCE_AFTER,
+            );
         }
     });
     let interval = set_interval_with_handle(move || announce(false), ANNOUNCE_EVERY).ok();
     on_cleanup(move || {
         if let Some(interval) = interval {
             interval.clear();
-        }
-        if let Some(soon) = soon.try_update_value(Option::take).flatten() {
-            soon.clear();
         }
     });
     view! { <div class="for-readers" role="status" data-testid="announcer">{said}</div> }

@@ -18,8 +18,8 @@ const GO: &str = "g";
 pub fn listen(later: Later) {
     let (stores, ui) = (stores(), ui());
     window_event_listener_untyped("beforeprint", move |_| {
-        if later.is_here_now() && is_table_in_front(stores, ui) {
-            later::before_print(stores);
+        if is_printed_here(later, stores, ui) {
+            later::print(stores, false);
         }
     });
     let before = RefCell::new(String::new());
@@ -36,22 +36,22 @@ pub fn listen(later: Later) {
             return;
         }
         let was_go = before.replace(event.key()) == GO;
-        if handle(&event, was_go, stores, ui) {
+        if handle(&event, was_go, (later, stores, ui)) {
             event.prevent_default();
         }
     });
 }
 
 /// Returns whether the key was used.
-fn handle(event: &KeyboardEvent, was_go: bool, stores: Stores, ui: Ui) -> bool {
+fn handle(event: &KeyboardEvent, was_go: bool, (later, stores, ui): (Later, Stores, Ui)) -> bool {
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
     let is_in = |selector: &str| {
         target.as_ref().is_some_and(|element| element.closest(selector).ok().flatten().is_some())
     };
     let key = event.key();
     if event.ctrl_key() || event.meta_key() {
-        if key == "p" && is_table_in_front(stores, ui) {
-            later::print(stores);
+        if key == "p" && is_printed_here(later, stores, ui) {
+            later::print(stores, true);
             return true;
         }
         return is_in(".grid") && with_control(&key, ui);
@@ -87,10 +87,10 @@ fn handle(event: &KeyboardEvent, was_go: bool, stores: Stores, ui: Ui) -> bool {
 }
 
 /// Whether there is nothing before the table: anything else is printed as it is.
-fn is_table_in_front(stores: Stores, ui: Ui) -> bool {
+fn is_printed_here(later: Later, stores: Stores, ui: Ui) -> bool {
     let view = stores.view.get_untracked();
     let is_clients = view.client.is_none() && view.overview.is_none();
-    is_clients && stores.session.is_in() && ui.popup.get_untracked().is_none()
+    is_clients && later.is_here_now() && stores.session.is_in() && ui.popup.get_untracked().is_none()
 }
 
 fn move_active(key: &str, extends: bool, ui: Ui) -> bool {

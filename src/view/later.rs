@@ -30,8 +30,7 @@ later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() }
 later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
 later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
 
-later!(make_print(stores: Stores) -> () { paper::print(stores) });
-later!(make_paper(stores: Stores) -> () { paper::prepare(stores) });
+later!(make_paper(stores: Stores, asks: bool) -> () { paper::print(stores, asks) });
 
 /// Does nothing but bring the code of all parts.
 async fn fetch() -> Result<(), SplitLoaderError> {
@@ -144,18 +143,9 @@ pub fn popup(popup: Popup) -> AnyView {
     part(|| true, move || at_once(make_popup(popup)), |note| note)
 }
 
-/// Prints the table.
-pub fn print(stores: Stores) {
-    spawn_local(async move {
-        if make_print(stores).await.is_err() {
-            let _ = window().print();
-        }
-    });
-}
-
-/// Makes ready for paper: the browser prints and does not wait.
-pub fn before_print(stores: Stores) {
-    let _ = pin!(make_paper(stores)).poll(&mut Context::from_waker(Waker::noop()));
+/// Prints the table, or makes ready for a browser that prints. Does nothing while the code for it is not here.
+pub fn print(stores: Stores, asks: bool) {
+    let _ = pin!(make_paper(stores, asks)).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// A part, or what stands in its place while its code is not here and it `is_wanted`.

@@ -23,30 +23,30 @@ const CLASS: &str = "on-paper";
 /// The width that columns are chosen for when the reader has chosen none, as if paper were a screen.
 const PAPER_PX: f64 = 1_300.0;
 
-/// Puts the rows that the page holds on paper, unless there are some: the browser prints, and does not wait.
-pub fn prepare(stores: Stores) {
-    if document().query_selector(&format!(".{CLASS}")).ok().flatten().is_none() {
+/// Asks for the rows and prints them; or, where the browser prints and does not wait, puts those that the page holds on
+/// paper, unless there are some.
+pub fn print(stores: Stores, asks: bool) {
+    if asks {
+        spawn_local(ask_and_print(stores));
+    } else if document().query_selector(&format!(".{CLASS}")).ok().flatten().is_none() {
         put(stores, &paper::held(stores.table));
     }
 }
 
-/// Asks for the rows, then prints.
-pub fn print(stores: Stores) {
-    spawn_local(async move {
-        let rows = match paper::first(stores.table).await {
-            Some(rows) => rows,
-            // Without a server what is here is better than nothing, and says how much it is.
-            None => paper::held(stores.table),
-        };
-        clear();
-        put(stores, &rows);
-        // Where a page may not print, nothing happens.
-        let _ = web_sys::window().map(|window| window.print());
-    });
+async fn ask_and_print(stores: Stores) {
+    let rows = match paper::first(stores.table).await {
+        Some(rows) => rows,
+        // Without a server what is here is better than nothing, and says how much it is.
+        None => paper::held(stores.table),
+    };
+    clear();
+    put(stores, &rows);
+    // Where a page may not print, nothing happens.
+    let _ = web_sys::window().map(|window| window.print());
 }
 
 /// Takes it away again.
-pub fn clear() {
+fn clear() {
     while let Ok(Some(old)) = document().query_selector(&format!(".{CLASS}")) {
         old.remove();
     }

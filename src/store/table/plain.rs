@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use leptos::prelude::{GetUntracked, Set, Update, UpdateValue, WithValue};
+use leptos::prelude::{GetUntracked, Set, UpdateValue, WithValue};
 use leptos::task::spawn_local;
 use rollcall_model::client_id::ClientId;
 use rollcall_model::query::{Field, Filter, Query, Term, Test};
@@ -32,16 +32,6 @@ struct Pages {
     next: Option<Query>,
     /// How many clients were looked at.
     looked: u64,
-}
-
-/// How far the server was looked through for rows that only this page can tell from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Looked {
-    pub clients: u64,
-    /// More are looked for, because they have room on screen, or would be.
-    pub is_short: bool,
-    /// The reader wants no more to be looked for.
-    pub is_stopped: bool,
 }
 
 /// What a plain Watson server tells of a client. Type and id of a device follow from the client's id.
@@ -181,19 +171,20 @@ impl Table {
         // Rows that answer another question are not read again.
         let is_new = self.is_outdated.get_untracked();
         if is_new && !is_more {
-            self.looked.set(Looked::default());
+            self.inner.update_value(|inner| inner.looked = 0);
+            self.is_stopped.set(false);
         }
-        let before = self.looked.get_untracked().clients;
+        let before = self.inner.with_value(|inner| inner.looked);
         let wanted = if is_more || is_new { (0, 0) } else { (usize::try_from(held).unwrap_or(0), before) };
         let query = next.unwrap_or_else(|| Query { sort, ..question(&filter, now) });
         let Pages { docs, next, looked } = read(query, &filter, wanted, now, token).await?;
         if !self.is_current(serial) {
             return Ok(());
         }
-        let clients = if is_more { before + looked } else { looked };
         let moved = self.inner.try_update_value(|inner| {
             let has_more = next.is_some();
             inner.next = next;
+            inner.looked = if is_more { before + looked } else { looked };
             let took_ms = browser::wall_ms() - from_ms;
             inner.rest_ms = (took_ms * REST_FACTOR).max(REST_MS);
             if is_more {
@@ -209,12 +200,6 @@ impl Table {
             let visible = inner.visible.clone();
             inner.window.install(answer, &visible, now)
         });
-        let is_short = self.inner.with_value(|inner| {
-            inner.next.is_some()
-                && inner.window.is_short_of(&inner.visible)
-                && clients > inner.window.held().end
-        });
-        self.looked.update(|looked| *looked = Looked { clients, is_short, ..*looked });
         self.show_moved(moved);
         self.count_held();
         Ok(())
@@ -222,14 +207,14 @@ impl Table {
 
     /// Looks for no more rows, or goes on.
     pub fn stop_looking(self, is_stopped: bool) {
-        self.looked.update(|looked| looked.is_stopped = is_stopped);
+        self.is_stopped.set(is_stopped);
         let visible = self.inner.with_value(|inner| inner.visible.clone());
         self.show(visible);
     }
 
     /// Counts the rows that were read, where the server counts none.
     fn count_held(self) {
-        let (connected, all, has_more, filtered) = self.inner.with_value(|inner| {
+        let (connected, all, has_more, filtered, looked) = self.inner.with_value(|inner| {
             let window = &inner.window;
             let rows = window.held().filter_map(|at| window.row(at));
             let is_connected =
@@ -240,6 +225,10 @@ impl Table {
                 window.held().end,
                 window.total().is_none(),
                 is_filtered,
+                // Rows have room on screen, and clients were passed over.
+                Some(inner.looked).filter(|looked| {
+                    inner.next.is_some() && window.is_short_of(&inner.visible) && *looked > window.held().end
+                }),
             )
         });
         // Rows that a filter keeps away are not counted by it.
@@ -249,6 +238,7 @@ impl Table {
             disconnected: count(all - connected),
             stale: None,
             is_so_far: has_more,
+            looked,
         });
     }
 }
