@@ -22,7 +22,7 @@ pub use fetch::{
     login, on_unauthorized,
 };
 use fetch::{get, get_json};
-pub use overview::{Bucket, Counted, ENDED_BY, Incident, Series, Share, incidents, statistics};
+pub use overview::{Bucket, Counted, ENDED_BY, End, Incident, Reason, Series, Share, incidents, statistics};
 pub use session::{
     Credentials, Who, log_in_with, made_up_client_id, needs_login, sign_in, sign_out, who_am_i,
 };
@@ -111,13 +111,14 @@ pub async fn states_text(query: &Query, token: &Token) -> Result<String, ApiErro
 }
 
 /// Every state that passes the filter, as the server writes it to a file of the format (`csv` or `ndjson`), and how many
-/// there are; `None` from a server that writes no files.
+/// there are; `None` from a server that writes no files. Of the file only the rows `after` a client, if one is named.
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn export(
     filter: Filter,
     format: &str,
+    after: Option<&str>,
     token: Token,
 ) -> Result<Option<(Stream, Option<u64>)>, ApiError> {
     if is_plain() {
@@ -125,6 +126,7 @@ pub async fn export(
     }
     let mut pairs = Query { filter, ..Query::default() }.to_pairs();
     pairs.push(("format".to_owned(), format.to_owned()));
+    pairs.extend(after.map(|id| ("_afterId".to_owned(), id.to_owned())));
     match Stream::open(&format!("{EXPORT}?{}", encode_pairs(&pairs)), token).await {
         Err(ApiError::Refused { status: 404, .. }) => Ok(None),
         Err(error) => Err(error),

@@ -32,6 +32,33 @@ pub fn remember(key: &str, value: Option<&str>) {
     };
 }
 
+thread_local! {
+    /// The names of this tab while its page lives, with their keys.
+    static NAMES: std::cell::RefCell<Vec<(&'static str, String)>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// A name that the tab keeps when its page is loaded again. While the page lives it is in the page's memory only, so that
+/// a copy of the tab, which gets a copy of its storage, makes one of its own.
+#[must_use]
+pub fn name_of_tab(key: &'static str, make: impl FnOnce() -> String) -> String {
+    let known = NAMES.with_borrow(|names| names.iter().find(|(other, _)| *other == key).cloned());
+    if let Some((_, name)) = known {
+        return name;
+    }
+    let storage = web_sys::window().and_then(|window| window.session_storage().ok().flatten());
+    let name = storage.as_ref().and_then(|storage| storage.get_item(key).ok().flatten()).unwrap_or_else(make);
+    NAMES.with_borrow_mut(|names| names.push((key, name.clone())));
+    if let Some(storage) = storage {
+        let _ = storage.remove_item(key);
+        let kept = name.clone();
+        leptos::prelude::window_event_listener_untyped("pagehide", move |_| {
+            // Where storage is full, the next page makes another name.
+            let _ = storage.set_item(key, &kept);
+        });
+    }
+    name
+}
+
 fn storage() -> Option<web_sys::Storage> {
     web_sys::window()?.local_storage().ok().flatten()
 }

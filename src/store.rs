@@ -6,6 +6,7 @@ mod detail;
 mod export;
 mod feed;
 mod overview;
+pub mod paper;
 mod prefs;
 mod session;
 mod status;

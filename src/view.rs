@@ -22,6 +22,7 @@ mod overview;
 mod parts;
 mod popover;
 mod popup;
+mod print;
 mod range;
 mod row;
 mod select;
@@ -44,7 +45,7 @@ pub fn App() -> impl IntoView {
     Stores::provide();
     Ui::provide();
     later::Later::provide();
-    keys::listen();
+    keys::listen(later::later());
     let (phase, is_worded) = (stores().session.phase, stores().prefs.is_worded);
     // In another language first, everything would move when the words come.
     move || match phase.get() {
@@ -85,13 +86,15 @@ fn Clients() -> impl IntoView {
     let has_panel = flag(move || stores().view.with(|view| view.client.is_some()));
     let (feed, table) = (stores().feed, stores().table);
     let is_paused = flag(move || feed.is_paused.get());
+    // No more rows are looked for, so none is on its way.
+    let is_stopped = flag(move || table.is_stopped.get());
     // Nobody tells what is true: everything on screen is as old as the last answer.
     let is_blind = flag(move || matches!(table.api.get(), ApiState::Failed { .. }));
     view! {
         <summary::Summary/>
         <filters::Filters/>
         <banner::Banner/>
-        <main class="main" class:has-panel=has_panel class:is-paused=is_paused class:is-blind=is_blind>
+        <main class="main" class:has-panel=has_panel class:is-paused=is_paused class:is-blind=is_blind class:is-stopped=is_stopped>
             <div class="list">
                 <grid::Grid/>
                 <footer::Footer/>

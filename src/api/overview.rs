@@ -38,8 +38,18 @@ pub struct Bucket {
     pub disconnects: u64,
     pub refused: u64,
     pub ended: [u64; 4],
-    /// The disconnects by MQTT 5 reason code, decimal, `unknown` or `other`.
-    pub reasons: Vec<Counted>,
+    /// Why connections ended, by whom.
+    pub reasons: Vec<Reason>,
+}
+
+/// How often connections were ended by somebody for a reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// By which one of [`ENDED_BY`].
+    pub by: usize,
+    /// The MQTT 5 reason code, decimal, or `unknown` or `other`.
+    pub name: String,
+    pub count: u64,
 }
 
 /// A name, and how often.
@@ -60,6 +70,14 @@ pub struct Incident {
     /// Not all ends were reported by the broker.
     pub is_inferred: bool,
     pub shares: Vec<Share>,
+    pub ends: Vec<End>,
+}
+
+/// One way in which connections of an incident ended, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub initiator: Option<String>,
+    pub mqtt_reason_code: Option<u8>,
 }
 
 /// What nearly all clients of an incident have in common.
@@ -117,9 +135,13 @@ fn series(answer: &Members<'_>) -> Option<Series> {
 
 fn bucket(bucket: &Members<'_>) -> Option<Bucket> {
     let ended = bucket.object("byInitiator");
-    let reasons = bucket.object("byReason").0;
-    let reason =
-        |(name, count): (String, &str)| Counted { name, count: json::from_str(count).unwrap_or_default() };
+    let by_whom = bucket.object("reasonsByInitiator");
+    let mut reasons = Vec::new();
+    for (by, whom) in ENDED_BY.iter().enumerate() {
+        for (name, count) in by_whom.object(whom).0 {
+            reasons.push(Reason { by, name, count: json::from_str(count).unwrap_or_default() });
+        }
+    }
     Some(Bucket {
         time: bucket.time("time")?,
         connected: bucket.read("connected"),
@@ -128,7 +150,7 @@ fn bucket(bucket: &Members<'_>) -> Option<Bucket> {
         disconnects: bucket.number("disconnects"),
         refused: bucket.number("refused"),
         ended: ENDED_BY.map(|name| ended.number(name)),
-        reasons: reasons.into_iter().map(reason).collect(),
+        reasons,
     })
 }
 
@@ -144,7 +166,12 @@ fn incident(incident: &Members<'_>) -> Option<Incident> {
         clients: incident.number("clients"),
         is_inferred: incident.text("certainty").is_none_or(|certainty| certainty != "reported"),
         shares: incident.list("shares", share),
+        ends: incident.list("ends", end),
     })
+}
+
+fn end(end: &Members<'_>) -> Option<End> {
+    Some(End { initiator: end.text("initiator"), mqtt_reason_code: end.read("mqttReasonCode") })
 }
 
 fn share(share: &Members<'_>) -> Option<Share> {
@@ -214,6 +241,11 @@ mod tests {
             refused: 2,
             by_initiator: [("network".to_owned(), 4), ("unknown".to_owned(), 1)].into(),
             by_reason: [("128".to_owned(), 4), ("unknown".to_owned(), 1)].into(),
+            reasons_by_initiator: [
+                ("network".to_owned(), [("128".to_owned(), 4)].into()),
+                ("unknown".to_owned(), [("unknown".to_owned(), 1)].into()),
+            ]
+            .into(),
         };
         let names = |name: &str| vec![Top { name: name.to_owned(), count: 9 }];
         let statistics = Statistics {
@@ -233,8 +265,9 @@ mod tests {
         assert_eq!((bucket.connected, bucket.is_inferred), (Some(7), true));
         assert_eq!((bucket.connects, bucket.disconnects, bucket.refused), (3, 5, 2));
         assert_eq!(bucket.ended, [0, 0, 4, 1]);
+        let reason = |by, name: &str, count| Reason { by, name: name.to_owned(), count };
+        assert_eq!(bucket.reasons, [reason(2, "128", 4), reason(3, "unknown", 1)]);
         let count = |name: &str, count| Counted { name: name.to_owned(), count };
-        assert_eq!(bucket.reasons, [count("128", 4), count("unknown", 1)]);
         let tops = [&read.flappers[0], &read.refused[0], &read.refused_addresses[0]];
         assert_eq!(tops, [&count("f", 9), &count("r", 9), &count("a", 9)]);
     }
@@ -245,11 +278,14 @@ mod tests {
             "cause": "keepAlive", "certainty": "reported", "since": "2026-11-20T08:40:54.456Z",
             "clients": 412, "usual": 1.5, "message": "m",
             "shares": [{ "field": "subnet", "value": "10.0.7.0/24", "share": 0.998, "baseShare": 0.05 }],
+            "ends": [{ "initiator": "server", "mqttReasonCode": 141, "clients": 400 }, { "clients": 12 }],
         })
         .to_string();
         let read = incident(&Members::of(&text).unwrap()).unwrap();
         assert_eq!((read.cause.as_str(), read.clients, read.until), ("keepAlive", 412, None));
         assert_eq!(read.shares[0].percent, 99);
+        let by_server = End { initiator: Some("server".to_owned()), mqtt_reason_code: Some(141) };
+        assert_eq!(read.ends, [by_server, End { initiator: None, mqtt_reason_code: None }]);
         assert!(!read.is_inferred);
     }
 

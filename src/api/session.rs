@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::fetch::{Login, Request, Token, log_in, login, send};
 use super::{ApiError, accept_answers_from_now_on};
-use crate::json;
+use crate::{browser, json};
 
 const SESSION: &str = "/api/rollcall/v1/session";
 /// What every server of the API answers to everybody with a key.
@@ -60,11 +60,14 @@ pub fn needs_login(error: &ApiError) -> bool {
     }
 }
 
-/// The id of an application that nobody else has, for a server that gives out none.
+/// The id of an application that nobody else has, for a server that gives out none. A tab keeps its own.
 #[must_use]
 pub fn made_up_client_id(org: &str) -> String {
-    let random = (js_sys::Math::random() * f64::from(u32::MAX)) as u32;
-    format!("a:{org}:rollcall-{random:08x}")
+    // Each page that is loaded would be another client in the server's list.
+    let own = browser::name_of_tab("rollcall-client", || {
+        format!("{:08x}", (js_sys::Math::random() * f64::from(u32::MAX)) as u32)
+    });
+    format!("a:{org}:rollcall-{own}")
 }
 
 /// Signs in at a server that knows no sessions: from now on every request carries key and token, which nothing but the

@@ -1,12 +1,17 @@
 //! Saving the states that pass the filter as a file, with progress and a way out: as the server writes it or, from a
-//! server that writes none, page by page.
+//! server that writes none, page by page. What breaks off goes on where it was, by itself and when asked.
 //!
 //! Each part goes into a Blob, which the browser keeps outside the program's memory. Called by the export
 //! dialog; knows no page.
 
-use js_sys::Array;
+mod rows;
+
+use std::time::Duration;
+
+use js_sys::{Array, Uint8Array};
 use leptos::prelude::{
-    GetUntracked, GetValue, LocalStorage, RwSignal, Set, SetValue, StoredValue, UpdateValue,
+    GetUntracked, GetValue, LocalStorage, RwSignal, Set, SetValue, StoredValue, UpdateValue, WithValue,
+    set_timeout,
 };
 use leptos::task::spawn_local;
 use rollcall_model::query::{Field, Filter};
@@ -14,7 +19,9 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::Problem;
 use super::table::{Page, Table, Walk, of_walk};
-use crate::api::{self, Abort, Stream, Token};
+use crate::api::{self, Abort, ApiError, Stream, Token};
+use crate::monitor::Backoff;
+use rows::Rows;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -48,12 +55,12 @@ pub enum Stage {
         done: u64,
         total: Option<u64>,
     },
-    /// Stopped by a failure; it can go on where it is, or only start again.
+    /// Stopped by a failure. It goes on where it is after so long, or when it is asked to.
     Failed {
         done: u64,
         total: Option<u64>,
         problem: Problem,
-        can_go_on: bool,
+        wait: Option<Duration>,
     },
     Done(u64),
 }
@@ -75,7 +82,7 @@ enum Way {
     /// Not asked yet.
     Unknown,
     /// The server writes the file itself.
-    Stream { stream: Stream, counter: Counter },
+    Stream { stream: Stream, rows: Rows },
     /// The server does not, so the file is put together here.
     Pages(Walk),
 }
@@ -88,27 +95,63 @@ struct Work {
     parts: Array,
     done: u64,
     total: Option<u64>,
+    mark: Mark,
+    backoff: Backoff,
+}
+
+/// Where a stream can be taken up: after so many parts with so many rows, the last of which is this client's.
+#[derive(Default)]
+struct Mark {
+    parts: u32,
+    done: u64,
+    id: Option<String>,
 }
 
 impl Work {
     fn new(format: Format, filter: Filter, token: Token) -> Self {
-        Self { format, filter, way: Way::Unknown, token, parts: Array::new(), done: 0, total: None }
+        Self {
+            format,
+            filter,
+            way: Way::Unknown,
+            token,
+            parts: Array::new(),
+            done: 0,
+            total: None,
+            mark: Mark::default(),
+            backoff: Backoff::new(js_sys::Math::random),
+        }
     }
 
-    /// Whether what was read is of use after a failure: a stream cannot be taken up where it broke off.
-    const fn can_go_on(&self) -> bool {
-        matches!(self.way, Way::Pages(_))
+    /// Makes ready to go on after a failure: what came after the mark comes again.
+    fn rewind(&mut self, token: Token) {
+        self.token = token;
+        if let Way::Stream { .. } = self.way {
+            self.way = Way::Unknown;
+            self.parts.set_length(self.mark.parts);
+            self.done = self.mark.done;
+        }
     }
 
     /// Reads and keeps the next part; returns whether it was the last.
     async fn step(&mut self, table: Table) -> Result<bool, Problem> {
         match &mut self.way {
             Way::Unknown => self.open(table).await,
-            Way::Stream { stream, counter } => {
-                let Some(bytes) = stream.next().await.map_err(of_walk)? else { return Ok(true) };
-                counter.count(&bytes.to_vec());
-                self.done = counter.rows(self.format);
-                self.keep(&bytes)?;
+            Way::Stream { stream, rows } => {
+                let Some(bytes) = stream.next().await.map_err(of_stream)? else {
+                    // Some who pass an answer on end it properly although it broke off.
+                    return if rows.is_whole() { Ok(true) } else { Err(Problem::Unreachable) };
+                };
+                let before = rows.count();
+                let whole = rows.take(&bytes.to_vec());
+                let (new, id) = (rows.count() - before, rows.last_id());
+                if !whole.is_empty() {
+                    self.done += new;
+                    self.keep(&Uint8Array::from(whole.as_slice()))?;
+                    if id.is_some() {
+                        self.mark = Mark { parts: self.parts.length(), done: self.done, id };
+                        self.backoff.reset();
+                    }
+                }
                 Ok(false)
             }
             Way::Pages(walk) => {
@@ -116,6 +159,7 @@ impl Work {
                 let is_over = walk.is_over();
                 self.done += page.len();
                 self.total = page.total.or(self.total);
+                self.backoff.reset();
                 self.keep(&JsValue::from_str(&text_of(&page, self.format)))?;
                 Ok(is_over)
             }
@@ -124,12 +168,15 @@ impl Work {
 
     async fn open(&mut self, table: Table) -> Result<bool, Problem> {
         let (filter, format) = (self.filter.clone(), self.format.extension());
-        let answer = api::export(filter, format, self.token.clone()).await;
-        if let Some((stream, total)) = answer.map_err(of_walk)? {
+        let after = self.mark.id.as_deref();
+        let answer = api::export(filter, format, after, self.token.clone()).await;
+        if let Some((stream, total)) = answer.map_err(of_stream)? {
             self.total = total;
-            self.way = Way::Stream { stream, counter: Counter::default() };
+            let has_head = self.format == Format::Csv && self.mark.id.is_none();
+            self.way = Way::Stream { stream, rows: Rows::new(self.format, has_head) };
             return Ok(false);
         }
+        (self.parts, self.done) = (Array::new(), 0);
         if self.format == Format::Csv {
             self.keep(&JsValue::from_str(&line(&Field::ALL.map(|field| field.name().to_owned()))))?;
         }
@@ -147,30 +194,6 @@ impl Work {
     }
 }
 
-/// Counts the lines of a file as it comes; those within quotes are none.
-#[derive(Debug, Default)]
-struct Counter {
-    lines: u64,
-    is_quoted: bool,
-}
-
-impl Counter {
-    fn count(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            match byte {
-                b'"' => self.is_quoted = !self.is_quoted,
-                b'\n' if !self.is_quoted => self.lines += 1,
-                _ => {}
-            }
-        }
-    }
-
-    /// Without the heads of a table.
-    fn rows(&self, format: Format) -> u64 {
-        self.lines.saturating_sub(u64::from(format == Format::Csv))
-    }
-}
-
 impl Export {
     pub(super) fn new(table: Table) -> Self {
         let (work, abort) = (StoredValue::new_local(None), StoredValue::new_local(None));
@@ -182,15 +205,19 @@ impl Export {
         let Some((filter, _)) = self.table.asked.get_untracked() else { return };
         let token = self.token();
         self.work.set_value(Some(Work::new(format, filter, token)));
+        self.stage.set(Stage::Running { done: 0, total: None });
         self.run();
     }
 
-    /// Goes on after a failure, or starts the same again where that is not possible.
+    /// Goes on after a failure, unless it is just trying to.
     pub fn go_on(self) {
+        if self.work.with_value(Option::is_none) {
+            return;
+        }
         let token = self.token();
         self.work.update_value(|work| {
-            if let Some(work) = work.as_mut().filter(|work| !work.can_go_on()) {
-                *work = Work::new(work.format, std::mem::take(&mut work.filter), token);
+            if let Some(work) = work {
+                work.rewind(token);
             }
         });
         self.run();
@@ -228,13 +255,16 @@ impl Export {
             self.stage.set(Stage::Idle);
             return false;
         };
-        self.stage.set(Stage::Running { done: work.done, total: work.total });
         let is_last = work.step(self.table).await;
         if self.serial.get_value() != serial {
             return false;
         }
         match is_last {
             Ok(false) => {
+                // What is being tried again has not begun before something comes.
+                if !matches!(work.way, Way::Unknown) && (work.done > 0 || work.total.is_some()) {
+                    self.stage.set(Stage::Running { done: work.done, total: work.total });
+                }
                 self.work.set_value(Some(work));
                 return true;
             }
@@ -243,12 +273,41 @@ impl Export {
                 self.stage.set(Stage::Done(work.done));
             }
             Err(problem) => {
-                let can_go_on = work.can_go_on();
-                self.stage.set(Stage::Failed { done: work.done, total: work.total, problem, can_go_on });
+                let wait = is_passing(&problem).then(|| work.backoff.wait());
+                self.stage.set(Stage::Failed { done: work.done, total: work.total, problem, wait });
                 self.work.set_value(Some(work));
+                if let Some(wait) = wait {
+                    let is_waiting = move || self.serial.get_value() == serial;
+                    set_timeout(
+                        move || {
+                            if is_waiting() {
+                                self.go_on();
+                            }
+                        },
+                        wait,
+                    );
+                }
             }
         }
         false
+    }
+}
+
+/// What stopped a stream.
+fn of_stream(error: ApiError) -> Problem {
+    match error {
+        // The sign-in page is shown; whoever has signed in goes on.
+        ApiError::Refused { status: 401, message, .. } => Problem::Refused { status: 401, message },
+        error => of_walk(error),
+    }
+}
+
+/// Whether the same question may be answered a little later.
+fn is_passing(problem: &Problem) -> bool {
+    match problem {
+        Problem::Unreachable => true,
+        Problem::Refused { status, .. } => matches!(status, 429 | 500..),
+        Problem::Malformed => false,
     }
 }
 
@@ -269,11 +328,17 @@ fn line(cells: &[String]) -> String {
     cells.join(",") + "\r\n"
 }
 
-/// A cell of CSV. A text that a spreadsheet would run as a formula gets an apostrophe in front.
+/// Whether a spreadsheet would run the text as a formula, or would if some apostrophes in front were not.
+fn is_formula(text: &str) -> bool {
+    let dangerous = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    text.trim_start_matches('\'').starts_with(dangerous)
+}
+
+/// A cell of CSV, as the server writes them. A text that a spreadsheet would run as a formula gets an apostrophe in front.
 fn csv_cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if guard.is_empty() && !text.contains([',', '"', '\n', '\r']) {
-        return text.to_owned();
+    let guard = if is_formula(text) { "'" } else { "" };
+    if !text.contains([',', '"', '\n', '\r']) {
+        return format!("{guard}{text}");
     }
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
@@ -292,22 +357,13 @@ fn save(work: &Work) -> Option<()> {
     link.click();
     // The browser has the file when the click returns; the address is of no more use a little later.
     let forget = move || drop(web_sys::Url::revoke_object_url(&address));
-    leptos::prelude::set_timeout(forget, std::time::Duration::from_secs(60));
+    set_timeout(forget, Duration::from_secs(60));
     Some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_rows_of_a_file_are_counted_as_it_comes() {
-        let mut counter = Counter::default();
-        for part in ["id,reason\r\na,\"two", "\nlines, \"\"quoted\"\"\"\r\nb", ",\r\n"] {
-            counter.count(part.as_bytes());
-        }
-        assert_eq!(counter.rows(Format::Csv), 2);
-    }
 
     #[test]
     fn a_cell_is_quoted_where_it_must_be_and_is_never_a_formula() {
@@ -317,9 +373,10 @@ mod tests {
         check("a,b", "\"a,b\"");
         check("say \"hi\"", "\"say \"\"hi\"\"\"");
         check("two\nlines", "\"two\nlines\"");
-        for formula in ["=1+1", "+1", "-1", "@sum", "\tx"] {
-            check(formula, &format!("\"'{formula}\""));
+        for formula in ["=1+1", "+1", "-1", "@sum", "\tx", "'=1"] {
+            check(formula, &format!("'{formula}"));
         }
+        check("=a,b", "\"'=a,b\"");
         assert_eq!(line(&["a".to_owned(), String::new()]), "a,\r\n");
     }
 }

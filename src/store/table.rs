@@ -59,6 +59,8 @@ pub struct Table {
     pub asked: Memo<Option<Asked>>,
     /// The rows on screen still answer an older question.
     pub is_outdated: RwSignal<bool>,
+    /// No more rows are to be looked for in a plain server.
+    pub is_stopped: RwSignal<bool>,
     inner: StoredValue<Inner, LocalStorage>,
     clock: Clock,
     status: StatusStore,
@@ -86,6 +88,8 @@ struct Inner {
     counts: counts::Wanted,
     /// The question for the next page, for servers that know no jumps.
     next: Option<Query>,
+    /// How many clients of a plain server were looked at.
+    looked: u64,
     /// How long a plain server is left alone between two questions, in milliseconds.
     rest_ms: i64,
 }
@@ -109,6 +113,7 @@ impl Table {
             is_paused: false,
             counts: counts::Wanted::default(),
             next: None,
+            looked: 0,
             rest_ms: 0,
         };
         let asked = Memo::new(move |_| {
@@ -125,6 +130,7 @@ impl Table {
             moved: RwSignal::new((0, 0)),
             asked,
             is_outdated: RwSignal::new(false),
+            is_stopped: RwSignal::new(false),
             inner: StoredValue::new_local(inner),
             clock,
             status,
@@ -183,6 +189,7 @@ impl Table {
             // see an answer.
             (inner.abort.is_none() || !inner.is_filling) && inner.window.is_short_of(&inner.visible)
         });
+        let is_missing = is_missing.filter(|_| !self.is_stopped.get_untracked());
         // Before the first question there is nothing to be missing.
         if is_missing == Some(true) && self.asked.get_untracked().is_some() && !self.is_failing() {
             self.ask_missing();

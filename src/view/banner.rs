@@ -13,12 +13,9 @@ use crate::{format, text};
 #[component]
 pub fn Banner() -> impl IntoView {
     let stores = stores();
-    let failure = dynamic(move || match stores.table.api.get() {
-        ApiState::Failed { problem, last_good_ms, retry_at_ms } => Some(view! {
-            <Failure problem=problem last_good_ms=last_good_ms retry_at_ms=retry_at_ms/>
-        }),
-        _ => None,
-    });
+    // An alert is read out whenever it is made anew: not for each attempt.
+    let is_failing = Memo::new(move |_| matches!(stores.table.api.get(), ApiState::Failed { .. }));
+    let failure = dynamic(move || is_failing.get().then(|| view! { <Failure/> }));
     let feed_lost = dynamic(move || {
         let lost = stores.status.with(|status| status.feed_lost).flatten()?;
         let time = format::moment_exact(lost, stores.clock.exact());
@@ -49,20 +46,27 @@ pub fn name_of(problem: &Problem) -> String {
 }
 
 #[component]
-fn Failure(problem: Problem, last_good_ms: Option<i64>, retry_at_ms: i64) -> impl IntoView {
+fn Failure() -> impl IntoView {
     let stores = stores();
-    let showing = maybe(move || {
-        let time = Timestamp::from_millis(last_good_ms?);
-        Some(t::showing(&format::clock(time)))
+    let name = live(move || match stores.table.api.get() {
+        ApiState::Failed { problem, .. } => name_of(&problem),
+        _ => String::new(),
+    });
+    let showing = maybe(move || match stores.table.api.get() {
+        ApiState::Failed { last_good_ms, .. } => {
+            Some(t::showing(&format::clock(Timestamp::from_millis(last_good_ms?))))
+        }
+        _ => None,
     });
     let retry = live(move || {
         stores.clock.tick();
+        let ApiState::Failed { retry_at_ms, .. } = stores.table.api.get() else { return String::new() };
         let left_ms = retry_at_ms - wall_ms();
         if left_ms <= 0 { t::retrying() } else { t::retry_in(&format::duration(left_ms + 999)) }
     });
     view! {
         <p class="banner failure" data-testid="failure">
-            <span role="alert">{live(move || name_of(&problem))}" "{showing}</span>" "{retry}" "
+            <span role="alert">{name}" "{showing}</span>" "{retry}" "
             <button class="plain" type="button" on:click=then(move |_| stores.table.retry())>{say(t::retry_now)}</button>
         </p>
     }

@@ -1,15 +1,19 @@
 //! The dialog that saves what is filtered as a file.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use super::banner::name_of;
+use super::later;
 use super::live::{flag, live, maybe, say};
 use super::parts::{button, either, note};
 use super::ui::Ui;
 use crate::boxed::dynamic;
 use crate::format;
 use crate::i18n::t;
-use crate::store::{Format, Stage, stores};
+use crate::store::paper::ROWS_MAX;
+use crate::store::{Format, Problem, Stage, stores};
 
 pub fn export(ui: Ui) -> AnyView {
     let stores = stores();
@@ -28,6 +32,10 @@ pub fn export(ui: Ui) -> AnyView {
         stores.table.revision.track();
         stores.table.read(|window| window.total()).map(t::export_rows)
     });
+    let print = Callback::new(move |()| {
+        ui.close();
+        later::print(stores, true);
+    });
     let cancel = Callback::new(move |()| export.cancel());
     let close = Callback::new(move |()| {
         export.cancel();
@@ -38,12 +46,13 @@ pub fn export(ui: Ui) -> AnyView {
         Stage::Idle => view! {
             <p>{rows}</p>{note(t::export_hint)}
             {button("primary", "export-start", live(t::export_start), start)}
+            {button("", "print", live(|| t::print_table(&format::number(u64::from(ROWS_MAX)))), print)}
         }
         .into_any(),
         Stage::Running { .. } => button("", "export-cancel", live(t::cancel), cancel),
-        Stage::Failed { problem, can_go_on, .. } => view! {
-            <p class="note failure" role="alert">{name_of(&problem)}</p>
-            {button("primary", "export-go-on", live(if can_go_on { t::export_go_on } else { t::export_again }), Callback::new(move |()| export.go_on()))}
+        Stage::Failed { problem, wait, .. } => view! {
+            <p class="note failure" role="alert">{told(&problem, wait)}</p>
+            {button("primary", "export-go-on", live(t::export_go_on), Callback::new(move |()| export.go_on()))}
             {button("", "export-cancel", live(t::cancel), cancel)}
         }
         .into_any(),
@@ -74,6 +83,12 @@ pub fn export(ui: Ui) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+/// What stopped it, and when it goes on by itself.
+fn told(problem: &Problem, wait: Option<Duration>) -> String {
+    let again = wait.map(|wait| t::retry_in(&format::duration(wait.as_millis().max(1_000) as i64)));
+    format!("{} {}", name_of(problem), again.unwrap_or_default())
 }
 
 /// How far it is: a bar where the end is known, and in numbers.

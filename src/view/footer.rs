@@ -1,6 +1,8 @@
 //! The bottom line of the table: how many clients, where in them, what came meanwhile, what is selected; and what a
 //! screen reader is told of it.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::boxed::{dynamic, effect, then};
@@ -13,11 +15,14 @@ use super::select::{MAX_SELECTED, Progress};
 use super::ui::{Command, Popup, ui};
 use crate::format;
 use crate::i18n::t;
-use crate::store::{Stage, stores};
+use crate::store::{Stage, Table, stores};
 use crate::window::Window;
+use crate::words;
 
 /// A live region that speaks more often is a nuisance.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
+/// The counts come after the rows, and who types a word asks with each letter.
+const ANNOUNCE_AFTER: Duration = Duration::from_millis(700);
 
 #[component]
 pub fn Footer() -> impl IntoView {
@@ -57,12 +62,29 @@ pub fn Footer() -> impl IntoView {
             <span data-testid="total">{total}</span>
             <span class="position">{position}</span>
             {arrived}
+            {looked()}
             {selected()}
             <span class="grow"></span>
             {opener("plain", Popup::Export, export)}
             <Announcer/>
         </footer>
     }
+}
+
+/// How far a server that filters by little was looked through for rows, and a way to stop it.
+fn looked() -> AnyView {
+    let table = stores().table;
+    let looked = move || table.counts.get().looked;
+    let text = live(move || t::looked_through(&format::number(looked().unwrap_or_default())));
+    let label = live(move || if table.is_stopped.get() { t::export_go_on() } else { t::stop() });
+    let act = Callback::new(move |()| table.stop_looking(!table.is_stopped.get_untracked()));
+    view! {
+        <span class="selected" hidden=flag(move || looked().is_none())>
+            <span data-testid="looked">{text}</span>
+            {button("plain", "stop-looking", label, act)}
+        </span>
+    }
+    .into_any()
 }
 
 /// How many are selected, and what can be done with them.
@@ -100,25 +122,65 @@ fn selected() -> AnyView {
     .into_any()
 }
 
+/// Tells a screen reader how many rows there are: soon after the reader changed the filter or the order, and from time to
+/// time what became of it by itself, however many messages come.
 #[component]
 fn Announcer() -> impl IntoView {
-    let table = stores().table;
+    let stores = stores();
     let said = RwSignal::new(String::new());
-    let announce = move || {
-        let total = table.read(Window::total);
-        let connected = table.counts.get_untracked().connected;
-        if let (Some(total), Some(connected)) = (total, connected) {
-            let text = untrack(|| t::announce(total, &format::number(connected)));
-            if text != said.get_untracked() {
-                said.set(text);
-            }
+    let announce = move |is_asked: bool| {
+        // The page may be another by then.
+        let Some(before) = said.try_get_untracked() else { return };
+        match untrack(|| rows_in_words(stores.table, is_asked)) {
+            Some(text) if text != before => said.set(text),
+            // The same again is not read out, unless it is written in another way.
+            Some(text) if is_asked => said.set(text + "\u{a0}"),
+            _ => {}
         }
     };
-    let interval = set_interval_with_handle(announce, ANNOUNCE_EVERY).ok();
+    // Only the newest of what was asked is told of.
+    let serial = Rc::new(Cell::new(0_u32));
+    effect(move || {
+        // The rows answer the question, and the counts are not far.
+        if stores.table.asked.get().is_some() && !stores.table.is_outdated.get() {
+            let (now, newest) = (serial.get().wrapping_add(1), Rc::clone(&serial));
+            serial.set(now);
+            set_timeout(
+                move || {
+                    if newest.get() == now {
+                        announce(true);
+                    }
+                },
+                ANNOUNCE_AFTER,
+            );
+        }
+    });
+    let interval = set_interval_with_handle(move || announce(false), ANNOUNCE_EVERY).ok();
     on_cleanup(move || {
         if let Some(interval) = interval {
             interval.clear();
         }
     });
-    view! { <div class="for-readers" role="status" aria-live="polite">{said}</div> }
+    view! { <div class="for-readers" role="status" data-testid="announcer">{said}</div> }
+}
+
+/// How many rows, and where it was asked for, in which order.
+fn rows_in_words(table: Table, is_asked: bool) -> Option<String> {
+    let (total, held, is_loaded) =
+        table.read(|window| (window.total(), window.held().end, window.is_loaded()));
+    let connected = table.counts.get_untracked().connected;
+    let rows = match (total, connected) {
+        _ if !is_loaded => return None,
+        (Some(total), Some(connected)) => t::announce(total, &format::number(connected)),
+        (Some(total), None) => t::total(total),
+        (None, _) => t::export_so_far(&format::number(held)),
+    };
+    let sort = table.asked.get_untracked().and_then(|(_, sort)| sort.first().copied()).filter(|_| is_asked);
+    Some(match sort {
+        Some(key) => {
+            let direction = if key.descending { t::descending() } else { t::ascending() };
+            format!("{rows} {}", t::chip(&words::field(key.field), &direction))
+        }
+        None => rows,
+    })
 }

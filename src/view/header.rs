@@ -1,6 +1,6 @@
 //! The top line: whose fleet, whether what is shown is live, and the reader's settings.
 
-use crate::boxed::then;
+use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 
@@ -40,8 +40,28 @@ pub fn Header() -> impl IntoView {
                 <span aria-hidden="true">"?"</span>
             </button>
             <Account/>
+            {announcer()}
         </header>
     }
+}
+
+/// Tells a screen reader that live events are missing, and that they come again; not how often that was tried.
+fn announcer() -> AnyView {
+    let feed = stores().feed;
+    let said = RwSignal::new(String::new());
+    let mut is_lost = false;
+    effect(move || match feed.shown().0 {
+        FeedState::Down { since_ms, .. } if !is_lost => {
+            is_lost = true;
+            said.set(t::feed_stale_since(&format::clock(Timestamp::from_millis(since_ms))));
+        }
+        FeedState::Live { .. } if is_lost => {
+            is_lost = false;
+            said.set(t::feed_live());
+        }
+        _ => {}
+    });
+    view! { <div class="for-readers" role="status" data-testid="announcer-feed">{said}</div> }.into_any()
 }
 
 /// The two pages. What was chosen on one waits while the other is shown.

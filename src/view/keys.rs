@@ -4,18 +4,24 @@
 use std::cell::RefCell;
 
 use leptos::ev;
-use leptos::prelude::{GetUntracked, window_event_listener};
+use leptos::prelude::{GetUntracked, window_event_listener, window_event_listener_untyped};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, KeyboardEvent};
 
+use super::later::{self, Later};
 use super::ui::{Command, Popup, Ui, ui};
 use crate::store::{Stores, stores};
 
 /// After `g`, a page's letter shows the page.
 const GO: &str = "g";
 
-pub fn listen() {
+pub fn listen(later: Later) {
     let (stores, ui) = (stores(), ui());
+    window_event_listener_untyped("beforeprint", move |_| {
+        if is_printed_here(later, stores, ui) {
+            later::print(stores, false);
+        }
+    });
     let before = RefCell::new(String::new());
     window_event_listener(ev::keydown, move |event| {
         // The sign-in page has no keys of its own.
@@ -30,20 +36,24 @@ pub fn listen() {
             return;
         }
         let was_go = before.replace(event.key()) == GO;
-        if handle(&event, was_go, stores, ui) {
+        if handle(&event, was_go, (later, stores, ui)) {
             event.prevent_default();
         }
     });
 }
 
 /// Returns whether the key was used.
-fn handle(event: &KeyboardEvent, was_go: bool, stores: Stores, ui: Ui) -> bool {
+fn handle(event: &KeyboardEvent, was_go: bool, (later, stores, ui): (Later, Stores, Ui)) -> bool {
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
     let is_in = |selector: &str| {
         target.as_ref().is_some_and(|element| element.closest(selector).ok().flatten().is_some())
     };
     let key = event.key();
     if event.ctrl_key() || event.meta_key() {
+        if key == "p" && is_printed_here(later, stores, ui) {
+            later::print(stores, true);
+            return true;
+        }
         return is_in(".grid") && with_control(&key, ui);
     }
     let is_in_field = is_in("input:not([type=checkbox]), select, textarea");
@@ -74,6 +84,13 @@ fn handle(event: &KeyboardEvent, was_go: bool, stores: Stores, ui: Ui) -> bool {
         _ => return move_active(&key, event.shift_key(), ui),
     }
     true
+}
+
+/// Whether there is nothing before the table: anything else is printed as it is.
+fn is_printed_here(later: Later, stores: Stores, ui: Ui) -> bool {
+    let view = stores.view.get_untracked();
+    let is_clients = view.client.is_none() && view.overview.is_none();
+    is_clients && later.is_here_now() && stores.session.is_in() && ui.popup.get_untracked().is_none()
 }
 
 fn move_active(key: &str, extends: bool, ui: Ui) -> bool {

@@ -16,11 +16,11 @@ use wasm_split_helpers::SplitLoaderError;
 
 use super::live::say;
 use super::ui::Popup;
-use super::{client, overview, popup, sign_in};
+use super::{client, overview, popup, print as paper, sign_in};
 use crate::boxed::{dynamic, effect, then};
 use crate::i18n::t;
 use crate::later::later;
-use crate::store::stores;
+use crate::store::{Stores, stores};
 
 /// How long after the first rows the code is fetched if nobody needs it earlier: the page is at rest by then.
 const IDLE: Duration = Duration::from_secs(1);
@@ -29,6 +29,8 @@ later!(make_client() -> AnyView { client::panel() });
 later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() });
 later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
 later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
+
+later!(make_paper(stores: Stores, asks: bool) -> () { paper::print(stores, asks) });
 
 /// Does nothing but bring the code of all parts.
 async fn fetch() -> Result<(), SplitLoaderError> {
@@ -40,6 +42,8 @@ async fn fetch() -> Result<(), SplitLoaderError> {
     __wasm_split_preload_make_popup().await?;
     #[cfg(split)]
     __wasm_split_preload_make_sign_in().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_paper().await?;
     Ok(())
 }
 
@@ -137,6 +141,11 @@ pub fn sign_in() -> AnyView {
 /// What is in the open popup.
 pub fn popup(popup: Popup) -> AnyView {
     part(|| true, move || at_once(make_popup(popup)), |note| note)
+}
+
+/// Prints the table, or makes ready for a browser that prints. Does nothing while the code for it is not here.
+pub fn print(stores: Stores, asks: bool) {
+    let _ = pin!(make_paper(stores, asks)).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// A part, or what stands in its place while its code is not here and it `is_wanted`.

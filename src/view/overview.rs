@@ -16,6 +16,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, MouseEvent};
 
 use super::banner::name_of;
+use super::live::say;
 use crate::format;
 use crate::i18n::t;
 use crate::store::{ApiState, stores};
@@ -30,7 +31,10 @@ pub fn Overview() -> impl IntoView {
             let _ = page.0.append_child(page.1);
         }
     });
-    view! { <main class="overview" id="overview" tabindex="-1" data-testid="overview" node_ref=holder></main> }
+    view! {
+        <main class="overview" id="overview" tabindex="-1" aria-label=say(t::page_overview)
+            data-testid="overview" node_ref=holder></main>
+    }
 }
 
 fn page() -> El {

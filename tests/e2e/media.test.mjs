@@ -126,3 +126,114 @@ for (const [name, [query, untilThere]] of Object.entries(PAGES)) {
       assert.ok(pages >= 1 && pages <= 4, `${pages} pages`);
     }));
 }
+
+/** Everything that opens over the clients page, and how wide it may have to be. */
+const DIALOGS = ['filters', 'sort', 'columns', 'views', 'export', 'help'];
+
+/** What scrolls within itself: on paper nobody scrolls. */
+const cutOff = (dashboard, selector) =>
+  dashboard.page.evaluate((selector) => {
+    const all = [...document.querySelectorAll(selector)].filter((element) => element.checkVisibility());
+    const isCut = (element) =>
+      getComputedStyle(element).overflowY !== 'visible' && element.scrollHeight > element.clientHeight + 1;
+    return all.filter(isCut).map((element) => `${element.tagName}.${element.className}`);
+  }, selector);
+
+/** Whether a control can be told from what it lies on: a frame, a ground or an underline. */
+const bareControls = (dashboard, within) =>
+  dashboard.page.evaluate((within) => {
+    const controls = [...document.querySelectorAll(`${within} :is(button.primary, input, progress)`)];
+    const isBare = (element) => {
+      const { borderTopStyle, borderTopColor, backgroundColor, appearance } = getComputedStyle(element);
+      const ground = getComputedStyle(document.querySelector(within)).backgroundColor;
+      const hasFrame = borderTopStyle !== 'none' && borderTopColor !== ground;
+      return appearance === 'none' && !hasFrame && backgroundColor === ground;
+    };
+    return controls.filter((element) => element.checkVisibility() && isBare(element)).map((one) => one.outerHTML);
+  }, within);
+
+for (const theme of ['light', 'dark']) {
+  test(`in forced ${theme} colours, dialogs have an edge and show what is chosen and where the focus is`, () =>
+    withPage(browser, server, { theme, forcedColors: 'active' }, async (dashboard) => {
+      await dashboard.untilLive();
+      for (const name of DIALOGS) {
+        await dashboard.page.locator(`[data-opens="${name}"]`).first().click();
+        const popup = dashboard.get('popup');
+        await popup.locator('button, input, kbd').nth(1).waitFor();
+        const edge = await popup.evaluate((element) => {
+          const { borderTopStyle, borderTopColor, backgroundColor } = getComputedStyle(element);
+          return borderTopStyle === 'solid' && borderTopColor !== backgroundColor;
+        });
+        assert.ok(edge, `${name} has an edge`);
+        assert.deepEqual(await bareControls(dashboard, '.popup'), [], name);
+        for (const chosen of await popup.locator('.chosen').all())
+          assert.equal(await chosen.evaluate((element) => getComputedStyle(element).outlineStyle), 'solid');
+        await dashboard.page.keyboard.press('Tab');
+        const focus = await dashboard.page.evaluate(() => {
+          const { activeElement } = document;
+          // From the last control of a dialog the focus goes to the browser's own.
+          if (activeElement === document.body || activeElement.matches('dialog')) return true;
+          const { outlineStyle, outlineWidth } = getComputedStyle(activeElement);
+          return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1;
+        });
+        assert.ok(focus, `${name} shows where the focus is`);
+        assert.deepEqual(await violations(dashboard.page), [], name);
+        await screenshot(dashboard.page, `forced-dialog-${name}-${theme}`);
+        await dashboard.closePopup();
+      }
+    }));
+
+  test(`in forced ${theme} colours, the sign-in page shows its fields, its button and what is wrong`, () =>
+    withPage(
+      browser,
+      server,
+      { theme, forcedColors: 'active', allowed: /status of 401/ },
+      async (dashboard) => {
+        await dashboard.untilLive();
+        await dashboard.page.context().clearCookies();
+        await dashboard.page.reload();
+        await dashboard.get('sign-in-key').fill('a-acme01-nobody');
+        await dashboard.get('sign-in-token').fill('wrong');
+        await dashboard.get('sign-in-submit').click();
+        await dashboard.get('sign-in-error').waitFor();
+        assert.deepEqual(await bareControls(dashboard, '.sign-in'), []);
+        assert.deepEqual(await violations(dashboard.page), []);
+        await screenshot(dashboard.page, `forced-sign-in-${theme}`);
+      },
+    ));
+}
+
+test('on paper, an open dialog is alone, light and whole', () =>
+  withPage(browser, server, { theme: 'dark', viewport: { width: 900, height: 420 } }, async (dashboard) => {
+    await dashboard.untilLive();
+    for (const name of ['help', 'columns', 'export']) {
+      await dashboard.page.keyboard.press({ help: '?', columns: 'c', export: 'e' }[name]);
+      await dashboard.get('popup').locator('button, input, kbd').nth(1).waitFor();
+      await dashboard.page.emulateMedia({ media: 'print' });
+      assert.equal(await dashboard.get('grid').or(dashboard.page.locator('#grid')).first().isVisible(), false);
+      assert.deepEqual(await cutOff(dashboard, '.popup, .popup *'), [], name);
+      await screenshot(dashboard.page, `print-dialog-${name}`);
+      const pdf = await dashboard.page.pdf({ preferCSSPageSize: true });
+      assert.ok(pdf.toString('latin1').match(/\/Type\s*\/Page\b/g).length <= 2, name);
+      await dashboard.page.emulateMedia({ media: null });
+      await dashboard.closePopup();
+    }
+  }));
+
+test('on paper, the sign-in page is light and whole', () =>
+  withPage(
+    browser,
+    server,
+    { theme: 'dark', viewport: { width: 900, height: 420 }, allowed: /status of 401/ },
+    async (dashboard) => {
+      await dashboard.untilLive();
+      await dashboard.page.context().clearCookies();
+      await dashboard.page.reload();
+      await dashboard.get('sign-in-key').waitFor();
+      await dashboard.page.emulateMedia({ media: 'print' });
+      const paper = await dashboard.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      assert.ok(Math.min(...paper.match(/\d+/g).slice(0, 3).map(Number)) > 240, paper);
+      assert.deepEqual(await cutOff(dashboard, 'body, .sign-in'), []);
+      await screenshot(dashboard.page, 'print-sign-in');
+    },
+  ));

@@ -220,27 +220,77 @@ test('what happens moves the numbers without a reload, and nothing moves while t
   await own.stop();
 });
 
-test('a mass disconnect is an incident, and leads to these clients', async () => {
+/** Says goodbye, with a reason in MQTT 5. */
+const leave = (socket, reason) => socket.write(Buffer.from(reason === undefined ? [0xe0, 0] : [0xe0, 1, reason]));
+
+test('the same reason is told apart by who ended the connection, and leads to those clients', async () => {
   const own = await startServer();
-  const ids = Array.from({ length: 24 }, (_, at) => `d:acme01:thermo:mass-${String(at).padStart(2, '0')}`);
-  const sockets = await Promise.all(ids.map((id) => connectRaw(own, id)));
-  await connectRaw(own, 'd:acme01:pump:steady');
-  for (const socket of sockets) socket.destroy();
+  const [cut, complains, polite] = ['cut', 'complains', 'polite'].map((name) => `d:acme01:thermo:${name}`);
+  const [cutSocket, complaining, leaving] = await Promise.all([
+    connectRaw(own, cut),
+    connectRaw(own, complains, { version: 5 }),
+    connectRaw(own, polite, { version: 5 }),
+  ]);
+  cutSocket.destroy();
+  leave(complaining, 0x80);
+  leave(leaving);
+  for (const id of [cut, complains, polite]) await untilStatus(own, id, 'disconnected');
+  const { buckets } = (await own.api('/statistics?fromTime=now-1h&step=1h')).body;
+  const told = buckets.map((bucket) => bucket.reasonsByInitiator).filter((one) => one.network);
+  assert.deepEqual(told, [{ client: { 0: 1, 128: 1 }, network: { 128: 1 } }]);
+  await overview(
+    async (dashboard) => {
+      const reasons = dashboard.get('list-reasons').locator('a');
+      for (const [text, ids] of [
+        [/^network: connection lost/, [cut]],
+        [/^client: the client reported/, [complains]],
+        [/^client: said goodbye/, [polite]],
+      ]) {
+        await reasons.filter({ hasText: text }).click();
+        await dashboard.untilIds(ids);
+        await dashboard.page.goBack();
+      }
+      await screenshot(dashboard.page, 'overview-reasons-light');
+    },
+    { of: own },
+  );
+  await own.stop();
+});
+
+test('a mass disconnect is an incident, and leads to its clients and nearly nobody else', async () => {
+  const own = await startServer();
+  const names = (type, count) =>
+    Array.from({ length: count }, (_, at) => `d:acme01:${type}:mass-${String(at).padStart(2, '0')}`);
+  const [ids, others] = [names('thermo', 24), names('pump', 26)];
+  const connectAll = (all) => Promise.all(all.map((id) => connectRaw(own, id)));
+  const [sockets, otherSockets, [polite]] = await Promise.all(
+    [ids, others, ['d:acme01:thermo:polite']].map(connectAll),
+  );
+  // Two leave by themselves in the middle of it.
+  for (const socket of sockets.slice(0, 12)) socket.destroy();
+  await untilStatus(own, ids[11], 'disconnected');
+  leave(polite);
+  leave(otherSockets[0]);
+  for (const id of ['d:acme01:thermo:polite', others[0]]) await untilStatus(own, id, 'disconnected');
+  for (const socket of sockets.slice(12)) socket.destroy();
   await until(
     'the server tells the incident',
-    async () => (await own.api('/incidents?fromTime=now-1h')).body.incidents?.length === 1,
+    async () => (await own.api('/incidents?fromTime=now-1h')).body.incidents?.[0]?.clients === 24,
   );
+  await connectAll(ids.slice(0, 2));
   await overview(
     async (dashboard) => {
       const incident = dashboard.get('incidents').locator('li[data-cause="network"]');
       await incident.waitFor();
       assert.match(await incident.innerText(), /24 clients lost/);
       await screenshot(dashboard.page, 'overview-incident-light');
+      assert.match(await dashboard.get('incident-hint').innerText(), /^The first also shows who left .*since\.$/);
       await dashboard.get('incident-clients').click();
-      await dashboard.untilNumber('total', 24);
+      await dashboard.untilNumber('total', 25);
+      await dashboard.untilParameter('deviceType', 'thermo');
       await dashboard.page.goBack();
       await dashboard.get('incident-away').click();
-      await dashboard.untilNumber('total', 24);
+      await dashboard.untilIds(ids.slice(2));
     },
     { of: own },
   );

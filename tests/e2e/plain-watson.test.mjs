@@ -171,6 +171,58 @@ test('filters work: those that the server knows, and those that only the page kn
     await dashboard.untilIds(Array.from({ length: 10 }, (_, n) => idOf(220 + n)));
   }));
 
+test('a filter that nobody passes says how far it has looked, and looking can be stopped and goes on where it was', () =>
+  journey('', async (dashboard) => {
+    const { page } = dashboard;
+    // One page at a time, as slowly as the test wants.
+    const held = [];
+    await page.route(/clientconnectionstates\?/, (route) => held.push(route));
+    const next = async () => {
+      await until('a page is asked for', () => held.length > 0);
+      await held.shift().continue();
+    };
+    await dashboard.search('nobody-has-this-id');
+    await next();
+    const looked = dashboard.get('looked');
+    await until('the first page is looked through', async () => (await looked.innerText()) === 'looked through 100');
+    await dashboard.get('stop-looking').click();
+    await next();
+    await until('so is the one on its way', async () => (await looked.innerText()) === 'looked through 200');
+    assert.equal(await dashboard.get('total').innerText(), '0 so far');
+    await screenshot(page, 'plain-stopped-light');
+    // Nothing is asked for by itself: what comes next is asked for by the click.
+    assert.equal(held.length, 0);
+    const asked = page.waitForRequest(/clientconnectionstates\?.*_bookmark=/);
+    await dashboard.get('stop-looking').click();
+    await asked;
+    await next();
+    await page.unroute(/clientconnectionstates\?/);
+    await dashboard.get('no-match').waitFor();
+    assert.equal(await looked.isVisible(), false);
+  }));
+
+test('a tab is one client however often it is loaded, and a second tab is another', () =>
+  journey('', async (dashboard) => {
+    const { page } = dashboard;
+    const watchers = async () =>
+      (await allIds()).filter((id) => id.startsWith('a:acme01:rollcall-')).length;
+    const before = await watchers();
+    for (let time = 0; time < 2; time++) {
+      await page.reload();
+      await signIn(dashboard, server.key.token);
+      await dashboard.untilLive();
+    }
+    assert.equal(await watchers(), before);
+    // While the page lives, a copy of the tab finds nothing of it.
+    const kept = await page.evaluate(() => JSON.stringify(sessionStorage) + JSON.stringify(localStorage));
+    assert.doesNotMatch(kept, /rollcall-client/);
+    assert.ok(!kept.includes(server.key.token));
+    const other = await page.context().newPage();
+    await other.goto(plain.url);
+    await signIn(new dashboard.constructor(other), server.key.token);
+    await until('the other tab is a client of its own', async () => (await watchers()) === before + 1);
+  }));
+
 test('only what the server tells is offered to filter and sort by, and a link that wants more is told so', () =>
   journey('?disconnectInitiator=network&_sort=-closeCode', async (dashboard) => {
     const leftOut = dashboard.get('chip').filter({ hasText: 'left out' });

@@ -24,7 +24,7 @@ mod shared_id;
 mod silent;
 
 pub use cause::Cause;
-pub use incident::{Base, Incident, Loss, Share, ShareField, Subnet, incidents};
+pub use incident::{Base, Incident, IncidentEnd, Loss, Share, ShareField, Subnet, incidents};
 
 use history::History;
 

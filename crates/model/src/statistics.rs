@@ -52,6 +52,9 @@ pub struct Bucket {
     /// The disconnects by MQTT 5 reason code, decimal; `unknown` where there is none, `other` for those beyond the
     /// kinds that are told apart in one bucket.
     pub by_reason: BTreeMap<String, u64>,
+    /// Both at once: for each of [`Self::by_initiator`] the disconnects by reason, as in [`Self::by_reason`].
+    #[serde(default)]
+    pub reasons_by_initiator: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// How often something happened to one client, or from one address.

@@ -39,8 +39,8 @@ mod watch;
 mod wide;
 mod window;
 
-pub use bookmark::BookmarkError;
 pub(crate) use bookmark::hash as text_hash;
+pub use bookmark::{BookmarkError, after_id};
 pub use facets::FACET_VALUES_MAX;
 pub use roster::Roster;
 pub use watch::Watch;

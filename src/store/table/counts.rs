@@ -17,6 +17,8 @@ pub struct Counts {
     pub stale: Option<u64>,
     /// Only the rows that were read are counted.
     pub is_so_far: bool,
+    /// How many clients of a plain server were looked at, while more rows are looked for.
+    pub looked: Option<u64>,
 }
 
 /// Which counts are to be asked for with the next question.

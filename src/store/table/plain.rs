@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use leptos::prelude::{GetUntracked, UpdateValue, WithValue};
+use leptos::prelude::{GetUntracked, Set, UpdateValue, WithValue};
 use leptos::task::spawn_local;
 use rollcall_model::client_id::ClientId;
 use rollcall_model::query::{Field, Filter, Query, Term, Test};
@@ -30,6 +30,8 @@ const REST_FACTOR: i64 = 10;
 struct Pages {
     docs: Vec<StateDoc>,
     next: Option<Query>,
+    /// How many clients were looked at.
+    looked: u64,
 }
 
 /// What a plain Watson server tells of a client. Type and id of a device follow from the client's id.
@@ -112,25 +114,28 @@ fn with_what_is_known(doc: StateDoc, known: Option<&StateDoc>) -> StateDoc {
     }
 }
 
-/// Reads pages from this one on, at least one, until there are so many rows or no more pages.
+/// Reads pages from this one on, at least one, until there are so many rows out of at least so many clients, or no more
+/// pages.
 async fn read(
     mut query: Query,
     filter: &Filter,
-    wanted: usize,
+    (wanted, least): (usize, u64),
     now: Timestamp,
     token: &Token,
 ) -> Result<Pages, ApiError> {
+    let mut looked = 0;
     let mut ids = HashSet::new();
     let mut docs = Vec::new();
     loop {
         let listing = api::list(&query, None, token).await?.ok_or(ApiError::Malformed)?;
         let is_last = listing.results.is_empty();
+        looked += listing.results.len() as u64;
         let new = listing.results.into_iter().map(named);
         // In another order than that of the ids a client that changes meanwhile can come twice.
         docs.extend(new.filter(|doc| filter.matches(doc, now) && ids.insert(doc.id.clone())));
         query.bookmark = listing.bookmark.filter(|bookmark| !bookmark.is_empty() && !is_last);
-        if query.bookmark.is_none() || docs.len() >= wanted {
-            return Ok(Pages { docs, next: query.bookmark.is_some().then_some(query) });
+        if query.bookmark.is_none() || docs.len() >= wanted && looked >= least {
+            return Ok(Pages { docs, next: query.bookmark.is_some().then_some(query), looked });
         }
     }
 }
@@ -164,16 +169,22 @@ impl Table {
         let next = self.inner.with_value(|inner| inner.next.clone()).filter(|_| is_more);
         let held = self.inner.with_value(|inner| inner.window.held().end);
         // Rows that answer another question are not read again.
-        let wanted =
-            if is_more || self.is_outdated.get_untracked() { 0 } else { usize::try_from(held).unwrap_or(0) };
+        let is_new = self.is_outdated.get_untracked();
+        if is_new && !is_more {
+            self.inner.update_value(|inner| inner.looked = 0);
+            self.is_stopped.set(false);
+        }
+        let before = self.inner.with_value(|inner| inner.looked);
+        let wanted = if is_more || is_new { (0, 0) } else { (usize::try_from(held).unwrap_or(0), before) };
         let query = next.unwrap_or_else(|| Query { sort, ..question(&filter, now) });
-        let Pages { docs, next } = read(query, &filter, wanted, now, token).await?;
+        let Pages { docs, next, looked } = read(query, &filter, wanted, now, token).await?;
         if !self.is_current(serial) {
             return Ok(());
         }
         let moved = self.inner.try_update_value(|inner| {
             let has_more = next.is_some();
             inner.next = next;
+            inner.looked = if is_more { before + looked } else { looked };
             let took_ms = browser::wall_ms() - from_ms;
             inner.rest_ms = (took_ms * REST_FACTOR).max(REST_MS);
             if is_more {
@@ -194,9 +205,16 @@ impl Table {
         Ok(())
     }
 
+    /// Looks for no more rows, or goes on.
+    pub fn stop_looking(self, is_stopped: bool) {
+        self.is_stopped.set(is_stopped);
+        let visible = self.inner.with_value(|inner| inner.visible.clone());
+        self.show(visible);
+    }
+
     /// Counts the rows that were read, where the server counts none.
     fn count_held(self) {
-        let (connected, all, has_more, filtered) = self.inner.with_value(|inner| {
+        let (connected, all, has_more, filtered, looked) = self.inner.with_value(|inner| {
             let window = &inner.window;
             let rows = window.held().filter_map(|at| window.row(at));
             let is_connected =
@@ -207,6 +225,10 @@ impl Table {
                 window.held().end,
                 window.total().is_none(),
                 is_filtered,
+                // Rows have room on screen, and clients were passed over.
+                Some(inner.looked).filter(|looked| {
+                    inner.next.is_some() && window.is_short_of(&inner.visible) && *looked > window.held().end
+                }),
             )
         });
         // Rows that a filter keeps away are not counted by it.
@@ -216,6 +238,7 @@ impl Table {
             disconnected: count(all - connected),
             stale: None,
             is_so_far: has_more,
+            looked,
         });
     }
 }

@@ -11,7 +11,8 @@ use crate::view::dom::{El, el};
 /// A button that copies a text and says that it did.
 pub fn copy(label: fn() -> String, hook: &str, text: impl Fn() -> String + 'static) -> El {
     let is_copied = RwSignal::new(false);
-    let said = el("span", "").attr("role", "status");
+    // No role of its own: the button would have no name then.
+    let said = el("span", "").attr("aria-live", "polite");
     let said = said.live_text(move || if is_copied.get() { t::copied() } else { label() });
     let button = el("button", "plain").attr("type", "button").attr("data-testid", hook).child(&said);
     button.on("click", move |_| {

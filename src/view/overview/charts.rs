@@ -39,13 +39,13 @@ pub fn flow() -> El {
                 t::connects(),
                 "connected",
                 sum(|bucket| bucket.connects),
-                links::within(period, "connectedAfter", "-lastConnectTime"),
+                links::since(series, "connectedAfter", "-lastConnectTime"),
             ),
             kind(
                 t::disconnects(),
                 "client",
                 sum(|bucket| bucket.disconnects),
-                links::within(period, "disconnectedAfter", "-lastDisconnectTime"),
+                links::since(series, "disconnectedAfter", "-lastDisconnectTime"),
             ),
         ];
         let (buckets, step_ms) = (series.buckets.clone(), series.step_ms);
@@ -74,7 +74,7 @@ pub fn ended() -> El {
             look: ENDED_BY[at],
             total: Some((
                 series.buckets.iter().map(|bucket| bucket.ended[at]).sum(),
-                links::ended_within(period, at),
+                links::ended_since(series, at),
             )),
         };
         let (buckets, step_ms) = (series.buckets.clone(), series.step_ms);

@@ -31,17 +31,28 @@ fn show(incident: &Incident) -> El {
         None => t::goes_on_since(&since),
     };
     let shares: Vec<El> = incident.shares.iter().filter_map(|share| show_share(incident, share)).collect();
+    let (away, is_wider) = links::still_away(incident);
     let links = el("p", "links").children(&[
-        link(&links::incident(incident, &[])).attr("data-testid", "incident-clients").text(&t::show_these()),
-        link(&links::still_away(incident)).attr("data-testid", "incident-away").text(&t::show_away()),
+        link(&links::all_of(incident)).attr("data-testid", "incident-clients").text(&t::show_these()),
+        link(&away).attr("data-testid", "incident-away").text(&t::show_away()),
     ]);
+    let hint = if is_wider {
+        format!("{} {}", t::hint_incident(), t::hint_incident_away())
+    } else {
+        t::hint_incident()
+    };
+    let hint = el("p", "hint").attr("data-testid", "incident-hint").text(&hint);
     let mut story = t::incident(incident.clients, &why(&incident.cause));
     if incident.is_inferred {
         story = format!("{story} ({})", t::inferred_mark());
     }
     let class = if incident.until.is_none() { "note failure" } else { "note warning" };
     let head = el("p", "").child(&el("b", "").text(&story)).text(" ").text(&when);
-    el("li", class).attr("data-cause", &incident.cause).child(&head).children(&shares).child(&links)
+    el("li", class)
+        .attr("data-cause", &incident.cause)
+        .child(&head)
+        .children(&shares)
+        .children(&[links, hint])
 }
 
 fn why(cause: &str) -> String {

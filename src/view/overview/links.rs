@@ -2,11 +2,13 @@
 //! clients, the nearest that it can, and the page says what that is. Pure.
 
 use rollcall_model::Timestamp;
+use rollcall_model::client_id::DEFAULT_DEVICE_TYPE;
 
-use crate::api::{Bucket, ENDED_BY, Incident};
-use crate::url::{Period, encode_pairs};
+use crate::api::{Bucket, ENDED_BY, Incident, Series};
+use crate::url::encode_pairs;
 
 const BY_DISCONNECT: (&str, &str) = ("_sort", "-lastDisconnectTime");
+const AWAY: (&str, &str) = ("connectionStatus", "disconnected");
 
 /// A link to the table with this filter and no other: what is usually hidden is counted, too.
 #[must_use]
@@ -52,14 +54,16 @@ fn bounds(bucket: &Bucket, step_ms: i64) -> (String, String) {
     (bucket.time.to_string(), bucket.time.plus_ms(step_ms).to_string())
 }
 
-/// The clients whose last time of a kind was within the period: `connectedAfter`, `disconnectedAfter`, `refusedAfter`.
-#[must_use]
-pub fn within(period: Period, parameter: &str, sort: &str) -> String {
-    to(&[(parameter, &ago(period)), ("_sort", sort)])
+/// When the counting of what is shown begins. The period itself is shorter: the first bucket begins before it.
+fn begins(series: &Series) -> String {
+    let first = series.buckets.first().map_or(series.complete_from, |bucket| bucket.time);
+    first.max(series.complete_from).to_string()
 }
 
-fn ago(period: Period) -> String {
-    format!("now-{}", period.name())
+/// The clients whose last time of a kind is in what is counted: `connectedAfter`, `disconnectedAfter`, `refusedAfter`.
+#[must_use]
+pub fn since(series: &Series, parameter: &str, sort: &str) -> String {
+    to(&[(parameter, &begins(series)), ("_sort", sort)])
 }
 
 /// The clients that are away since the bucket, ended by this one of [`ENDED_BY`].
@@ -69,42 +73,38 @@ pub fn ended_in(bucket: &Bucket, step_ms: i64, by: usize) -> String {
     ended(by, &[("disconnectedAfter", &from), ("disconnectedBefore", &to_time)])
 }
 
-/// The clients that went within the period and are away, ended by this one of [`ENDED_BY`].
+/// The clients that went in what is counted and are away, ended by this one of [`ENDED_BY`].
 #[must_use]
-pub fn ended_within(period: Period, by: usize) -> String {
-    ended(by, &[("disconnectedAfter", &ago(period))])
+pub fn ended_since(series: &Series, by: usize) -> String {
+    ended(by, &[("disconnectedAfter", &begins(series))])
 }
 
-fn ended(by: usize, times: &[(&str, &str)]) -> String {
-    let mut pairs = times.to_vec();
+fn ended(by: usize, filters: &[(&str, &str)]) -> String {
+    let mut pairs = filters.to_vec();
     match ENDED_BY.get(by).filter(|name| **name != "unknown") {
         Some(name) => pairs.push(("disconnectInitiator", name)),
         // Nobody of whom it is known.
-        None => pairs.extend([
-            ("connectionStatus", "disconnected"),
-            ("disconnectInitiator!", "client,server,network"),
-        ]),
+        None => pairs.extend([AWAY, ("disconnectInitiator!", "client,server,network")]),
     }
     pairs.push(BY_DISCONNECT);
     to(&pairs)
 }
 
-/// The clients that went within the period with this reason and are away. `known` are the codes that are told apart:
-/// `unknown` and `other` are the rest.
+/// The clients that went in what is counted and are away, ended by this one of [`ENDED_BY`] for this reason. `known` are
+/// the codes of theirs that are told apart: `unknown` and `other` are the rest.
 #[must_use]
-pub fn reason(period: Period, name: &str, known: &[&str]) -> String {
-    let (ago, all) = (ago(period), known.join(","));
-    let mut pairs = vec![("disconnectedAfter", ago.as_str())];
+pub fn reason(series: &Series, by: usize, name: &str, known: &[&str]) -> String {
+    let (begins, all) = (begins(series), known.join(","));
+    let mut pairs = vec![("disconnectedAfter", begins.as_str())];
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
         pairs.push(("mqttReasonCode", name));
     } else {
-        pairs.push(("connectionStatus", "disconnected"));
+        pairs.push(AWAY);
         if !known.is_empty() {
             pairs.push(("mqttReasonCode!", &all));
         }
     }
-    pairs.push(BY_DISCONNECT);
-    to(&pairs)
+    ended(by, &pairs)
 }
 
 /// One client, opened, in a list of those whose ids contain its id.
@@ -126,15 +126,45 @@ pub fn incident(incident: &Incident, more: &[(&str, &str)]) -> String {
     to(&pairs)
 }
 
-/// The clients of an incident that have not come back.
+/// The clients whose last disconnect was during the incident, as far as all of its clients are of one type: those that
+/// have come back tell no more of how they went.
 #[must_use]
-pub fn still_away(it: &Incident) -> String {
-    let by = match it.cause.as_str() {
-        // A broken network shows as both.
-        "network" | "keepAlive" => "network,server",
-        _ => "server",
-    };
-    incident(it, &[("connectionStatus", "disconnected"), ("disconnectInitiator", by)])
+pub fn all_of(it: &Incident) -> String {
+    let mut more = Vec::new();
+    for share in it.shares.iter().filter(|share| share.field == "deviceType" && share.percent == 100) {
+        // An id outside Watson's grammar may have another type by a pattern of the server's.
+        if share.value != DEFAULT_DEVICE_TYPE {
+            more.push(("deviceType", share.value.as_str()));
+        }
+    }
+    incident(it, &more)
+}
+
+/// The clients of an incident that have not come back: how their connections ended, as filters. Also whether others that
+/// went at the same time can pass them.
+#[must_use]
+pub fn still_away(it: &Incident) -> (String, bool) {
+    let (mut by, mut codes): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut knows_by, mut knows_codes) = (!it.ends.is_empty(), !it.ends.is_empty());
+    for end in &it.ends {
+        match &end.initiator {
+            Some(name) if by.contains(&name.as_str()) => {}
+            Some(name) => by.push(name),
+            None => knows_by = false,
+        }
+        match end.mqtt_reason_code.map(|code| code.to_string()) {
+            Some(code) if codes.contains(&code) => {}
+            Some(code) => codes.push(code),
+            None => knows_codes = false,
+        }
+    }
+    // Two filters let every combination of their values pass.
+    let is_exact = knows_by && knows_codes && by.len() * codes.len() == it.ends.len();
+    let (by, codes) = (by.join(","), codes.join(","));
+    let mut more = vec![AWAY];
+    more.extend(knows_by.then_some(("disconnectInitiator", by.as_str())));
+    more.extend(knows_codes.then_some(("mqttReasonCode", codes.as_str())));
+    (incident(it, &more), !is_exact)
 }
 
 #[cfg(test)]
@@ -143,6 +173,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::api::{End, Share};
     use crate::url::View;
 
     const AT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -159,8 +190,7 @@ mod tests {
         assert_eq!(names(&view.to_query_string()), names(link), "nothing is left out");
     }
 
-    #[test]
-    fn every_link_is_a_filter_that_the_table_understands() {
+    fn series() -> Series {
         let bucket = Bucket {
             time: AT,
             connected: None,
@@ -171,44 +201,127 @@ mod tests {
             ended: [1; 4],
             reasons: Vec::new(),
         };
+        Series {
+            step_ms: 60_000,
+            complete_from: AT.plus_ms(-1),
+            buckets: vec![bucket],
+            flappers: Vec::new(),
+            refused: Vec::new(),
+            refused_addresses: Vec::new(),
+        }
+    }
+
+    fn names_of(link: &str) -> Vec<String> {
+        let view = View::from_query_string(link);
+        view.filter.terms.iter().map(rollcall_model::query::Term::parameter).collect()
+    }
+
+    #[test]
+    fn every_link_is_a_filter_that_the_table_understands() {
+        let series = series();
+        let bucket = &series.buckets[0];
         check(&silent(), 1);
         check(&connected(None), 1);
         check(&connected(Some(AT)), 2);
-        check(&connects(&bucket, 60_000), 2);
-        check(&disconnects(&bucket, 60_000), 2);
-        check(&within(Period::Week, "refusedAfter", "-lastRefusedTime"), 1);
-        check(&reason(Period::Day, "141", &["0", "141"]), 2);
+        check(&connects(bucket, 60_000), 2);
+        check(&disconnects(bucket, 60_000), 2);
+        check(&since(&series, "refusedAfter", "-lastRefusedTime"), 1);
+        check(&reason(&series, 1, "141", &["0", "141"]), 3);
         check(&client("d:acme01:thermo:t-1 & more"), 1);
         for by in 0..3 {
-            check(&ended_in(&bucket, 60_000, by), 3);
-            check(&ended_within(Period::Hour, by), 2);
+            check(&ended_in(bucket, 60_000, by), 3);
+            check(&ended_since(&series, by), 2);
         }
     }
 
     #[test]
     fn what_nobody_knows_is_what_is_left_when_all_that_is_known_is_taken_away() {
-        let view = View::from_query_string(&ended_within(Period::Day, 3));
-        let names: Vec<String> =
-            view.filter.terms.iter().map(rollcall_model::query::Term::parameter).collect();
-        assert_eq!(names, ["disconnectedAfter", "connectionStatus", "disconnectInitiator!"]);
-        let view = View::from_query_string(&reason(Period::Day, "unknown", &["0", "141"]));
-        assert_eq!(view.filter.terms[2].values(), ["0", "141"]);
-        assert!(view.filter.terms[2].negated);
+        let series = series();
+        let link = ended_since(&series, 3);
+        assert_eq!(names_of(&link), ["disconnectedAfter", "connectionStatus", "disconnectInitiator!"]);
+        let link = reason(&series, 2, "unknown", &["0", "141"]);
+        let expect = ["disconnectedAfter", "connectionStatus", "mqttReasonCode!", "disconnectInitiator"];
+        assert_eq!(names_of(&link), expect);
+        assert_eq!(View::from_query_string(&link).filter.terms[2].values(), ["0", "141"]);
     }
 
+    /// The first bucket begins before the period, and nothing is counted before the server's start.
     #[test]
-    fn an_incident_contains_its_last_loss() {
-        let mut told = Incident {
+    fn a_sum_leads_to_the_time_that_it_was_counted_over() {
+        let mut series = series();
+        let begins = |series: &Series| {
+            let link = since(series, "connectedAfter", "id");
+            View::from_query_string(&link).filter.terms[0].values().concat()
+        };
+        assert_eq!(begins(&series), AT.to_string());
+        series.complete_from = AT.plus_ms(7);
+        assert_eq!(begins(&series), AT.plus_ms(7).to_string());
+    }
+
+    fn told(ends: &[(Option<&str>, Option<u8>)]) -> Incident {
+        let end = |(initiator, code): &(Option<&str>, Option<u8>)| End {
+            initiator: initiator.map(str::to_owned),
+            mqtt_reason_code: *code,
+        };
+        Incident {
             cause: "network".to_owned(),
             since: AT,
             until: Some(AT),
             clients: 20,
             is_inferred: false,
             shares: Vec::new(),
-        };
+            ends: ends.iter().map(end).collect(),
+        }
+    }
+
+    #[test]
+    fn an_incident_contains_its_last_loss() {
+        let mut told = told(&[(Some("network"), Some(128))]);
         assert!(incident(&told, &[]).contains("disconnectedBefore=2027-01-15T08:00:00.001Z"));
-        check(&still_away(&told), 4);
+        check(&all_of(&told), 2);
         told.until = None;
         check(&incident(&told, &[("deviceType", "thermo")]), 2);
+    }
+
+    #[test]
+    fn all_of_an_incident_are_narrowed_to_what_all_of_them_are() {
+        let mut told = told(&[]);
+        let share = |field: &str, value: &str, percent| Share {
+            field: field.to_owned(),
+            value: value.to_owned(),
+            percent,
+        };
+        told.shares = vec![share("deviceType", "thermo", 99), share("deviceType", "mqtt", 100)];
+        check(&all_of(&told), 2);
+        told.shares = vec![share("deviceType", "thermo", 100), share("mqttConnectProtocol", "5", 100)];
+        assert_eq!(names_of(&all_of(&told)), ["disconnectedAfter", "disconnectedBefore", "deviceType"]);
+    }
+
+    #[test]
+    fn those_that_an_incident_left_away_are_found_by_how_they_went() {
+        let check_away = |ends: &[(Option<&str>, Option<u8>)], filters: &str, is_wider: bool| {
+            let (link, wider) = still_away(&told(ends));
+            let told: Vec<String> = View::from_query_string(&link).filter.terms[3..]
+                .iter()
+                .map(|term| format!("{}={}", term.parameter(), term.values().join(",")))
+                .collect();
+            assert_eq!((told.join("&").as_str(), wider), (filters, is_wider));
+        };
+        let (network, server) = (Some("network"), Some("server"));
+        check_away(&[(network, Some(128))], "disconnectInitiator=network&mqttReasonCode=128", false);
+        check_away(
+            &[(network, Some(128)), (network, Some(152))],
+            "disconnectInitiator=network&mqttReasonCode=128,152",
+            false,
+        );
+        // The server may have ended others with 128.
+        check_away(
+            &[(network, Some(128)), (server, Some(141))],
+            "disconnectInitiator=network,server&mqttReasonCode=128,141",
+            true,
+        );
+        check_away(&[(network, None)], "disconnectInitiator=network", true);
+        check_away(&[(None, Some(128))], "mqttReasonCode=128", true);
+        check_away(&[], "", true);
     }
 }

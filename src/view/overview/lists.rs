@@ -1,11 +1,11 @@
 //! The lists of the overview: the reasons, who stands out, and who is silent.
 
 use leptos::prelude::{Track, With};
-use rollcall_model::StateDoc;
+use rollcall_model::{Initiator, StateDoc};
 
 use super::chart::percent;
 use super::{link, links};
-use crate::api::{Counted, Series};
+use crate::api::{Counted, ENDED_BY, Reason, Series};
 use crate::i18n::t;
 use crate::store::stores;
 use crate::url::Period;
@@ -25,47 +25,64 @@ struct Line {
 
 type Lines = fn(Period, &Series) -> Vec<Line>;
 
-/// Why connections ended.
+/// Who ended connections, and why.
 pub fn reasons() -> El {
-    list("list-reasons", t::list_reasons, Some(t::hint_ended), |period, series| {
+    let card = list("list-reasons", t::list_reasons, Some(t::hint_ended), |_, series| {
         let counts = sums(series);
-        let known: Vec<&str> =
-            counts.iter().map(|(name, _)| *name).filter(|name| name.parse::<u8>().is_ok()).collect();
-        let line = |(name, count): (&str, u64)| Line {
-            name: reason(name),
-            count,
-            link: links::reason(period, name, &known),
+        let line = |reason: &Reason| {
+            let of_it = counts.iter().filter(|other| other.by == reason.by);
+            let known: Vec<&str> =
+                of_it.map(|other| other.name.as_str()).filter(|name| name.parse::<u8>().is_ok()).collect();
+            Line {
+                name: told(reason),
+                count: reason.count,
+                link: links::reason(series, reason.by, &reason.name, &known),
+            }
         };
-        counts.iter().copied().map(line).collect()
-    })
+        counts.iter().map(line).collect()
+    });
+    card.child(&el("p", "hint").live_text(|| {
+        let has_rest = |series: &Series| {
+            series.buckets.iter().flat_map(|bucket| &bucket.reasons).any(|reason| reason.name == "other")
+        };
+        let is_told =
+            stores().overview.series.with(|series| series.as_ref().is_some_and(|it| has_rest(&it.1)));
+        if is_told { t::hint_other() } else { String::new() }
+    }))
 }
 
 /// How often each reason occurred, the most frequent first.
-fn sums(series: &Series) -> Vec<(&str, u64)> {
-    let mut sums: Vec<(&str, u64)> = Vec::new();
+fn sums(series: &Series) -> Vec<Reason> {
+    let mut sums: Vec<Reason> = Vec::new();
     for reason in series.buckets.iter().flat_map(|bucket| &bucket.reasons) {
-        match sums.iter_mut().find(|(name, _)| *name == reason.name) {
-            Some((_, count)) => *count += reason.count,
-            None => sums.push((&reason.name, reason.count)),
+        match sums.iter_mut().find(|sum| (sum.by, &sum.name) == (reason.by, &reason.name)) {
+            Some(sum) => sum.count += reason.count,
+            None => sums.push(reason.clone()),
         }
     }
     // They are few; the sort of the standard library is not.
     let mut sorted = Vec::new();
-    while let Some(most) = sums.iter().map(|(_, count)| *count).max() {
-        sorted.extend(sums.iter().filter(|(_, count)| *count == most));
-        sums.retain(|(_, count)| *count != most);
+    while let Some(most) = sums.iter().map(|sum| sum.count).max() {
+        sorted.extend(sums.iter().filter(|sum| sum.count == most).cloned());
+        sums.retain(|sum| sum.count != most);
     }
     sorted
 }
 
-fn reason(name: &str) -> El {
-    match name.parse::<u8>() {
-        Ok(code) => {
-            let cause = Cause { mqtt: Some(code), ..Cause::default() };
-            el("span", "").text(&cause.short()).text(" ").child(&el("span", "code").text(&words::code(code)))
-        }
-        Err(_) if name == "other" => el("span", "").text(&t::reason_other()),
-        Err(_) => el("span", "").text(&t::cause_unknown()),
+/// Who, and why: `network: connection dropped 0x80`.
+fn told(reason: &Reason) -> El {
+    let initiator = Initiator::ALL.into_iter().find(|by| Some(&by.as_str()) == ENDED_BY.get(reason.by));
+    let code = reason.name.parse::<u8>().ok();
+    let why = match code {
+        Some(_) => Cause { initiator, mqtt: code, ..Cause::default() }.short(),
+        None if reason.name == "other" => t::reason_other(),
+        None => t::cause_unknown(),
+    };
+    let who = initiator.map_or_else(t::status_unknown, words::initiator);
+    let told = el("span", "").text(&t::chip(&who, &why));
+    match code {
+        Some(code) => told.text(" ").child(&el("span", "code").text(&words::code(code))),
+        None => told,
     }
 }
 
@@ -81,11 +98,11 @@ pub fn refused() -> El {
 
 /// From where most attempts failed. The API cannot filter by address: the links show everybody who was refused.
 pub fn refused_addresses() -> El {
-    list("list-addresses", t::list_addresses, Some(t::hint_addresses), |period, series| {
+    list("list-addresses", t::list_addresses, Some(t::hint_addresses), |_, series| {
         let line = |address: &Counted| Line {
             name: el("bdi", "id").text(&text::limited(&address.name, 60)),
             count: address.count,
-            link: links::within(period, "refusedAfter", "-lastRefusedTime"),
+            link: links::since(series, "refusedAfter", "-lastRefusedTime"),
         };
         series.refused_addresses.iter().map(line).collect()
     })

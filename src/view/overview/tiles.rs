@@ -80,7 +80,7 @@ fn show(tile: &Tile, known: Option<(Period, &Series)>) -> El {
     let count: u64 = series.buckets.iter().map(tile.count).sum();
     let rate = rate(count as f64 / minutes(series));
     let rate = el("span", "rate").text(&t::in_period(&rate, &name_of_period(period)));
-    link(&links::within(period, parameter, sort)).children(&[
+    link(&links::since(series, parameter, sort)).children(&[
         el("b", "").text(&format::number(count)),
         name,
         rate,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::cause::Cause;
 use super::{MINUTE_MS, RECENT_MS, message};
 use crate::client_id::ClientId;
-use crate::event::{Certainty, ConnectionEvent, EventKind, MqttVersion};
+use crate::event::{Certainty, ConnectionEvent, EventKind, Initiator, MqttVersion};
 use crate::time::Timestamp;
 
 use share::Reasons;
@@ -31,6 +31,7 @@ pub struct Loss {
     pub client: u64,
     pub cause: Cause,
     pub certainty: Certainty,
+    pub initiator: Option<Initiator>,
     pub mqtt_reason_code: Option<u8>,
     pub subnet: Option<Subnet>,
     pub device_type: Option<Arc<str>>,
@@ -51,6 +52,7 @@ impl Loss {
             client: hash(&event.client_id),
             cause,
             certainty: end.certainty,
+            initiator: end.initiator,
             mqtt_reason_code: end.mqtt_reason_code,
             subnet: event.peer.addr.as_deref().and_then(Subnet::of),
             device_type: ClientId::parse(&event.client_id).device_type.map(Arc::from),
@@ -84,11 +86,39 @@ pub struct Incident {
     pub usual: f64,
     /// What nearly all of them have in common and most of the fleet does not.
     pub shares: Vec<Share>,
+    /// How their connections ended, the most frequent first.
+    #[serde(default)]
+    pub ends: Vec<IncidentEnd>,
     /// In English, for programs that show it as it is.
     pub message: String,
     /// The last loss, also while it goes on.
     #[serde(default, skip_serializing)]
     latest: Option<Timestamp>,
+}
+
+/// One way in which connections of an incident ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncidentEnd {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<Initiator>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mqtt_reason_code: Option<u8>,
+    /// How many clients.
+    pub clients: u64,
+}
+
+impl IncidentEnd {
+    fn all_of(members: &[&Loss]) -> Vec<Self> {
+        let mut counts = BTreeMap::<(Option<Initiator>, Option<u8>), u64>::new();
+        for loss in members {
+            *counts.entry((loss.initiator, loss.mqtt_reason_code)).or_default() += 1;
+        }
+        let end = |((initiator, mqtt_reason_code), clients)| Self { initiator, mqtt_reason_code, clients };
+        let mut ends: Vec<Self> = counts.into_iter().map(end).collect();
+        ends.sort_by_key(|end| std::cmp::Reverse(end.clients));
+        ends
+    }
 }
 
 impl Incident {
@@ -184,6 +214,7 @@ fn describe(
         clients: members.len() as u64,
         usual,
         shares: share::find(&members, &reasons.without(within), base),
+        ends: IncidentEnd::all_of(&members),
         message: String::new(),
         latest: Some(last),
     };

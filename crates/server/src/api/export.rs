@@ -21,19 +21,22 @@ use super::params::Pairs;
 use super::schema::{ExportParameters, FilterParameters};
 use super::{Shared, SharedState};
 use crate::export::{Format, StateRows, states_query};
-use crate::fleet::Page;
+use crate::fleet::{Page, after_id};
 
 /// How often, and after which pause, a page is asked for again while the server has too much to do.
 const OVERLOADED_TRIES: u32 = 60;
 const OVERLOADED_PAUSE: Duration = Duration::from_secs(1);
-/// How many rows the export has.
+/// Where to go on.
+const AFTER_ID: &str = "_afterId";
+/// How many rows the whole export has, also where only the rest of it is asked for.
 const TOTAL_ROWS: HeaderName = HeaderName::from_static("x-total-rows");
 
 /// All clients that pass every filter, as a file.
 ///
 /// The filters are those of the list of states; there are no pages. The header `X-Total-Rows` says at the start how many
 /// rows passed the filters then; what changes meanwhile can make them more or fewer. An answer that ends early is
-/// broken off, not complete. In CSV a cell that a spreadsheet would run as a formula has an apostrophe in front.
+/// broken off, not complete: the same request with `_afterId`, the id of the last whole row, gets the rest. In CSV a cell
+/// that a spreadsheet would run as a formula has an apostrophe in front.
 #[utoipa::path(
     get,
     path = "/api/v0002/export/states",
@@ -56,14 +59,27 @@ pub async fn states(State(shared): SharedState, pairs: Pairs) -> Result<Response
     let name = pairs.get("format").unwrap_or("ndjson");
     let format = Format::from_name(name)
         .ok_or_else(|| ApiError::invalid_one("format", name, "ndjson or csv is needed"))?;
-    let filters = pairs.iter().filter(|(name, _)| *name != "format");
-    let query = states_query(filters).map_err(ApiError::invalid)?;
+    let filters = pairs.iter().filter(|(name, _)| !matches!(*name, "format" | AFTER_ID));
+    let mut query = states_query(filters).map_err(ApiError::invalid)?;
+    let after = pairs.get(AFTER_ID).filter(|id| !id.is_empty());
+    if let Some(id) = after {
+        if !query.sort.is_empty() {
+            return Err(ApiError::invalid_one(
+                AFTER_ID,
+                id,
+                "leave _sort out: it goes by the order of the ids",
+            ));
+        }
+        query.bookmark = Some(after_id(&query, id));
+    }
     let rows = StateRows(format);
     let now = shared.now();
 
     // The first page before the answer begins: it knows how many rows there are.
     let mut first = Vec::new();
-    rows.start(&mut first);
+    if after.is_none() {
+        rows.start(&mut first);
+    }
     let page = ask(&shared, query.clone(), now).await?;
     let total = page.total_rows;
     let rest = append(&mut first, rows, page, query)?;

@@ -256,6 +256,10 @@ pub struct ExportParameters {
     /// come last.
     #[param(required = false, rename = "_sort", example = "-lastActivityTime")]
     sort: String,
+    /// Only the clients after this id, for going on where an export broke off. Not together with `_sort`. A CSV has no
+    /// header then.
+    #[param(required = false, rename = "_afterId", example = "d:acme01:thermo:t-17")]
+    after_id: String,
 }
 
 #[derive(ToSchema)]

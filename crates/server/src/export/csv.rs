@@ -1,8 +1,9 @@
 //! CSV as RFC 4180 has it, safe to open in a spreadsheet.
 //!
 //! Client ids and reasons come from strangers, and a spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` as
-//! a formula. Such a cell gets an apostrophe in front, which spreadsheets take as “this is text”. A program that reads
-//! the file and wants the text back removes an apostrophe before one of these characters.
+//! a formula. Such a cell gets an apostrophe in front, which spreadsheets take as “this is text”, and so does one that
+//! has nothing but apostrophes before such a character. A program that reads the file and wants the text back removes
+//! one apostrophe from cells that begin so.
 
 /// The characters that start a formula, in some spreadsheet, some locale or after trimming.
 const DANGEROUS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
@@ -19,7 +20,7 @@ pub fn push_record<'a>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = Option
 }
 
 fn push_cell(out: &mut Vec<u8>, text: &str) {
-    let guard: &[u8] = if text.starts_with(DANGEROUS) { b"'" } else { b"" };
+    let guard: &[u8] = if text.trim_start_matches('\'').starts_with(DANGEROUS) { b"'" } else { b"" };
     if !text.contains(['"', ',', '\r', '\n']) {
         out.extend_from_slice(guard);
         out.extend_from_slice(text.as_bytes());
@@ -66,6 +67,12 @@ mod tests {
             assert!(text.trim_start_matches('"').starts_with('\''), "{text}");
         }
         check(&[Some("=1+\"1\",2")], "\"'=1+\"\"1\"\",2\"\r\n");
-        check(&[Some("a=b"), Some("1-2")], "a=b,1-2\r\n");
+        check(&[Some("a=b"), Some("1-2"), Some("'a")], "a=b,1-2,'a\r\n");
+    }
+
+    /// Else nobody could tell `=1` from `'=1`, which are two clients.
+    #[test]
+    fn a_text_that_looks_as_if_it_were_marked_is_marked_too() {
+        check(&[Some("=1"), Some("'=1"), Some("''=1")], "'=1,''=1,'''=1\r\n");
     }
 }

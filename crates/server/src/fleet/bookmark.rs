@@ -65,6 +65,14 @@ pub fn write_whole(query: &Query, view: View<'_>, slot: u32) -> String {
     encode(query, BY_KEY, &key(query, view, slot))
 }
 
+/// A bookmark for the rows after this client in the order of the ids, whether or not there is one with this id. The
+/// query has no sort.
+pub fn after_id(query: &Query, id: &str) -> String {
+    let mut key = Writer::default();
+    key.text(id);
+    encode(query, BY_KEY, &key.bytes)
+}
+
 fn encode(query: &Query, by: u8, row: &[u8]) -> String {
     let mut w = Writer::default();
     w.byte(VERSION);

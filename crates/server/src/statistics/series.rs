@@ -144,6 +144,7 @@ impl Kept {
 fn answer(time: Timestamp, bucket: &Bucket) -> BucketAnswer {
     let mut by_initiator = BTreeMap::<String, u64>::new();
     let mut by_reason = BTreeMap::<String, u64>::new();
+    let mut reasons_by_initiator = BTreeMap::<String, BTreeMap<String, u64>>::new();
     for ((initiator, reason), times) in &bucket.ends {
         let initiator = initiator.map_or("unknown", rollcall_model::Initiator::as_str);
         *by_initiator.entry(initiator.to_owned()).or_default() += times;
@@ -152,7 +153,9 @@ fn answer(time: Timestamp, bucket: &Bucket) -> BucketAnswer {
             Reason::Unknown => "unknown".to_owned(),
             Reason::Other => "other".to_owned(),
         };
-        *by_reason.entry(reason).or_default() += times;
+        *by_reason.entry(reason.clone()).or_default() += times;
+        let reasons = reasons_by_initiator.entry(initiator.to_owned()).or_default();
+        *reasons.entry(reason).or_default() += times;
     }
     BucketAnswer {
         time,
@@ -163,5 +166,6 @@ fn answer(time: Timestamp, bucket: &Bucket) -> BucketAnswer {
         refused: bucket.refused,
         by_initiator,
         by_reason,
+        reasons_by_initiator,
     }
 }

@@ -71,6 +71,7 @@ fn each_minute_tells_what_happened_in_it_and_how_many_were_connected_at_its_end(
     );
     assert_eq!(answer.buckets[3].by_initiator["network"], 1);
     assert_eq!(answer.buckets[3].by_reason["128"], 1);
+    assert_eq!(answer.buckets[3].reasons_by_initiator["network"]["128"], 1);
     // The same in one bucket.
     assert_eq!(shape(&statistics.series(range(-5 * MINUTE_MS, 0, "5m"))), [(Some(6), 2, 1, 1)]);
     let hours = statistics.series(range(-HOUR_MS, 0, "1h"));

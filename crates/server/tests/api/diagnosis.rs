@@ -76,6 +76,10 @@ fn an_incident_says_how_many_and_what_they_share_and_its_clients_say_that_they_w
     let share = types.iter().find(|share| share["field"] == "deviceType").unwrap();
     assert_eq!((&share["value"], &share["share"]), (&"meter".into(), &1.0.into()));
     assert!(share["baseShare"].as_f64().unwrap() < 0.2, "{share}");
+    assert_eq!(
+        incidents[0]["ends"],
+        serde_json::json!([{ "initiator": "server", "mqttReasonCode": 141, "clients": 60 }])
+    );
     // All clients of this app have one address.
     assert!(types.iter().all(|share| share["field"] != "subnet"));
     let member = app.get(&path("d:acme01:meter:m-3"));
@@ -111,6 +115,7 @@ fn statistics_tell_what_happened_in_each_step_and_who_is_busiest() {
         (&buckets[1]["byInitiator"]["server"], &buckets[1]["byReason"]["141"]),
         (&60.into(), &60.into())
     );
+    assert_eq!(buckets[1]["reasonsByInitiator"]["server"]["141"], 60);
     assert_eq!((&buckets[3]["refused"], &buckets[3]["connected"]), (&9.into(), &301.into()));
     assert_eq!(answer.body["topFlappers"][0]["name"], CUT);
     assert_eq!(answer.body["topRefused"][0]["name"], "d:acme01:thermo:locked");

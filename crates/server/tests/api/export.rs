@@ -51,9 +51,40 @@ fn what_has_no_place_in_an_export_is_refused() {
         ("_bookmark=x", ("_bookmark", "x")),
         ("format=xlsx", ("format", "xlsx")),
         ("colour=red", ("colour", "red")),
+        ("_sort=-id&_afterId=x", ("_afterId", "x")),
     ] {
         assert_eq!(app.get(&format!("/api/v0002/export/states?{query}")).violations(), [violation]);
     }
+}
+
+/// Whatever the ids look like, the rows up to one and those after it are all rows, each once.
+#[test]
+fn an_export_goes_on_after_any_of_its_rows() {
+    let odd = ["=1", "'=1", "''=1", "\t", "a,b", "two\nlines", "\"", "%2F+&", "ü", &"x".repeat(3_000)];
+    let app = TestApp::with(odd.map(|id| connect(id, 90)));
+    let (_, whole) = app.download("/api/v0002/export/states?connectionStatus=connected");
+    let rows: Vec<&str> = whole.lines().collect();
+    assert_eq!(rows.len(), odd.len());
+    for (at, row) in rows.iter().enumerate() {
+        let id = serde_json::from_str::<Value>(row).unwrap()["id"].as_str().unwrap().to_owned();
+        let id = percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC);
+        let rest = format!("/api/v0002/export/states?connectionStatus=connected&_afterId={id}");
+        let (headers, text) = app.download(&rest);
+        assert_eq!(text.lines().collect::<Vec<_>>(), rows[at + 1..]);
+        assert_eq!(headers["x-total-rows"], odd.len().to_string());
+    }
+}
+
+#[test]
+fn the_rest_of_a_csv_has_no_header_and_may_begin_after_an_id_that_is_gone() {
+    let app = fleet_of(4_500);
+    let path = "/api/v0002/export/states?format=csv";
+    let (_, whole) = app.download(path);
+    let (_, rest) = app.download(&format!("{path}&_afterId=d:acme01:thermo:t-01999a"));
+    let head = whole.find("d:acme01:thermo:t-02000").unwrap();
+    assert_eq!(rest, whole[head..]);
+    assert_eq!(app.download(&format!("{path}&_afterId=")).1, whole);
+    assert_eq!(app.download(&format!("{path}&_afterId=z")).1, "");
 }
 
 #[test]

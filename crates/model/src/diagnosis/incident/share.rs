@@ -95,8 +95,10 @@ impl Trait {
     }
 }
 
+/// To three digits. What not all have does not become what all have.
 fn rounded(share: f64) -> f64 {
-    (share * 1_000.0).round() / 1_000.0
+    let rounded = (share * 1_000.0).round() / 1_000.0;
+    if share < 1.0 { rounded.min(0.999) } else { rounded }
 }
 
 /// What is common in the whole fleet, or in an even sample of it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
-use super::{Certainty, ConnectionLogEntry};
+use super::{Certainty, ConnectionLogEntry, DisconnectInitiator};
 
 /// What is wrong with one client.
 #[derive(ToSchema)]
@@ -162,8 +162,26 @@ struct Incident {
     usual: f64,
     /// What nearly all of them have in common and most of the fleet does not.
     shares: Vec<Share>,
+    /// How their connections ended, the most frequent first. Together with the time these are the filters that find
+    /// those that have not come back.
+    ends: Vec<IncidentEnd>,
     /// In English.
     message: String,
+}
+
+/// One way in which the connections of an incident ended.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+struct IncidentEnd {
+    /// Absent where it is not known.
+    #[schema(required = false, value_type = DisconnectInitiator)]
+    initiator: Option<DisconnectInitiator>,
+    /// Absent where there is none.
+    #[schema(required = false, value_type = u8, example = 128)]
+    mqtt_reason_code: Option<u8>,
+    /// How many clients.
+    #[schema(example = 412)]
+    clients: u64,
 }
 
 /// Something that the clients of an incident have in common.
@@ -239,6 +257,9 @@ struct Bucket {
     /// The disconnects by MQTT 5 reason code; `unknown` without one, `other` for rare ones of a bucket with many kinds.
     #[schema(example = json!({ "0": 12, "128": 3 }))]
     by_reason: BTreeMap<String, u64>,
+    /// Both at once: the reasons of the disconnects by `client`, of those by `server`, and so on.
+    #[schema(example = json!({ "client": { "0": 12 }, "network": { "128": 3 } }))]
+    reasons_by_initiator: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// How often something happened to one client, or from one address.

@@ -1,0 +1,133 @@
+// An export over a network that breaks off: what has arrived stays, what is missing follows, and the file is the one that
+// the server would have written in one piece. A TCP proxy stands between the browser and the server and cuts answers.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { launchBrowser, SERVER_AWAY, withPage } from './browser.mjs';
+import { basic, cleanUp, run, startServer, temporaryFolder, until } from './harness.mjs';
+
+const CLIENTS = 12_000;
+/** Ids that are hard to find again in a file. */
+const ODD = ['=1+1', "'=1+1", "''=1", '-', "'", '"', 'a,b', 'two\nlines', 'ü%2F+&', '@', '\t', 'x'.repeat(3_000)];
+
+let server;
+let browser;
+
+before(async () => {
+  const data = temporaryFolder();
+  const numbered = Array.from({ length: CLIENTS }, (_, at) => `d:acme01:thermo:t-${String(at).padStart(5, '0')}`);
+  const line = (id, at) =>
+    JSON.stringify({
+      ...{ Action: 'Disconnect', Time: '2026-01-02T16:51:10.558Z', ConnectTime: '2026-01-02T16:00:00.000Z' },
+      ...{ ClientAddr: '10.0.0.7', ClientID: id, Port: 40_000 + (at % 20_000), Secure: false, Protocol: 'mqtt4' },
+      ...{ CloseCode: 91, Reason: 'closed, by "somebody"' },
+    });
+  const file = path.join(data, 'fleet.ndjson');
+  writeFileSync(file, [...ODD, ...numbered].map(line).join('\n') + '\n');
+  const imported = run(['import', '--data', data, '--org', 'acme01', file]);
+  assert.equal(imported.status, 0, imported.stderr);
+  [server, browser] = await Promise.all([startServer({ data }), launchBrowser()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await cleanUp();
+});
+
+/**
+ * Passes everything on to the server, but ends the answer to the first question for an export after `cuts[0]` bytes, to the
+ * next one after `cuts[1]`, and so on. `asked` are the paths of these questions.
+ */
+async function cuttingProxy(cuts) {
+  const asked = [];
+  const sockets = new Set();
+  const proxy = net.createServer((client) => {
+    const upstream = net.connect(server.httpPort, '127.0.0.1');
+    let left = Infinity;
+    const end = () => [client, upstream].forEach((socket) => socket.destroy());
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', end).on('close', end);
+    }
+    client.on('data', (bytes) => {
+      const path = bytes.toString('latin1').match(/^GET (\/api\/v0002\/export\/states\S*)/)?.[1];
+      if (path) {
+        asked.push(path);
+        left = cuts.shift() ?? Infinity;
+      }
+      upstream.write(bytes);
+    });
+    upstream.on('data', (bytes) => {
+      const passed = bytes.subarray(0, Math.min(left, bytes.length));
+      left -= bytes.length;
+      client.write(passed, () => left < 0 && end());
+      if (left < 0) upstream.destroy();
+    });
+  });
+  proxy.listen(0, '127.0.0.1').unref();
+  await once(proxy, 'listening');
+  const signInLink = () => {
+    const link = new URL(server.signInLink());
+    link.port = proxy.address().port;
+    return link.href;
+  };
+  const close = () => sockets.forEach((socket) => socket.destroy());
+  return { signInLink, asked, close };
+}
+
+/** The file as the server writes it in one piece. */
+const whole = async (format) => {
+  const answer = await fetch(`${server.url}api/v0002/export/states?format=${format}`, { headers: basic(server.key) });
+  return answer.text();
+};
+
+async function exporting(format, cuts, body) {
+  const proxy = await cuttingProxy(cuts);
+  await withPage(browser, proxy, { allowed: SERVER_AWAY }, async (dashboard) => {
+    await dashboard.untilLive();
+    await dashboard.page.keyboard.press('e');
+    await dashboard.get(`export-${format}`).click();
+    const download = dashboard.page.waitForEvent('download');
+    await dashboard.get('export-start').click();
+    await body?.(dashboard, proxy);
+    const file = readFileSync(await (await download).path(), 'utf8');
+    assert.match(await dashboard.get('export-done').innerText(), new RegExp(`12,0${ODD.length}`));
+    const expected = await whole(format);
+    assert.equal(file.length, expected.length);
+    assert.ok(file === expected, 'the file is that of an export in one piece');
+  }).finally(proxy.close);
+  return proxy.asked;
+}
+
+for (const format of ['csv', 'ndjson']) {
+  test(`an export as ${format} that is cut again and again ends complete, no row twice and none missing`, async () => {
+    // Before the answer, among the odd ids, within rows, and in the middle of a long piece.
+    const asked = await exporting(format, [0, 900, 4_700, 5_300, 150_000, 1_000_000]);
+    // The browser asks once more by itself where an answer is empty.
+    assert.ok(asked.length >= 7, asked.join('\n'));
+    assert.ok(asked.slice(-3).every((path) => path.includes('_afterId=')), asked.join('\n'));
+  });
+}
+
+test('an export that waits for the network says so, keeps what has arrived and goes on when asked', async () => {
+  const cuts = [1_000_000, ...Array(1_000).fill(0)];
+  const asked = await exporting('ndjson', cuts, async (dashboard, { asked }) => {
+    const alert = dashboard.get('popup').getByRole('alert');
+    await alert.filter({ hasText: /Cannot reach the server\. Retrying in/ }).waitFor();
+    await until('it was tried again by itself', () => asked.length > 2);
+    const bar = dashboard.get('export-progress');
+    const arrived = Number(await bar.getAttribute('value'));
+    assert.ok(arrived > 1_000, `${arrived} rows have arrived`);
+    cuts.length = 0;
+    await dashboard.get('export-go-on').click();
+    await dashboard.get('export-done').waitFor();
+  });
+  const after = asked.slice(1).map((path) => new URL(path, server.url).searchParams.get('_afterId'));
+  assert.deepEqual([...new Set(after)].length, 1, 'each went on at the same row');
+});
