@@ -220,10 +220,12 @@ impl Table {
         });
     }
 
-    /// Asks for everything that may have changed since the halt.
+    /// Asks for everything that may have changed since the halt, unless that is being asked already.
     pub(super) fn resume(self) {
         self.want_counts();
-        self.retry();
+        if self.inner.with_value(|inner| inner.abort.is_none()) {
+            self.retry();
+        }
     }
 
     pub(super) fn set_live(self, is_live: bool) {
