@@ -171,20 +171,21 @@ impl Painter {
         let is = doc_of(slot);
         let now = clock.exact();
         for (field, cell) in self.columns.iter().zip(&mut self.cells) {
-            if let Some(doc) = is.filter(|doc| !was.as_ref().is_some_and(|was| Arc::ptr_eq(was, doc))) {
-                let is_kept = was.as_ref().is_some_and(|was| cells::is_same(*field, was, doc));
-                if !is_kept {
+            if let Some(doc) = is {
+                let says = |was: &Arc<StateDoc>| Arc::ptr_eq(was, doc) || cells::is_same(*field, was, doc);
+                if !was.as_ref().is_some_and(says) {
                     cell.write(*field, content(*field, doc, now));
+                } else if old.row.is_none()
+                    && let Some(ago) = ago_of(*field, doc, now)
+                {
+                    // Nobody kept it up while it was hidden.
+                    cell.write_part(1, ago);
                 }
             }
             cell.glow(*field, slot.glow);
         }
         self.written = is.cloned().or(was);
         self.shown = Some(slot.clone());
-        if old.row.is_none() {
-            // Nobody kept up how long ago it is while it was hidden.
-            self.tick(now);
-        }
     }
 
     /// The attributes of the row itself.
