@@ -3,7 +3,7 @@
 //! A thin layer over the browser's `Intl`, called by views inside reactive closures (the language is tracked). The
 //! formatters are costly to make and are kept until the language changes. Works in browsers only.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use js_sys::{Array, Date, Function, Intl, Object, Reflect};
@@ -30,12 +30,28 @@ struct Formats {
     clock_short: Function,
     day: Function,
     day_year: Function,
-    exact: Function,
-    exact_utc: Function,
+    /// The exact formatters in local time and in UTC, made when first needed.
+    exact: [OnceCell<Function>; 2],
     relative: Intl::RelativeTimeFormat,
     plural: Intl::PluralRules,
     /// Formatters of units by unit and style, made when first needed.
     units: RefCell<Vec<(String, Function)>>,
+    /// The name of the zone.
+    zone: String,
+}
+
+const UTC: &[(&str, &str)] = &[("timeZone", "UTC")];
+const HOUR: (&str, &str) = ("hour", "2-digit");
+const MINUTE: (&str, &str) = ("minute", "2-digit");
+const SECOND: (&str, &str) = ("second", "2-digit");
+const DAY: (&str, &str) = ("day", "numeric");
+const MONTH: (&str, &str) = ("month", "short");
+const YEAR: (&str, &str) = ("year", "numeric");
+const EXACT: [(&str, &str); 8] =
+    [DAY, MONTH, YEAR, HOUR, MINUTE, SECOND, ("fractionalSecondDigits", "3"), ("timeZoneName", "short")];
+
+fn date_format(locales: &Array, zone: &[(&str, &str)], parts: &[(&str, &str)]) -> Intl::DateTimeFormat {
+    Intl::DateTimeFormat::new(locales, &options(&[&[("hourCycle", "h23")], zone, parts].concat()))
 }
 
 thread_local! {
@@ -61,6 +77,11 @@ pub fn serial() -> usize {
     Arc::as_ptr(&i18n::current()) as usize + usize::from(is_utc())
 }
 
+/// Makes the formatters of the language, which takes some milliseconds.
+pub fn prepare() {
+    with(|_| ());
+}
+
 fn with<T>(then: impl FnOnce(&Formats) -> T) -> T {
     let (catalogue, is_utc) = (i18n::current(), is_utc());
     FORMATS.with_borrow_mut(|formats| {
@@ -74,34 +95,27 @@ fn with<T>(then: impl FnOnce(&Formats) -> T) -> T {
 impl Formats {
     fn new(catalogue: Arc<Catalogue>, is_utc: bool) -> Self {
         let locales = Array::of1(&JsValue::from_str(&regional(&catalogue.language)));
-        let utc: &[(&str, &str)] = &[("timeZone", "UTC")];
-        let date_in = |zone: &[(&str, &str)], pairs: &[(&str, &str)]| {
-            let all = [&[("hourCycle", "h23")], zone, pairs].concat();
-            Intl::DateTimeFormat::new(&locales, &options(&all)).format()
-        };
-        let date = |pairs: &[(&str, &str)]| date_in(if is_utc { utc } else { &[] }, pairs);
-        let (hour, minute, second) = (("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit"));
-        let (day, month, year) = (("day", "numeric"), ("month", "short"), ("year", "numeric"));
-        let fraction = ("fractionalSecondDigits", "3");
-        let exact = [day, month, year, hour, minute, second, fraction];
-        let zone = ("timeZoneName", "short");
+        let date =
+            |parts: &[(&str, &str)]| date_format(&locales, if is_utc { UTC } else { &[] }, parts).format();
+        let clock = date_format(&locales, if is_utc { UTC } else { &[] }, &[HOUR, MINUTE, SECOND]);
+        let zone = Reflect::get(&clock.resolved_options(), &JsValue::from_str("timeZone"));
         // Where the narrow style is no more than a minus sign.
         let ago = if catalogue.language == "fr" { "short" } else { "narrow" };
         Self {
             number: Intl::NumberFormat::new(&locales, &Object::new()).format(),
             decimal: Intl::NumberFormat::new(&locales, &options(&[("maximumFractionDigits", "1")])).format(),
-            clock: date(&[hour, minute, second]),
-            clock_short: date(&[hour, minute]),
-            day: date(&[day, month]),
-            day_year: date(&[day, month, year]),
-            exact: date_in(&[], &[&exact[..], &[zone]].concat()),
-            exact_utc: date_in(utc, &[&exact[..], &[zone]].concat()),
+            clock: clock.format(),
+            clock_short: date(&[HOUR, MINUTE]),
+            day: date(&[DAY, MONTH]),
+            day_year: date(&[DAY, MONTH, YEAR]),
+            exact: Default::default(),
             relative: Intl::RelativeTimeFormat::new(
                 &locales,
                 &options(&[("style", ago), ("numeric", "always")]),
             ),
             plural: Intl::PluralRules::new(&locales, &Object::new()),
             units: RefCell::default(),
+            zone: zone.ok().and_then(|zone| zone.as_string()).unwrap_or_default(),
             locales,
             catalogue,
             is_utc,
@@ -110,6 +124,13 @@ impl Formats {
 }
 
 impl Formats {
+    /// A time to the millisecond with its zone, in local time or in UTC.
+    fn exact(&self, time: Timestamp, is_utc: bool) -> String {
+        let format = self.exact[usize::from(is_utc)]
+            .get_or_init(|| date_format(&self.locales, if is_utc { UTC } else { &[] }, &EXACT).format());
+        call_time(format, time)
+    }
+
     fn unit(&self, amount: f64, unit: &str, display: &str) -> String {
         let name = format!("{unit} {display}");
         let mut units = self.units.borrow_mut();
@@ -205,13 +226,13 @@ pub fn moment_exact(time: Timestamp, now: Timestamp) -> String {
 /// Both zones, to the millisecond, on two lines: for tooltips and for copying.
 #[must_use]
 pub fn exact(time: Timestamp) -> String {
-    with(|formats| format!("{}\n{}", call_time(&formats.exact, time), call_time(&formats.exact_utc, time)))
+    with(|formats| format!("{}\n{}", formats.exact(time, false), formats.exact(time, true)))
 }
 
 /// Local time to the millisecond, with the zone.
 #[must_use]
 pub fn exact_local(time: Timestamp) -> String {
-    with(|formats| call_time(&formats.exact, time))
+    with(|formats| formats.exact(time, false))
 }
 
 /// `3h ago`, in the narrow style of the language.
@@ -252,12 +273,7 @@ pub fn duration(ms: i64) -> String {
 /// The name of the zone that times are told in: the reader's, as in `Europe/Berlin`, or `UTC`.
 #[must_use]
 pub fn time_zone() -> String {
-    if is_utc() {
-        return "UTC".to_owned();
-    }
-    let resolved = Intl::DateTimeFormat::new(&Array::new(), &Object::new()).resolved_options();
-    let name = Reflect::get(&resolved, &JsValue::from_str("timeZone"));
-    name.ok().and_then(|name| name.as_string()).unwrap_or_default()
+    with(|formats| formats.zone.clone())
 }
 
 /// A time as a date whose UTC parts are those of the zone that times are told in.

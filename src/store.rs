@@ -145,7 +145,10 @@ impl Stores {
                 }
                 (Some(Phase::In), Phase::In) => {}
                 (_, Phase::In) => {
-                    status.ask();
+                    // Where the status itself was what told that somebody is signed in, it has just been asked.
+                    if !is_settled || untrack(|| session.is_sure()) {
+                        status.ask();
+                    }
                     table.resume();
                     detail.refresh();
                 }

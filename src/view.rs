@@ -32,9 +32,13 @@ mod summary;
 mod ui;
 mod views;
 
+use std::time::Duration;
+
+use crate::boxed::effect;
 use crate::view::live::{flag, say};
 use leptos::prelude::*;
 
+use crate::format;
 use crate::i18n::t;
 use crate::store::{ApiState, Phase, Stores, stores};
 use ui::Ui;
@@ -46,7 +50,11 @@ pub fn App() -> impl IntoView {
     Ui::provide();
     later::Later::provide();
     keys::listen(later::later());
-    let (phase, is_worded) = (stores().session.phase, stores().prefs.is_worded);
+    hold_back();
+    let is_worded = stores().prefs.is_worded;
+    // One step behind the session, so that the stores ask for the rows before the page is built, not after.
+    let phase = RwSignal::new(Phase::Checking);
+    effect(move || phase.set(stores().session.phase.get()));
     // In another language first, everything would move when the words come.
     move || match phase.get() {
         Phase::Checking => checking(),
@@ -54,6 +62,40 @@ pub fn App() -> impl IntoView {
         Phase::In => view! { <Dashboard/> }.into_any(),
         Phase::Out => later::sign_in(),
     }
+}
+
+/// How long nothing is painted at most.
+const HELD_BACK: Duration = Duration::from_secs(1);
+
+/// Keeps the page from being painted until there is something to read on it: rows, the sign-in page, or what is wrong. What is
+/// painted while the first answers are on their way is painted twice and moves; on a slow line it is better than nothing.
+fn hold_back() {
+    let Some(body) = document().body() else { return };
+    body.set_hidden(true);
+    let Stores { session, prefs, table, view, .. } = stores();
+    let is_due = RwSignal::new(false);
+    set_timeout(move || is_due.set(true), HELD_BACK);
+    if prefs.is_worded.get_untracked() {
+        // While the first answer is on its way: everything on the page needs them, and they are slow to make.
+        set_timeout(format::prepare, Duration::ZERO);
+    }
+    let has_rows = move || match table.api.get() {
+        ApiState::Loading => false,
+        ApiState::Fine => session.is_sure(),
+        ApiState::Failed { .. } => true,
+    };
+    effect(move || {
+        let is_ready = match session.phase.get() {
+            _ if is_due.get() => true,
+            _ if !prefs.is_worded.get() => false,
+            Phase::Checking => false,
+            Phase::In => view.with(|view| view.overview.is_some()) || has_rows(),
+            Phase::Out => true,
+        };
+        if is_ready {
+            body.set_hidden(false);
+        }
+    });
 }
 
 fn checking() -> AnyView {

@@ -50,7 +50,10 @@ pub enum Ended {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
+    /// The first answer of the server says it.
     Checking,
+    /// A sign-in link is being used.
+    Entering,
     In(Account),
     Out(Option<Ended>),
 }
@@ -80,13 +83,14 @@ pub struct Session {
 const CODE: &str = "#code=";
 
 impl Session {
-    /// Takes the code of a sign-in link out of the address and uses it, or asks who is signed in.
+    /// Takes the code of a sign-in link out of the address and uses it. Without one, the first answer that the server gives
+    /// ([`Self::hear_first`]) says whether anybody is signed in: who it is can be asked beside the rest.
     #[must_use]
     pub fn load() -> Self {
         let code = browser::take_fragment(CODE);
         let state = RwSignal::new(State::Checking);
         let phase = Memo::new(move |_| match state.get() {
-            State::Checking => Phase::Checking,
+            State::Checking | State::Entering => Phase::Checking,
             State::In(_) => Phase::In,
             State::Out(_) => Phase::Out,
         });
@@ -104,11 +108,37 @@ impl Session {
                 this.use_link(code);
             }
         });
-        match code {
-            Some(code) => this.use_link(code),
-            None => this.ask_again(),
+        if let Some(code) = code {
+            this.use_link(code);
         }
         this
+    }
+
+    /// The server has answered a question for data, or failed to, with anything but that nobody is signed in.
+    pub(super) fn hear_first(self, has_answered: bool, is_plain: bool) {
+        if self.state.get_untracked() != State::Checking {
+            return;
+        }
+        // Whatever is wrong with the server, the dashboard itself has words for it. What a plain server answers to one
+        // question does not mean that it answers another one.
+        if !is_plain {
+            self.enter(Account::Unsure);
+        }
+        if has_answered {
+            self.ask_again();
+        }
+    }
+
+    /// Whether the server may be asked for data, untracked: somebody is signed in, or the answer will say so.
+    #[must_use]
+    pub(super) fn may_ask(self) -> bool {
+        matches!(self.state.get_untracked(), State::Checking | State::In(_))
+    }
+
+    /// Whether it is known who is signed in, tracked.
+    #[must_use]
+    pub fn is_sure(self) -> bool {
+        self.state.get() != State::In(Account::Unsure)
     }
 
     /// Whether the server may be asked, untracked.
@@ -167,7 +197,7 @@ impl Session {
         });
     }
 
-    /// Asks who is signed in: at the start, and when somebody may have signed in on another page.
+    /// Asks who is signed in: after the first answer, and when somebody may have signed in on another page.
     pub(super) fn ask_again(self) {
         spawn_local(async move {
             let answer = api::who_am_i().await;
@@ -198,7 +228,7 @@ impl Session {
     fn use_link(self, code: String) {
         let was_in = self.is_in();
         if !was_in {
-            self.state.set(State::Checking);
+            self.state.set(State::Entering);
         }
         self.problem.set(None);
         spawn_local(async move {
@@ -222,7 +252,8 @@ impl Session {
             State::Checking => self.leave(None),
             State::In(Account::Known(_)) => self.leave(Some(Ended::ByServer)),
             State::In(_) => self.leave(None),
-            State::Out(_) => {}
+            // The link says who, or that it does not open anything.
+            State::Entering | State::Out(_) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use rollcall_model::query::Field;
 
 use super::table::{is_filter, is_told};
 use super::{Clock, Session};
-use crate::api::{self, Status, Token};
+use crate::api::{self, ApiError, Status, Token};
 use crate::browser;
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -57,8 +57,9 @@ impl StatusStore {
     }
 
     /// Asks now, unless a question is open or nobody is signed in. A failure is the table's to report, which asks the same server.
+    /// The first question also finds out whether anybody is signed in.
     pub fn ask(self) {
-        if self.is_asking.get_untracked() || !self.session.is_in() {
+        if self.is_asking.get_untracked() || !self.session.may_ask() {
             return;
         }
         self.is_asking.set(true);
@@ -66,6 +67,9 @@ impl StatusStore {
             let asked_ms = browser::wall_ms();
             let answer = api::status(&Token::default()).await;
             self.is_asking.set(false);
+            if matches!(answer, Err(ApiError::Refused { status: 401, .. })) {
+                return;
+            }
             // When it does not answer, all that can be is asked.
             if answer.is_ok() || !api::is_dialect_known() {
                 api::learn_dialect(matches!(answer, Ok(None)));
@@ -73,20 +77,25 @@ impl StatusStore {
             if !self.has_answered.get_untracked() {
                 self.has_answered.set(true);
             }
-            let server = match answer {
+            let (has_answered, is_plain) = (answer.is_ok(), matches!(answer, Ok(None)));
+            match answer {
                 Ok(Some(status)) => {
                     self.clock.learn(status.now, browser::wall_ms() - asked_ms);
-                    Server::Rollcall(Box::new(status))
+                    self.learn(Server::Rollcall(Box::new(status)));
                 }
-                Ok(None) => Server::Watson,
-                Err(_) => return,
-            };
-            // The time of the answer alone is no news.
-            let is_news = self.server.with_untracked(|old| without_time(old) != without_time(&server));
-            if is_news {
-                self.server.set(server);
+                Ok(None) => self.learn(Server::Watson),
+                Err(_) => {}
             }
+            self.session.hear_first(has_answered, is_plain);
         });
+    }
+
+    /// The time of the answer alone is no news.
+    fn learn(self, server: Server) {
+        let is_news = self.server.with_untracked(|old| without_time(old) != without_time(&server));
+        if is_news {
+            self.server.set(server);
+        }
     }
 
     /// Reads a part of the status, tracked; `None` before the first answer and from a plain Watson server.

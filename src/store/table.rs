@@ -71,8 +71,8 @@ struct Inner {
     window: Window,
     visible: Range<u64>,
     abort: Option<Abort>,
-    /// The open question is about rows that came into view.
-    is_filling: bool,
+    /// The rows that the open question is about, if they came into view and are missing.
+    filling: Option<Range<u64>>,
     /// Counts up with every question; an answer to an older one is dropped.
     serial: u32,
     etag: Option<(String, String)>,
@@ -100,7 +100,7 @@ impl Table {
             window: Window::default(),
             visible: 0..40,
             abort: None,
-            is_filling: false,
+            filling: None,
             serial: 0,
             etag: None,
             is_wanted: false,
@@ -185,9 +185,12 @@ impl Table {
     pub fn show(self, visible: Range<u64>) {
         let is_missing = self.inner.try_update_value(|inner| {
             inner.visible = visible;
-            // A question that only asks again gives way; one about rows in view does not, or fast scrolling would never
-            // see an answer.
-            (inner.abort.is_none() || !inner.is_filling) && inner.window.is_short_of(&inner.visible)
+            // A question that only asks again gives way, and so does one about rows of which none is in view any more; one
+            // about rows in view does not, or fast scrolling would never see an answer.
+            let is_awaited =
+                |rows: &Range<u64>| rows.start < inner.visible.end && inner.visible.start < rows.end;
+            let gives_way = inner.abort.is_none() || !inner.filling.as_ref().is_some_and(is_awaited);
+            gives_way && inner.window.is_short_of(&inner.visible)
         });
         let is_missing = is_missing.filter(|_| !self.is_stopped.get_untracked());
         // Before the first question there is nothing to be missing.
@@ -218,10 +221,12 @@ impl Table {
         });
     }
 
-    /// Asks for everything that may have changed since the halt.
+    /// Asks for everything that may have changed since the halt, unless that is being asked already.
     pub(super) fn resume(self) {
         self.want_counts();
-        self.retry();
+        if self.inner.with_value(|inner| inner.abort.is_none()) {
+            self.retry();
+        }
     }
 
     pub(super) fn set_live(self, is_live: bool) {

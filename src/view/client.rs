@@ -13,6 +13,7 @@ mod timeline;
 mod tools;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::*;
@@ -23,7 +24,7 @@ use web_sys::{Event, HtmlElement, KeyboardEvent};
 use super::banner::name_of;
 use super::icons::mark_of;
 use super::ui::ui;
-use crate::boxed::effect;
+use crate::boxed::{effect, effect_with_first};
 use crate::browser::steady_ms;
 use crate::i18n::t;
 use crate::store::{Open, stores};
@@ -42,11 +43,17 @@ pub fn panel() -> AnyView {
     let has_client = Memo::new(move |_| stores.view.with(|view| view.client.is_some()));
     let holder = NodeRef::<html::Aside>::new();
     Effect::new(move |_: Option<()>| {
-        if let Some(holder) = holder.get() {
-            let [header, body] = untrack(|| [header(), body()]);
-            for part in [header, body].iter().filter_map(El::element) {
+        let Some(holder) = holder.get() else { return };
+        let owner = Owner::current().unwrap_or_default();
+        let fill = move || {
+            let parts = owner.with(|| untrack(|| [header(), body()]));
+            for part in parts.iter().filter_map(El::element) {
                 let _ = holder.append_child(part);
             }
+        };
+        // A task of its own: the table makes room meanwhile, and together they would keep the reader waiting.
+        if let Ok(timer) = set_timeout_with_handle(fill, Duration::ZERO) {
+            on_cleanup(move || timer.clear());
         }
     });
     let class = live(move || {
@@ -146,12 +153,12 @@ fn body() -> El {
     };
     let body = el("div", "panel-body").on("scroll", on_scroll);
     let client = Memo::new(move |_| stores.view.with(|view| view.client.clone()));
-    effect({
+    effect_with_first({
         let body = body.clone();
-        move || {
+        move |is_first| {
             // Another client is read from the beginning.
             client.track();
-            if let Some(body) = body.element() {
+            if let Some(body) = body.element().filter(|_| !is_first) {
                 body.set_scroll_top(0);
             }
         }

@@ -87,13 +87,18 @@ struct Painter {
     columns: Vec<Field>,
     cells: Vec<Cell>,
     shown: Option<Slot>,
+    /// What the cells say. While a row is on its way the style sheet hides them: writing nothing into all of them, and the
+    /// row a moment later, would be twice the work when the reader scrolls far.
+    written: Option<Arc<StateDoc>>,
     language: usize,
     offset_px: i64,
 }
 
 struct Cell {
     element: Element,
-    parts: [(Element, Part); 3],
+    parts: [Part; 3],
+    /// The elements of the parts, as far as any was needed: most cells have one or two.
+    made: Vec<Element>,
     glow: u8,
 }
 
@@ -105,6 +110,7 @@ impl Painter {
             columns: Vec::new(),
             cells: Vec::new(),
             shown: None,
+            written: None,
             language: 0,
             offset_px: i64::MIN,
         }
@@ -138,13 +144,7 @@ impl Painter {
         });
         let cells = columns.iter().enumerate().filter_map(|(at, field)| {
             let element = cell(at + 1, &cells::class_of(*field))?;
-            let part = || {
-                let part = make("span", "")?;
-                let _ = element.append_child(&part);
-                Some((part, Part::default()))
-            };
-            let parts = [part()?, part()?, part()?];
-            Some(Cell { element, parts, glow: 0 })
+            Some(Cell { element, parts: Default::default(), made: Vec::new(), glow: 0 })
         });
         self.cells = cells.collect();
         self.check = check;
@@ -167,22 +167,24 @@ impl Painter {
         let old = self.shown.take().unwrap_or_default();
         self.language = language;
         self.paint_row(&old, slot, fresh);
-        let (was, is) = (doc_of(&old), doc_of(slot));
-        let is_same = match (was, is) {
-            (Some(was), Some(is)) => Arc::ptr_eq(was, is),
-            (None, None) => true,
-            _ => false,
-        };
+        let was = self.written.take().filter(|_| !fresh);
+        let is = doc_of(slot);
         let now = clock.exact();
         for (field, cell) in self.columns.iter().zip(&mut self.cells) {
-            if !is_same || fresh {
-                let is_kept = !fresh && was.zip(is).is_some_and(|(was, is)| cells::is_same(*field, was, is));
-                if !is_kept {
-                    cell.write(*field, is.map(|doc| content(*field, doc, now)).unwrap_or_default());
+            if let Some(doc) = is {
+                let says = |was: &Arc<StateDoc>| Arc::ptr_eq(was, doc) || cells::is_same(*field, was, doc);
+                if !was.as_ref().is_some_and(says) {
+                    cell.write(*field, content(*field, doc, now));
+                } else if old.row.is_none()
+                    && let Some(ago) = ago_of(*field, doc, now)
+                {
+                    // Nobody kept it up while it was hidden.
+                    cell.write_part(1, ago);
                 }
             }
             cell.glow(*field, slot.glow);
         }
+        self.written = is.cloned().or(was);
         self.shown = Some(slot.clone());
     }
 
@@ -257,12 +259,21 @@ impl Cell {
     }
 
     fn write_part(&mut self, at: usize, new: Part) {
-        let Some((element, old)) = self.parts.get_mut(at) else { return };
-        if old.class != new.class {
-            element.set_class_name(new.class);
+        let Some(old) = self.parts.get_mut(at).filter(|old| **old != new) else { return };
+        while self.made.len() <= at {
+            let part =
+                self.element.owner_document().and_then(|document| document.create_element("span").ok());
+            let Some(part) = part else { return };
+            let _ = self.element.append_child(&part);
+            self.made.push(part);
         }
-        if old.text != new.text {
-            element.set_text_content(Some(&new.text));
+        if let Some(element) = self.made.get(at) {
+            if old.class != new.class {
+                element.set_class_name(new.class);
+            }
+            if old.text != new.text {
+                element.set_text_content(Some(&new.text));
+            }
         }
         *old = new;
     }

@@ -52,7 +52,7 @@ test('everything for the first paint is compressed and within its budget', async
 
 for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) {
   test(`on a ${size} nothing moves while the page is built`, async () => {
-    for (const locale of ['en', 'fr', 'ko']) {
+    for (const locale of ['en', 'es', 'pt-BR', 'fr', 'ja', 'ko']) {
       const { shifts } = await openMeasured(browser, server, { viewport, locale });
       assert.deepEqual(shifts, [], locale);
     }

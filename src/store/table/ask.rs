@@ -63,10 +63,13 @@ impl Table {
     fn begin(self) -> (u32, Token) {
         let abort = Abort::default();
         let token = abort.token();
+        let is_plain = self.is_plain();
         let serial = self.inner.try_update_value(|inner| {
             inner.serial = inner.serial.wrapping_add(1);
             inner.abort = Some(abort);
-            inner.is_filling = inner.window.is_short_of(&inner.visible);
+            // A plain server is asked for the next page, wherever the reader is.
+            let rows = if is_plain { 0..u64::MAX } else { Window::around(&inner.visible) };
+            inner.filling = inner.window.is_short_of(&inner.visible).then_some(rows);
             inner.window.forget_recent();
             inner.serial
         });

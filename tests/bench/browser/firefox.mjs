@@ -3,16 +3,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { WINDOW } from './chromium.mjs';
 import { commandOf, descendants, memoryMb, processorMs } from './machine.mjs';
 
 const DRIVER = process.env.ROLLCALL_GECKODRIVER ?? 'geckodriver';
+/** How long a collection may take. */
+const COLLECTED_MS = 1_500;
 const KEYS = { ArrowDown: '\uE015', Escape: '\uE00C' };
 
 /** Opens `address` signed in with `key` and `token`. */
 export async function openFirefox({ url, key, token, address, probe }) {
-  const driver = spawn(DRIVER, ['--port', '0', '--log', 'info'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const driver = spawn(DRIVER, ['--port', '0', '--log', 'info', '--allow-system-access'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const base = await listening(driver);
   const send = async (method, path, body) => {
     const answer = await fetch(`${base}${path}`, {
@@ -88,8 +93,20 @@ export async function openFirefox({ url, key, token, address, probe }) {
       }),
     letGo: async () => {},
     pid: async () => pid(),
-    // Firefox tells no page to collect its garbage.
-    collectGarbage: async () => {},
+    /** What the button of about:memory does: all processes give back what they do not need. Nobody tells when they have. */
+    async collectGarbage() {
+      const context = (context) => send('POST', `${own}/moz/context`, { context });
+      await context('chrome');
+      try {
+        for (let round = 0; round < 3; round++) {
+          const script = `Services.obs.notifyObservers(null, 'child-mmu-request');`;
+          await send('POST', `${own}/execute/sync`, { script, args: [] });
+          await sleep(COLLECTED_MS);
+        }
+      } finally {
+        await context('content');
+      }
+    },
     processorMs: async () => processorMs(pid()),
     async close() {
       await send('DELETE', own).catch(() => {});
