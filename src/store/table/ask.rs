@@ -63,7 +63,7 @@ impl Table {
     fn begin(self) -> (u32, Token) {
         let abort = Abort::default();
         let token = abort.token();
-        let is_plain = self.is_plain();
+        let is_plain = api::is_plain();
         let serial = self.inner.try_update_value(|inner| {
             inner.serial = inner.serial.wrapping_add(1);
             inner.abort = Some(abort);
