@@ -3,7 +3,7 @@
 use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
-use rollcall_model::query::{Field, Query, Test};
+use rollcall_model::query::{Field, Query, Test, lowercase};
 
 use super::chips::Chips;
 use super::parts::{Choice, button, either, note, opener};
@@ -222,11 +222,11 @@ impl Values {
                     all.push(value);
                 }
             }
-            let wanted = typed.get().to_lowercase();
+            let wanted = lowercase(&typed.get());
             all.retain(|value| {
                 wanted.is_empty()
-                    || value.to_lowercase().contains(&wanted)
-                    || name_of_value(field, value).to_lowercase().contains(&wanted)
+                    || lowercase(value).contains(&wanted)
+                    || lowercase(&name_of_value(field, value)).contains(&wanted)
             });
             all.truncate(MOST_OPTIONS);
             all

@@ -44,7 +44,12 @@ impl Popup {
     pub fn name(self) -> String {
         match self {
             Self::Filter(field, negated) => filter_name(field, negated),
-            other => format!("{other:?}").to_lowercase(),
+            Self::Help => "help".to_owned(),
+            Self::Columns => "columns".to_owned(),
+            Self::Sort => "sort".to_owned(),
+            Self::Views => "views".to_owned(),
+            Self::Export => "export".to_owned(),
+            Self::Filters => "filters".to_owned(),
         }
     }
 }

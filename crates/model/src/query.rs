@@ -69,6 +69,16 @@ pub struct Term {
     pub negated: bool,
 }
 
+/// What a search compares: a text with its letters lowered one by one, so that a part of it is found whatever stands
+/// behind it (`str::to_lowercase` gives a Greek sigma two forms).
+#[must_use]
+pub fn lowercase(text: &str) -> String {
+    match text.is_ascii() {
+        true => text.to_ascii_lowercase(),
+        false => text.chars().flat_map(char::to_lowercase).collect(),
+    }
+}
+
 impl Term {
     /// Whether the state passes this filter at `now`.
     #[must_use]
@@ -85,8 +95,8 @@ impl Term {
                 times.iter().any(|t| ms < t.resolve(now).millis())
             }
             (Test::Contains(needles), SortValue::Text(text)) => {
-                let text = text.to_lowercase();
-                needles.iter().any(|needle| text.contains(&needle.to_lowercase()))
+                let text = lowercase(text);
+                needles.iter().any(|needle| text.contains(&lowercase(needle)))
             }
             (Test::AtLeast(least), SortValue::Number(number)) => number >= i64::from(*least),
             _ => false,

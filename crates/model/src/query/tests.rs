@@ -174,3 +174,13 @@ proptest! {
         let _ = Query::parse(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
     }
 }
+
+#[test]
+fn a_search_finds_letters_in_either_case_wherever_they_stand() {
+    for (text, needle) in
+        [("Pump-0", "pUMP"), ("ΟΔΟΣ", "οδοσ"), ("ΟΔΟΣ-ΑΒ", "δοΣ"), ("ÇA-1", "ça"), ("İ", "i")]
+    {
+        assert!(lowercase(text).contains(&lowercase(needle)), "{needle} in {text}");
+    }
+    assert!(!lowercase("Pump").contains(&lowercase("Pomp")));
+}

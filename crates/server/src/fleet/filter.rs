@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use rollcall_model::Timestamp;
-use rollcall_model::query::{Field, Filter, Term, Test};
+use rollcall_model::query::{Field, Filter, Term, Test, lowercase};
 use rollcall_model::time::TimeExpr;
 
 use super::bitmap::Bitmap;
@@ -275,9 +275,9 @@ fn symbol_set(test: &Test, symbols: &Symbols) -> Vec<bool> {
             }
         }
         Test::Contains(needles) => {
-            let needles: Vec<_> = needles.iter().map(|needle| needle.to_lowercase()).collect();
+            let needles: Vec<_> = needles.iter().map(|needle| lowercase(needle)).collect();
             for (text, number) in symbols.sorted() {
-                let text = text.to_lowercase();
+                let text = lowercase(text);
                 set[number as usize] = needles.iter().any(|needle| text.contains(needle));
             }
         }

@@ -1,6 +1,8 @@
 //! Search: which ids contain a text, ignoring case. The ids lie end to end, so that a search reads them as one text;
 //! when only few rows are left to be asked about, it looks at theirs alone.
 
+use rollcall_model::query::lowercase;
+
 use super::bitmap::Bitmap;
 use super::table::Table;
 
@@ -9,7 +11,7 @@ const SINGLE_SHARE: u64 = 12;
 
 /// Keeps the rows whose id contains one of the needles (or none of them, when negated).
 pub fn retain(rows: &mut Bitmap, needles: &[String], negated: bool, table: &Table) {
-    let needles: Vec<String> = needles.iter().map(|needle| needle.to_lowercase()).collect();
+    let needles: Vec<String> = needles.iter().map(|needle| lowercase(needle)).collect();
     if rows.count() * SINGLE_SHARE > table.len() as u64 {
         rows.retain_set(&found(&needles, table), negated);
         return;

@@ -1,6 +1,7 @@
 //! The rows: every client has a slot, a number that it keeps. This file knows how a [`ClientState`] lies in the
 //! columns and comes back out of them.
 
+use rollcall_model::query::lowercase;
 use rollcall_model::{ActivityEvent, ClientId, ClientState, ClientType, Timestamp};
 
 use crate::codec::Writer;
@@ -139,7 +140,7 @@ impl Table {
         }
         self.ids.push(id);
         if id.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
-            let lower = id.to_lowercase();
+            let lower = lowercase(id);
             if lower != id {
                 self.lower_ids.push(&lower);
                 push(&mut self.lower_slots, slot);
