@@ -17,6 +17,7 @@ import { openChromium } from './browser/chromium.mjs';
 import { openFirefox } from './browser/firefox.mjs';
 import { load, memoryMb } from './browser/machine.mjs';
 import { brief, printTable } from './browser/table.mjs';
+import { memoryOverTime } from './browser/unwatched.mjs';
 
 const { values: given } = parseArgs({
   options: {
@@ -28,11 +29,14 @@ const { values: given } = parseArgs({
   },
 });
 const RATES = given.rates.split(',').map(Number);
+const MINUTES = Number(given.minutes);
 /** How many in a hundred events are activity of connected clients; the others come and go. */
 const ACTIVITY = 50;
 /** How long nothing is touched before it counts, and while it does. */
 const WARM_UP_MS = 4_000;
 const STEADY_MS = 12_000;
+/** How long a page that is left alone may take until its memory counts. */
+const SETTLE_MS = 20_000;
 const KEYS = 60;
 const CLICKS = 12;
 const SCROLLS = 24;
@@ -64,6 +68,8 @@ try {
     for (const rate of RATES) {
       console.log(`measuring ${SUBJECTS[name].name} at ${rate} messages/s …`);
       results[name][rate] = await measure(name, rate).catch((error) => ({ failed: error }));
+      if (name === 'ours' && MINUTES > 0 && rate === Math.max(...RATES))
+        results[name][rate].grownMb = await grown(rate);
       const { failed } = results[name][rate];
       console.log(`  ${failed ? (failed.stack ?? failed) : brief(results[name][rate])}`);
     }
@@ -71,7 +77,7 @@ try {
 } finally {
   await stage.close();
 }
-printTable(results, RATES, SUBJECTS, Number(given.minutes));
+printTable(results, RATES, SUBJECTS, MINUTES);
 const isFailed = Object.values(results).some((rates) => RATES.some((rate) => rates[rate].failed));
 process.exit(isFailed ? 1 : 0);
 
@@ -90,10 +96,9 @@ async function measure(name, rate) {
     await sleep(WARM_UP_MS);
     const since = await driver.evaluate(() => globalThis.probe.now());
     Object.assign(result, await steady(driver, begun));
-    const before = await memory(driver);
-    const minutes = rate === Math.max(...RATES) ? Number(given.minutes) : 0;
-    if (minutes > 0) {
-      await sleep(minutes * 60_000);
+    if (name === 'firefox' && MINUTES > 0 && rate === Math.max(...RATES)) {
+      const before = await memory(driver);
+      await sleep(MINUTES * 60_000);
       result.grownMb = (await memory(driver)).own - before.own;
     }
     result.inputMs = await inputs(driver);
@@ -109,6 +114,18 @@ async function measure(name, rate) {
   } finally {
     await stage.ask(`rate 0 0`);
     await driver.close();
+  }
+}
+
+/** What the dashboard grows by in a browser of its own that is left alone. */
+async function grown(rate) {
+  await stage.ask(`rate ${rate} ${ACTIVITY}`);
+  try {
+    const seen = await memoryOverTime({ ...stage.access, address: SORTED, minutes: MINUTES, settleMs: SETTLE_MS });
+    console.log(`  own memory, left alone, minute by minute: ${seen.map((mb) => mb.toFixed(0)).join(' ')} MB`);
+    return seen.at(-1) - seen[0];
+  } finally {
+    await stage.ask(`rate 0 0`);
   }
 }
 

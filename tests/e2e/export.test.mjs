@@ -40,16 +40,21 @@ after(async () => {
   await cleanUp();
 });
 
+/** An answer that is cut after so many bytes has brought rows. */
+const LONG = 100_000;
+
 /**
  * Passes everything on to the server, but ends the answer to the first question for an export after `cuts[0]` bytes, to the
- * next one after `cuts[1]`, and so on. `asked` are the paths of these questions.
+ * next one after `cuts[1]`, and so on; a long one when `haveArrived` says so, as the browser gives up what it has not read.
+ * `asked` are the paths of these questions.
  */
-async function cuttingProxy(cuts) {
+async function cuttingProxy(cuts, haveArrived) {
   const asked = [];
   const sockets = new Set();
   const proxy = net.createServer((client) => {
     const upstream = net.connect(server.httpPort, '127.0.0.1');
     let left = Infinity;
+    let isLong = false;
     const end = () => [client, upstream].forEach((socket) => socket.destroy());
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -60,14 +65,16 @@ async function cuttingProxy(cuts) {
       if (path) {
         asked.push(path);
         left = cuts.shift() ?? Infinity;
+        isLong = left >= LONG && left < Infinity;
       }
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
       const passed = bytes.subarray(0, Math.min(left, bytes.length));
       left -= bytes.length;
-      client.write(passed, () => left < 0 && end());
-      if (left < 0) upstream.destroy();
+      if (left >= 0) return client.write(passed);
+      upstream.pause();
+      client.write(passed, () => (isLong ? haveArrived() : Promise.resolve()).then(end, end));
     });
   });
   proxy.listen(0, '127.0.0.1').unref();
@@ -88,8 +95,16 @@ const whole = async (format) => {
 };
 
 async function exporting(format, cuts, body) {
-  const proxy = await cuttingProxy(cuts);
+  let haveArrived;
+  const proxy = await cuttingProxy(cuts, () => haveArrived());
   await withPage(browser, proxy, { allowed: SERVER_AWAY }, async (dashboard) => {
+    let rows = 0;
+    haveArrived = () =>
+      until('more rows have arrived', async () => {
+        const before = rows;
+        rows = Number(await dashboard.get('export-progress').getAttribute('value'));
+        return rows > before;
+      });
     await dashboard.untilLive();
     await dashboard.page.keyboard.press('e');
     await dashboard.get(`export-${format}`).click();
@@ -111,7 +126,7 @@ for (const format of ['csv', 'ndjson']) {
     const asked = await exporting(format, [0, 900, 4_700, 5_300, 150_000, 1_000_000]);
     // The browser asks once more by itself where an answer is empty.
     assert.ok(asked.length >= 7, asked.join('\n'));
-    assert.ok(asked.slice(-3).every((path) => path.includes('_afterId=')), asked.join('\n'));
+    assert.ok(asked.slice(-2).every((path) => path.includes('_afterId=')), asked.join('\n'));
   });
 }
 

@@ -6,7 +6,7 @@ import { chromium } from 'playwright-core';
 
 import { processorMs } from './machine.mjs';
 
-const EXECUTABLE = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
+export const EXECUTABLE = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
 const FOLDER = import.meta.dirname;
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm' };
 export const WINDOW = { width: 1440, height: 900 };
