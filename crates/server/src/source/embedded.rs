@@ -28,7 +28,9 @@ use bytes::Bytes;
 use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
-use rmqtt::types::{ClientId, DashMap, Id, ListenerId, Message, Reason};
+use rmqtt::types::{
+    ClientId, DashMap, Id, ListenerId, Message, Reason, SubRelations, SubRelationsMap, TopicName,
+};
 use rollcall_model::{Certainty, Counters, End, EventKind, Peer, Timestamp};
 use tokio::task::JoinHandle;
 
@@ -342,6 +344,15 @@ impl EmbeddedBroker {
 
 fn server_id(context: &ServerContext) -> Id {
     Id::from(context.node.id(), ClientId::from_static(SERVER_ID))
+}
+
+/// The subscriptions of this broker whose filters match a topic.
+async fn subscriptions(context: &ServerContext, from: Id, topic: &TopicName) -> SubRelations {
+    let mut relations = context.extends.router().await.matches(from, topic).await.unwrap_or_else(|error| {
+        tracing::warn!(%topic, %error, "a message was not forwarded");
+        SubRelationsMap::default()
+    });
+    relations.remove(&context.node.id()).unwrap_or_default()
 }
 
 /// A listener that only the bridge knows of.

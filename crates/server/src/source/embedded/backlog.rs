@@ -17,7 +17,7 @@ use rmqtt::types::{
     SessionStatus, SubRelations, SubRelationsMap, SubsSearchParams, SubsSearchResult, To, TopicFilter,
 };
 
-use super::topics;
+use super::{subscriptions, topics};
 
 /// Messages that may wait for one session.
 const MESSAGES_MAX: usize = 10_000;
@@ -136,12 +136,7 @@ impl Shared for BoundedShared {
         from: From,
         publish: Publish,
     ) -> std::result::Result<ForwardedCount, (ForwardedCount, Failed)> {
-        let relations = self.context.extends.router().await.matches(from.id.clone(), &publish.topic).await;
-        let mut relations = relations.unwrap_or_else(|error| {
-            tracing::warn!(topic = &*publish.topic, %error, "a message was not forwarded");
-            SubRelationsMap::default()
-        });
-        let relations = relations.remove(&self.context.node.id()).unwrap_or_default();
+        let relations = subscriptions(&self.context, from.id.clone(), &publish.topic).await;
         match self.forwards_to(from, &publish, relations, id).await {
             Ok(reached) => Ok(reached.len()),
             Err((reached, failed)) => Err((reached.len(), failed)),

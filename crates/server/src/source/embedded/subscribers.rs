@@ -14,7 +14,7 @@ use rmqtt::types::{
 };
 
 use super::outbox::{Manner, Next, Outbox};
-use super::{MonitorMessages, MonitorPublish, server_id, topics};
+use super::{MonitorMessages, MonitorPublish, server_id, subscriptions, topics};
 
 /// See the module.
 pub struct Subscribers {
@@ -55,15 +55,7 @@ impl Subscribers {
     pub async fn publish(self: &Arc<Self>, message: &MonitorPublish) {
         let Some(context) = self.context.get() else { return };
         let topic = TopicName::from(message.topic.as_str());
-        let relations = context.extends.router().await.matches(server_id(context), &topic).await;
-        let relations = match relations {
-            Ok(mut relations) => relations.remove(&context.node.id()).unwrap_or_default(),
-            Err(error) => {
-                tracing::warn!(%topic, %error, "a message of the server was not published");
-                return;
-            }
-        };
-        for (_, client_id, options, ids, _) in relations {
+        for (_, client_id, options, ids, _) in subscriptions(context, server_id(context), &topic).await {
             let Some(subscriber) = self.find_or_add(context, &client_id).await else { continue };
             let manner = Manner {
                 keeps_retain: options.retain_as_published() == Some(true),
