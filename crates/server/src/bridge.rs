@@ -99,13 +99,11 @@ impl Bridge {
     async fn try_connect(&self, guest: Guest) -> std::io::Result<Crossing> {
         let Guest { arrival, websocket, caller, is_local } = guest;
         let client = SocketAddr::new(arrival.client.ip().to_canonical(), arrival.client.port());
-        let address = self.broker_addr();
-        let mut broker = TcpStream::connect(address).await?;
-        broker.set_nodelay(true)?;
         let (server_port, secure) = (self.server_port, arrival.secure);
         let traffic = Arc::new(Traffic::default());
         let entrance =
             Entrance { server_port, secure, websocket, caller, is_local, traffic: Arc::clone(&traffic) };
+        // Before the broker hears of it: one second of its accept loop goes with each connection that sends no header.
         if !self.announced.announce(client, entrance) {
             // Possible where one address comes to two ports from the same port. The client will come again,
             // from another one.
@@ -114,6 +112,9 @@ impl Bridge {
         }
         let (announced, counted) = (Arc::clone(&self.announced), Arc::clone(&traffic));
         let announcement = Announcement { announced, client, traffic: counted };
+        let address = self.broker_addr();
+        let mut broker = TcpStream::connect(address).await?;
+        broker.set_nodelay(true)?;
         // The broker's accept loop waits for the header, so it is written at once and whole.
         broker.write_all(&proxy_header(client, address)).await?;
         let (reader, writer) = broker.into_split();

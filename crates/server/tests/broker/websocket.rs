@@ -6,8 +6,8 @@ use futures_util::{SinkExt, StreamExt};
 use rollcall_model::event::MqttVersion;
 use rollcall_model::{EventKind, Initiator, Protocol};
 use rollcall_server::identity::{Holder, NewKey, Role};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
@@ -24,7 +24,13 @@ async fn open(http: SocketAddr, headers: &[(&'static str, &str)]) -> Result<(Soc
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
-    let stream = TcpStream::connect(http).await.unwrap();
+    upgrade(TcpStream::connect(http).await.unwrap(), request).await
+}
+
+async fn upgrade(
+    stream: TcpStream,
+    request: impl IntoClientRequest + Unpin,
+) -> Result<(Socket, Response), Error> {
     soon("the upgrade", tokio_tungstenite::client_async(request, stream)).await
 }
 
@@ -101,6 +107,34 @@ async fn the_subprotocol_is_chosen_from_the_clients_list() {
         let answer = response.headers().get("sec-websocket-protocol");
         assert_eq!(answer.map(|value| value.to_str().unwrap()), chosen, "{offered:?}");
     }
+}
+
+/// Each of the second connections reached the broker without saying whose it was, which stopped the accept loop of an
+/// internal listener for a second: some hundreds kept everybody out for minutes.
+#[tokio::test]
+async fn who_comes_to_two_ports_from_the_same_one_keeps_nobody_out() {
+    let running = start().await;
+    let http = running.http().await;
+    let from_port = async |to, port| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        socket.connect(to).await.unwrap()
+    };
+    let mut first = from_port(running.broker.mqtt_addr(), 0).await;
+    let port = first.local_addr().unwrap().port();
+    // A CONNECT that goes on for ever.
+    first.write_all(&Connect::new("first").bytes()[..12]).await.unwrap();
+    let mut refused = 0;
+    for _ in 0..400 {
+        let second = from_port(http, port).await;
+        let (mut socket, _) = upgrade(second, format!("ws://{http}/mqtt")).await.unwrap();
+        refused += u32::from(close_code(&mut socket).await == CloseCode::Error);
+        socket.get_ref().set_zero_linger().unwrap();
+    }
+    assert_eq!(refused, 400);
+    Raw::connect(&running.broker, &Connect::new("good")).await;
+    drop(first);
 }
 
 #[tokio::test]

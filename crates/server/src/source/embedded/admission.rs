@@ -27,7 +27,7 @@ impl Hooks {
         };
         if !attempt.is_genuine {
             self.attempts.remove(id);
-            self.log_refusal(id, "it came to the internal listener, and not over a bridge");
+            self.log_refusal(id, "its connection has ended already, or came to an internal port");
             return AuthResult::NotAuthorized;
         }
         if let Some(topic) = will_topic(connect).filter(|topic| topics::is_reserved(topic)) {
