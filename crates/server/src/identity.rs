@@ -20,8 +20,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
+use parking_lot::Mutex;
 use rollcall_model::Timestamp;
 use rusqlite::Connection;
 

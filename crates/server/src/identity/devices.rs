@@ -3,7 +3,6 @@
 use rollcall_model::{ClientId, ClientType, Timestamp};
 use rusqlite::OptionalExtension;
 
-use super::store::lock;
 use super::{Credentials, Ephemeral, IdentityError, clients, hashing};
 
 /// A device as [`Credentials::list`] tells it.
@@ -81,7 +80,7 @@ impl Credentials {
             return Err(IdentityError::Application(client_id.to_owned()));
         }
         let (token, hash) = hashing::new_token()?;
-        let added = lock(&self.store).execute(
+        let added = self.store.lock().execute(
             "INSERT INTO devices (client_id, token_hash, added_ms) VALUES (?1, ?2, ?3)
              ON CONFLICT DO NOTHING",
             (client_id, &hash, self.now_ms()),
@@ -99,7 +98,7 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn remove(&self, client_id: &str) -> Result<bool, IdentityError> {
-        let removed = lock(&self.store).execute("DELETE FROM devices WHERE client_id = ?1", [client_id])?;
+        let removed = self.store.lock().execute("DELETE FROM devices WHERE client_id = ?1", [client_id])?;
         self.note_revocation();
         Ok(removed > 0)
     }
@@ -109,7 +108,7 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn list(&self) -> Result<Vec<Device>, IdentityError> {
-        let store = lock(&self.store);
+        let store = self.store.lock();
         let mut query = store.prepare_cached("SELECT client_id, added_ms FROM devices ORDER BY client_id")?;
         let devices = query
             .query_map([], |row| {
@@ -137,7 +136,9 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn has_devices(&self) -> Result<bool, IdentityError> {
-        Ok(lock(&self.store)
+        Ok(self
+            .store
+            .lock()
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM devices)")?
             .query_row([], |row| row.get(0))?)
     }
@@ -155,7 +156,7 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn registered_ids(&self, org: &str) -> Result<Vec<String>, IdentityError> {
-        let store = lock(&self.store);
+        let store = self.store.lock();
         // The ids that begin with `d:{org}:`, found by the primary key: `;` follows `:`.
         let mut query =
             store.prepare_cached("SELECT client_id FROM devices WHERE client_id > ?1 AND client_id < ?2")?;
@@ -170,7 +171,8 @@ impl Credentials {
     }
 
     pub(super) fn device_hash(&self, client_id: &str) -> Result<Option<String>, rusqlite::Error> {
-        lock(&self.store)
+        self.store
+            .lock()
             .prepare_cached("SELECT token_hash FROM devices WHERE client_id = ?1")?
             .query_row([client_id], |row| row.get(0))
             .optional()

@@ -7,7 +7,6 @@ use rand::Rng as _;
 use rollcall_model::Timestamp;
 use rusqlite::OptionalExtension;
 
-use super::store::lock;
 use super::throttle::Subject;
 use super::{Caller, Claim, Credentials, Found, Holder, IdentityError, Refusal, hashing, unanswered};
 
@@ -101,7 +100,7 @@ impl Credentials {
             .collect();
         let key = format!("a-{org}-{random}");
         let (token, hash) = hashing::new_token()?;
-        lock(&self.store).execute(
+        self.store.lock().execute(
             "INSERT INTO keys (key, token_hash, role, org, name, added_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             (&key, &hash, role.as_str(), org, name, self.now_ms()),
         )?;
@@ -114,7 +113,7 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn revoke_key(&self, key: &str) -> Result<bool, IdentityError> {
-        let mut store = lock(&self.store);
+        let mut store = self.store.lock();
         let change = store.transaction()?;
         change.execute("DELETE FROM sessions WHERE key = ?1", [key])?;
         let revoked = change.execute("DELETE FROM keys WHERE key = ?1", [key])?;
@@ -129,7 +128,7 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn list_keys(&self) -> Result<Vec<Key>, IdentityError> {
-        let store = lock(&self.store);
+        let store = self.store.lock();
         let mut query =
             store.prepare_cached("SELECT key, role, org, name, added_ms FROM keys ORDER BY added_ms, key")?;
         let rows = query.query_map([], |row| {
@@ -191,7 +190,9 @@ impl Credentials {
 
     fn find_key(&self, key: String, token: &[u8]) -> Result<Option<Found<Caller>>, Refusal> {
         let changes = self.changes().map_err(unanswered)?;
-        let row = lock(&self.store)
+        let row = self
+            .store
+            .lock()
             .prepare_cached("SELECT token_hash, role, org, name FROM keys WHERE key = ?1")
             .and_then(|mut query| {
                 query
@@ -211,7 +212,8 @@ impl Credentials {
     }
 
     pub(super) fn has_key(&self, key: &str) -> Result<bool, rusqlite::Error> {
-        lock(&self.store)
+        self.store
+            .lock()
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM keys WHERE key = ?1)")?
             .query_row([key], |row| row.get(0))
     }

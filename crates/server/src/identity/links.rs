@@ -9,7 +9,6 @@ use std::sync::Arc;
 use rollcall_model::Timestamp;
 
 use super::hashing::{new_secret, secret_hash};
-use super::store::lock;
 use super::throttle::Subject;
 use super::{Credentials, IdentityError, Refusal, unanswered};
 
@@ -45,7 +44,7 @@ impl Credentials {
         let (code, hash) = new_secret();
         let now_ms = self.now_ms();
         let expires_ms = now_ms + LINK_LIFETIME_MS;
-        let store = lock(&self.store);
+        let store = self.store.lock();
         store.execute("DELETE FROM links WHERE expires_ms <= ?1", [now_ms])?;
         store.execute("INSERT INTO links (hash, expires_ms) VALUES (?1, ?2)", (hash, expires_ms))?;
         Ok(SignInLink { code, expires: Timestamp::from_millis(expires_ms) })
@@ -61,7 +60,8 @@ impl Credentials {
         let used = self
             .ask(move |this| {
                 // One statement, so that two who come with the same code cannot both find it.
-                lock(&this.store)
+                this.store
+                    .lock()
                     .execute("DELETE FROM links WHERE hash = ?1 AND expires_ms > ?2", (hash, this.now_ms()))
                     .map_err(unanswered)
             })

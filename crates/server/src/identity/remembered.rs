@@ -6,10 +6,9 @@
 //! Refusals are not remembered.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, TryLockError};
-
-use rusqlite::Connection;
+use std::time::Duration;
 
 use super::keys::KeyRow;
 use super::sessions::Row;
@@ -18,6 +17,8 @@ use super::{Credentials, SessionId};
 
 /// With more of either, all are forgotten and asked for again.
 const REMEMBERED_MAX: usize = 10_000;
+/// Many times what reading the count of changes takes, and too short to be noticed by what else this thread has to do.
+const READING_MAX: Duration = Duration::from_micros(100);
 
 /// See [`Credentials::changes`].
 pub type Changes = (i64, u64);
@@ -65,16 +66,13 @@ impl Credentials {
         lock(&self.remembered.0).of(changes).keys.insert(key, row);
     }
 
-    /// The changes so far; `None` while somebody else asks the store, which can take as long as a disk does.
+    /// The changes so far; `None` while somebody else asks the store for longer than it takes to read them.
     fn changes_now(&self) -> Option<Changes> {
-        let read = |store: &Connection| {
-            data_version(store).inspect_err(|error| tracing::warn!(%error, "the store tells no version")).ok()
-        };
-        let elsewhere = match self.store.try_lock() {
-            Ok(store) => read(&store),
-            Err(TryLockError::Poisoned(store)) => read(&store.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        Some((elsewhere?, self.revocations.load(Ordering::Acquire)))
+        let store = self.store.try_lock_for(READING_MAX)?;
+        let version = data_version(&store);
+        drop(store);
+        let elsewhere =
+            version.inspect_err(|error| tracing::warn!(%error, "the store tells no version")).ok()?;
+        Some((elsewhere, self.revocations.load(Ordering::Acquire)))
     }
 }

@@ -6,7 +6,6 @@ use rollcall_model::Timestamp;
 use rusqlite::OptionalExtension;
 
 use super::hashing::{new_secret, secret_hash};
-use super::store::lock;
 use super::{Caller, Credentials, Holder, IdentityError, Refusal, Role, SessionId, unanswered};
 
 /// A session that is not used for so long is over.
@@ -71,7 +70,7 @@ impl Credentials {
     fn insert_session(&self, caller: Caller) -> Result<NewSession, IdentityError> {
         let (secret, id) = new_secret();
         let now_ms = self.now_ms();
-        let store = lock(&self.store);
+        let store = self.store.lock();
         let removed = store.execute(
             "DELETE FROM sessions WHERE used_ms <= ?1 OR created_ms <= ?2
                 OR hash IN (SELECT hash FROM sessions ORDER BY used_ms DESC LIMIT -1 OFFSET ?3)",
@@ -112,7 +111,7 @@ impl Credentials {
         let now_ms = self.now_ms();
         if now_ms - row.used_ms >= USE_STEP_MS {
             row.used_ms = now_ms;
-            lock(&self.store).execute("UPDATE sessions SET used_ms = ?2 WHERE hash = ?1", (id, now_ms))?;
+            self.store.lock().execute("UPDATE sessions SET used_ms = ?2 WHERE hash = ?1", (id, now_ms))?;
         }
         self.remember_session(changes, id, row.clone());
         self.caller_of(id, row)
@@ -137,7 +136,7 @@ impl Credentials {
     /// The session, unless it is over or its key was revoked. Its role is that of its key.
     pub(super) fn session(&self, id: &SessionId) -> Result<Option<Row>, rusqlite::Error> {
         let now_ms = self.now_ms();
-        lock(&self.store)
+        self.store.lock()
             .prepare_cached(
                 "SELECT coalesce(keys.role, sessions.role), sessions.org, keys.name, created_ms, used_ms, sessions.key
                  FROM sessions LEFT JOIN keys ON keys.key = sessions.key
@@ -163,7 +162,7 @@ impl Credentials {
     /// When the store does not answer.
     pub async fn close_session(self: &Arc<Self>, id: SessionId) -> Result<(), Refusal> {
         self.ask(move |this| {
-            lock(&this.store).execute("DELETE FROM sessions WHERE hash = ?1", [id]).map_err(unanswered)?;
+            this.store.lock().execute("DELETE FROM sessions WHERE hash = ?1", [id]).map_err(unanswered)?;
             this.note_revocation();
             Ok(())
         })

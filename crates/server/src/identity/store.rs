@@ -93,7 +93,7 @@ impl Credentials {
     /// When the store does not answer.
     pub fn serve(&self, org: &str, url: &str) -> Result<(), IdentityError> {
         self.org.get_or_init(|| org.to_owned());
-        let store = lock(&self.store);
+        let store = self.store.lock();
         for (name, value) in [(ORG, org), (URL, url)] {
             store.execute(
                 "INSERT INTO settings (name, value) VALUES (?1, ?2)
@@ -121,7 +121,8 @@ impl Credentials {
     }
 
     fn setting(&self, name: &str) -> Result<Option<String>, rusqlite::Error> {
-        lock(&self.store)
+        self.store
+            .lock()
             .query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0))
             .optional()
     }
@@ -132,7 +133,7 @@ impl Credentials {
     /// # Errors
     /// When the store does not answer.
     pub fn changes(&self) -> Result<(i64, u64), IdentityError> {
-        let elsewhere = data_version(&lock(&self.store))?;
+        let elsewhere = data_version(&self.store.lock())?;
         Ok((elsewhere, self.revocations.load(Ordering::Acquire)))
     }
 

@@ -205,9 +205,8 @@ async fn a_session_ends_when_it_is_idle_for_twelve_hours_or_seven_days_old() {
     assert!(!is_open(&NewSession { secret: "guessed".to_owned(), ..used.clone() }).await);
     // The next session sweeps out the old ones.
     credentials.open_link_session("acme01").await.unwrap();
-    let count: i64 = store::lock(&credentials.store)
-        .query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))
-        .unwrap();
+    let count: i64 =
+        credentials.store.lock().query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 1);
 }
 
@@ -227,7 +226,7 @@ async fn a_store_that_does_not_answer_lets_nobody_in() {
     let NewKey { key, token } = credentials.add_key("acme01", Role::Admin, None).unwrap();
     let session = credentials.open_link_session("acme01").await.unwrap();
     let drop_tables = "DROP TABLE devices; DROP TABLE keys; DROP TABLE sessions; DROP TABLE links;";
-    store::lock(&credentials.store).execute_batch(drop_tables).unwrap();
+    credentials.store.lock().execute_batch(drop_tables).unwrap();
     assert_eq!(anonymous(&credentials, "other").await, Err(Refusal::Store));
     assert_eq!(verdict(&credentials, "a:acme01:x", &key, &token).await, Err(Refusal::Store));
     assert_eq!(credentials.authenticate_session(&session.secret).await, Err(Refusal::Store));

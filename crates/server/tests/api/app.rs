@@ -221,7 +221,8 @@ impl TestApp {
         listener.set_nonblocking(true).unwrap();
         // Ends with the process.
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 // Behind a proxy on this machine, so that tests can say where requests come from.
