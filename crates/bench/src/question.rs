@@ -80,6 +80,11 @@ fn filters(world: World) -> Vec<Filter> {
         text("clientType", "clientType = ?", "gateway"),
         text("mqttConnectProtocol", "mqttConnectProtocol = ?", "5"),
         text("connectionStatus", "connectionStatus = ?", "connected"),
+        Filter {
+            parameter: "clientAddr=10.0.7.0/24".to_owned(),
+            sql: "clientAddr GLOB ?",
+            value: Value::Text("10.0.7.*".to_owned()),
+        },
     ]
 }
 

@@ -6,10 +6,13 @@
 //! them, only faster.
 
 mod field;
+mod network;
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 
 pub use field::{Field, SortValue};
+pub use network::Network;
 
 use crate::state::StateDoc;
 use crate::time::{TimeExpr, Timestamp};
@@ -46,7 +49,8 @@ pub fn compare(a: &StateDoc, b: &StateDoc, sort: &[SortKey]) -> Ordering {
 /// What one filter asks of one field. The values are alternatives: one is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Test {
-    /// The field has one of these values, in their wire form. Never empty.
+    /// The field has one of these values, in their wire form; an address lies in one of these networks, as [`Network`]
+    /// writes them. Never empty.
     AnyOf(Vec<String>),
     /// The time is at or after one of these.
     After(Vec<TimeExpr>),
@@ -87,6 +91,10 @@ impl Term {
         let found = match (&self.test, value) {
             (Test::Present(wanted), value) => (value != SortValue::Absent) == *wanted,
             (_, SortValue::Absent) => false,
+            (Test::AnyOf(values), SortValue::Text(text)) if self.field == Field::ClientAddr => {
+                let address = text.parse::<IpAddr>();
+                address.is_ok_and(|address| networks(values).any(|network| network.holds(address)))
+            }
             (Test::AnyOf(values), _) => self.field.text(doc).is_some_and(|text| values.contains(&text)),
             (Test::After(times), SortValue::Number(ms)) => {
                 times.iter().any(|t| ms >= t.resolve(now).millis())
@@ -124,6 +132,11 @@ impl Term {
             Test::Present(present) => vec![present.to_string()],
         }
     }
+}
+
+/// The networks of a filter on addresses.
+pub fn networks(values: &[String]) -> impl Iterator<Item = Network> {
+    values.iter().filter_map(|value| Network::parse(value))
 }
 
 /// All filters of a query; a client must pass each.
@@ -237,6 +250,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("lastActivityEvent", Field::LastActivityEvent, Kind::Set),
     parameter("mqttConnectProtocol", Field::MqttConnectProtocol, Kind::Set),
     parameter("certainty", Field::Certainty, Kind::Set),
+    parameter("clientAddr", Field::ClientAddr, Kind::Set),
     parameter("stale", Field::StaleSince, Kind::Present),
     parameter("connectedAfter", Field::LastConnectTime, Kind::After),
     parameter("lastConnectedAfter", Field::LastConnectTime, Kind::After),
@@ -430,6 +444,13 @@ fn parse_set(field: Field, value: &str) -> Result<Vec<String>, String> {
     match field {
         Field::MqttReasonCode => parse_codes(value, u32::from(u8::MAX)),
         Field::CloseCode => parse_codes(value, u32::from(u16::MAX)),
+        Field::ClientAddr => match Network::parse(value) {
+            Some(network) => Ok(vec![network.to_string()]),
+            None => {
+                Err("an address or a network is needed, as in 10.0.0.7, 10.0.7.0/24 or 2001:db8::/32"
+                    .to_owned())
+            }
+        },
         _ => Ok(vec![value.to_owned()]),
     }
 }

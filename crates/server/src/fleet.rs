@@ -13,6 +13,7 @@ use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestam
 
 use crate::naming::Naming;
 
+mod address;
 mod arena;
 mod bitmap;
 mod bookmark;

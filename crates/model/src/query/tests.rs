@@ -64,6 +64,45 @@ fn values_are_counted_inside_comma_lists_too() {
 }
 
 #[test]
+fn an_address_lies_in_its_network_and_in_no_other() {
+    let check = |addr: &str, value: &str, expect: bool| {
+        let mut doc = doc("d:o:pump:1", None);
+        doc.client_addr = Some(addr.to_owned());
+        assert_eq!(matches(&format!("clientAddr={value}"), &doc), expect, "{addr} in {value}");
+        assert_eq!(matches(&format!("clientAddr!={value}"), &doc), !expect, "{addr} not in {value}");
+    };
+    check("10.0.7.5", "10.0.7.5", true);
+    check("10.0.7.50", "10.0.7.5", false);
+    check("10.0.7.5", "10.0.7.0/24", true);
+    check("110.0.7.5", "10.0.7.0/24", false);
+    check("10.0.8.0", "10.0.7.0/24", false);
+    check("10.0.8.0", "10.0.0.0/20", true);
+    check("10.0.16.0", "10.0.0.0/20", false);
+    check("192.0.2.1", "0.0.0.0/0", true);
+    check("2001:db8::1", "0.0.0.0/0", false);
+    check("2001:db8::1", "2001:DB8:0:0::/64", true);
+    check("2001:db8:0:1::1", "2001:db8::/64", false);
+    check("2001:db8:0:1::1", "2001:db8::/32", true);
+    check("10.0.7.5", "::/0", false);
+    check("::ffff:10.0.7.5", "10.0.7.0/24", true);
+    check("10.0.7.5", "::ffff:10.0.7.0/120", true);
+    check("gateway.example", "0.0.0.0/0", false);
+}
+
+#[test]
+fn networks_are_written_one_way_and_what_is_none_is_refused() {
+    let values = |query: &str| parse(query).map(|query| query.filter.terms[0].values());
+    assert_eq!(values("clientAddr=10.0.7.9/24&clientAddr=10.0.7.0/24").unwrap(), ["10.0.7.0/24"]);
+    assert_eq!(values("clientAddr=10.0.7.9/32").unwrap(), ["10.0.7.9"]);
+    assert_eq!(values("clientAddr=2001:DB8::9/32").unwrap(), ["2001:db8::/32"]);
+    for bad in ["10.0.7", "10.0.7.0/33", "::/129", "10.0.7.0/", "/24", "host", "010.0.0.1", "10.0.7.0/-1", ""]
+    {
+        let violations = values(&format!("clientAddr={bad}")).unwrap_err();
+        assert_eq!((&*violations[0].parameter, &*violations[0].value), ("clientAddr", bad));
+    }
+}
+
+#[test]
 fn an_exclamation_mark_excludes() {
     assert!(matches("deviceType!=demo", &doc("d:o:pump:1", None)));
     assert!(!matches("deviceType!=demo", &doc("d:o:demo:1", None)));
@@ -129,6 +168,13 @@ fn any_query() -> impl Strategy<Value = Query> {
             .prop_map(|v| (Field::DeviceType, Test::AnyOf(v.into_iter().collect()))),
         prop::collection::hash_set(0..=255_u8, 1..3)
             .prop_map(|v| (Field::MqttReasonCode, Test::AnyOf(v.iter().map(u8::to_string).collect()))),
+        prop::collection::hash_set((any::<std::net::IpAddr>(), 0..=128_u8), 1..3).prop_map(|v| {
+            let mut networks: Vec<_> =
+                v.into_iter().map(|(address, bits)| Network::around(address, bits).to_string()).collect();
+            networks.sort();
+            networks.dedup();
+            (Field::ClientAddr, Test::AnyOf(networks))
+        }),
         times.clone().prop_map(|v| (Field::LastActivityTime, Test::After(v))),
         times.prop_map(|v| (Field::LastDisconnectTime, Test::Before(v))),
         any::<bool>().prop_map(|v| (Field::StaleSince, Test::Present(v))),

@@ -210,6 +210,9 @@ pub struct FilterParameters {
     mqtt_connect_protocol: Vec<MqttConnectProtocol>,
     #[param(required = false, style = Form, explode = false, inline)]
     certainty: Vec<Certainty>,
+    /// An address, or a network as in `10.0.7.0/24`.
+    #[param(required = false, example = json!(["10.0.7.0/24"]))]
+    client_addr: Vec<String>,
     /// Whether the state is stale.
     #[param(required = false)]
     stale: bool,

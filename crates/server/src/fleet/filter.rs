@@ -10,11 +10,11 @@ use rollcall_model::time::TimeExpr;
 use super::bitmap::Bitmap;
 use super::columns::{CODES, NO_TIME, TIMES, code_text};
 use super::profiles::Profile;
-use super::search;
 use super::symbols::Symbols;
 use super::table::Table;
 use super::view::View;
 use super::watch::Facts;
+use super::{address, search};
 
 /// The rows that pass all filters.
 #[derive(Debug, Clone)]
@@ -161,7 +161,7 @@ pub fn known(term: &Term, view: View<'_>) -> Option<Known> {
 fn cost(term: &Term) -> u8 {
     match (term.field, &term.test) {
         (Field::RecentConnects, Test::AtLeast(_)) => 1,
-        (Field::DeviceId, Test::AnyOf(_)) => 2,
+        (Field::DeviceId | Field::ClientAddr, Test::AnyOf(_)) => 2,
         (Field::Id, Test::Contains(_)) => 3,
         (Field::Id | Field::ClientAddr | Field::DeviceId | Field::RecentConnects, _) => 4,
         _ => 0,
@@ -195,6 +195,7 @@ fn retain(rows: &mut Bitmap, term: &Term, view: View<'_>) {
                 rows.retain_slots(|slot| found(slot) != negated);
             }
         }
+        (Test::AnyOf(values), Field::ClientAddr) => address::retain(rows, values, negated, view),
         (Test::Present(present), Field::DeviceId) => {
             rows.retain_slots(|slot| (view.device_id(slot).is_some() == *present) != negated);
         }

@@ -43,7 +43,12 @@ fn any_key() -> impl Strategy<Value = SessionKey> {
 }
 
 fn any_peer() -> impl Strategy<Value = Peer> {
-    let addr = prop_oneof!["10\\.0\\.0\\.[1-5]", "fe80::[0-9a-f]{4}:1234:5678:9abc", ".{0,20}"];
+    let addr = prop_oneof![
+        "(::ffff:)?10\\.0\\.0\\.[1-5]",
+        "fe80::[0-9a-f]{4}:1234:5678:9abc",
+        "(FE8|fe9|0)0:[0-3]?::",
+        ".{0,20}"
+    ];
     let protocol = (select(MqttVersion::ALL.to_vec()), any::<bool>())
         .prop_map(|(version, websocket)| Protocol { version, websocket });
     (
@@ -158,11 +163,15 @@ fn any_test() -> impl Strategy<Value = Test> {
 }
 
 fn any_term() -> impl Strategy<Value = Term> {
-    (select(Field::ALL.to_vec()), any_test(), any::<bool>()).prop_map(|(field, test, negated)| Term {
-        field,
-        test,
-        negated,
-    })
+    let field = || select(Field::ALL.to_vec());
+    let tested = prop_oneof![6 => (field(), any_test()), 1 => (Just(Field::ClientAddr), any_networks())];
+    (tested, any::<bool>()).prop_map(|((field, test), negated)| Term { field, test, negated })
+}
+
+fn any_networks() -> impl Strategy<Value = Test> {
+    let networks =
+        ["10.0.0.3", "10.0.0.2/31", "10.0.0.0/8", "0.0.0.0/0", "fe80::/9", "fe80::8000:0:0:0/65", "::/0"];
+    prop::collection::vec(select(networks.map(str::to_owned).to_vec()), 1..3).prop_map(Test::AnyOf)
 }
 
 fn any_sort() -> impl Strategy<Value = Vec<SortKey>> {

@@ -233,6 +233,9 @@ impl TestApp {
             });
         });
         let config = ureq::Agent::config_builder().http_status_as_error(false);
+        // A connection for each request: after a request that was refused unread the server closes its connection, which
+        // the next request would find out too late.
+        let config = config.max_idle_connections(0);
         let agent = config.max_response_header_size(1 << 20).build().new_agent();
         Self { fleet, observers, credentials, key, journal, statistics, base, agent }
     }

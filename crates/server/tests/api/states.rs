@@ -88,6 +88,10 @@ fn every_filter_finds_its_clients() {
     check(&app, "lastActivityEvent=mqttPublish", &[THERMO]);
     check(&app, "mqttConnectProtocol=5", &[]);
     check(&app, "certainty=unknown", &["intruder"]);
+    let all = ["a:acme01:console", pump, THERMO, t18, "g:acme01:gw:north"];
+    check(&app, "clientAddr=10.0.0.7", &all);
+    check(&app, "clientAddr=192.0.2.0/24&clientAddr=10.0.0.0/29", &all);
+    check(&app, "clientAddr!=10.0.0.0/8", &["intruder"]);
     check(&app, "refusedAfter=now-2m", &["intruder"]);
     check(&app, "minRecentConnects=1", &[pump, t18]);
     check(&app, "search=p-1", &[pump]);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Loss;
 use crate::client_id::ClientId;
 use crate::event::MqttVersion;
+use crate::query::Network;
 use crate::state::StateDoc;
 
 /// At least this part of the members has it,
@@ -44,24 +45,22 @@ pub enum ShareField {
     MqttReasonCode,
 }
 
-/// A network: an address with its host part zeroed.
+/// The network around an address that is taken for its neighbourhood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Subnet(IpAddr);
+pub struct Subnet(Network);
 
 impl Subnet {
     /// The subnet of an address in text; `None` when it is none.
     #[must_use]
     pub fn of(addr: &str) -> Option<Self> {
-        Some(Self(match addr.parse::<IpAddr>().ok()?.to_canonical() {
-            IpAddr::V4(addr) => Ipv4Addr::from(u32::from(addr) & !0xFF).into(),
-            IpAddr::V6(addr) => Ipv6Addr::from(u128::from(addr) & !u128::from(u64::MAX)).into(),
-        }))
+        let address = addr.parse::<IpAddr>().ok()?.to_canonical();
+        Some(Self(Network::around(address, if address.is_ipv4() { 24 } else { 64 })))
     }
 }
 
 impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.0, if self.0.is_ipv4() { 24 } else { 64 })
+        self.0.fmt(f)
     }
 }
 
