@@ -9,6 +9,7 @@
 mod admission;
 mod backlog;
 mod end;
+mod entry;
 mod eviction;
 mod hooks;
 mod limits;

@@ -9,6 +9,7 @@ mod credentials;
 mod harness;
 mod refusals;
 mod retained;
+mod returning;
 mod subscribers;
 mod tcp;
 mod websocket;

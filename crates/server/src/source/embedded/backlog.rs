@@ -17,6 +17,7 @@ use rmqtt::types::{
     SessionStatus, SubRelations, SubRelationsMap, SubsSearchParams, SubsSearchResult, To, TopicFilter,
 };
 
+use super::entry::PatientEntry;
 use super::{subscriptions, topics};
 
 /// Messages that may wait for one session.
@@ -113,7 +114,7 @@ impl Backlogs {
     }
 }
 
-/// The library's own table of sessions, but for what is forwarded.
+/// The library's own table of sessions, but for what is forwarded and for the patience with which one is opened.
 pub struct BoundedShared {
     inner: DefaultShared,
     context: ServerContext,
@@ -163,7 +164,7 @@ impl Shared for BoundedShared {
     }
 
     fn entry(&self, id: Id) -> Box<dyn Entry> {
-        self.inner.entry(id)
+        Box::new(PatientEntry(self.inner.entry(id)))
     }
 
     fn exist(&self, client_id: &str) -> bool {
