@@ -380,7 +380,8 @@ fn listen() -> Result<(Listener, SocketAddr), EmbeddedError> {
         // 0: messages expire when their sender says so and not otherwise.
         .message_expiry_interval(Duration::ZERO)
         .max_subscriptions(1_000)
-        .max_topic_levels(128)
+        // The hooks see to it, before anything else looks at the levels.
+        .max_topic_levels(0)
         .bind()
         .and_then(Listener::tcp)
         .map_err(error)?;

@@ -12,6 +12,7 @@ mod retained;
 mod returning;
 mod subscribers;
 mod tcp;
+mod topics;
 mod websocket;
 
 use rollcall_model::event::MqttVersion;

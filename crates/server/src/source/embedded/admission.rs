@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use rmqtt::codec::v5::SubscribeAckReason;
 use rmqtt::session::Session;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
 
@@ -35,6 +36,12 @@ impl Hooks {
             self.log_refusal(id, "the topic of its will message is reserved");
             let text = format!("The topic of the will message is reserved for the server: {topic}");
             self.refused(id, attempt.time, attempt.peer, 0x87, &text);
+            return AuthResult::NotAuthorized;
+        }
+        if let Some(problem) = will_topic(connect).and_then(|topic| topics::problem(&topic)) {
+            self.attempts.remove(id);
+            self.log_refusal(id, "the topic of its will message is not valid");
+            self.refused(id, attempt.time, attempt.peer, 0x90, &format!("The will message: {problem}"));
             return AuthResult::NotAuthorized;
         }
         if attempt.is_observer {
@@ -106,8 +113,19 @@ impl Hooks {
         }
     }
 
+    /// Why the client cannot subscribe to the filter; `None` when it can.
+    pub async fn refuses(&self, session: &Session, filter: &str) -> Option<SubscribeAckReason> {
+        if topics::is_too_deep(filter) {
+            Some(SubscribeAckReason::TopicFilterInvalid)
+        } else if self.may_subscribe(session, filter).await {
+            None
+        } else {
+            Some(SubscribeAckReason::NotAuthorized)
+        }
+    }
+
     /// Whether the client may subscribe to the filter. Who could match a monitor topic watches the fleet.
-    pub async fn may_subscribe(&self, session: &Session, filter: &str) -> bool {
+    async fn may_subscribe(&self, session: &Session, filter: &str) -> bool {
         if !topics::may_match_reserved(filter) {
             return true;
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::time::Duration;
 
 use rmqtt::codec::types::{MQTT_LEVEL_5, MQTT_LEVEL_31};
-use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
+use rmqtt::codec::v5::PublishAckReason;
 use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
 use rmqtt::session::Session;
 use rmqtt::types::{
@@ -380,10 +380,9 @@ impl Hooks {
             open.read_msg.fetch_add(1, Ordering::Relaxed);
         }
         self.active(session, ActivityEvent::Publish).await;
-        if topics::has_wildcards(&publish.topic) {
-            let text = Some("A topic name has no wildcards.".into());
+        if let Some(problem) = topics::problem(&publish.topic) {
             let code = PublishAckReason::TopicNameInvalid;
-            PublishAclResult(PublishResult::reason_code(code, text, false))
+            PublishAclResult(PublishResult::reason_code(code, Some(problem.into()), false))
         } else if topics::is_reserved(&publish.topic) {
             PublishAclResult::rejected(false, Some("The topic is reserved for the server.".into()))
         } else if self.may_publish(session).await {
@@ -452,10 +451,8 @@ impl Handler for HookHandler {
                 None
             }
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                (!hooks.may_subscribe(session, &subscribe.topic_filter).await).then(|| {
-                    let refusal = SubscribeAckReason::NotAuthorized;
-                    HookResult::SubscribeAclResult(SubscribeAclResult::new_failure(refusal))
-                })
+                let refusal = hooks.refuses(session, &subscribe.topic_filter).await;
+                refusal.map(SubscribeAclResult::new_failure).map(HookResult::SubscribeAclResult)
             }
             Parameter::MessagePublishCheckAcl(session, publish) => {
                 Some(HookResult::PublishAclResult(hooks.publishes(session, publish).await))

@@ -95,7 +95,7 @@ impl RetainStorage for Retained {
     }
 
     async fn set(&self, topic: &TopicName, retain: Retain, _: Option<Duration>) -> rmqtt::Result<()> {
-        if topics::is_reserved(topic) || topics::has_wildcards(topic) {
+        if topics::is_reserved(topic) || topics::problem(topic).is_some() {
             return Ok(());
         }
         // Only the sender's interval counts; the listener's would let every retained message expire.

@@ -23,9 +23,24 @@ pub fn may_subscribe(filter: &str) -> bool {
     !filter.contains('#') || !may_match_reserved(filter)
 }
 
-/// A topic name has no wildcards (MQTT 5, section 4.7.1).
-pub fn has_wildcards(topic: &str) -> bool {
-    topic.contains(['+', '#'])
+/// The library walks down the levels of a topic by recursion: with the 32,767 that a topic can have, its stack would end.
+const LEVELS_MAX: usize = 128;
+
+/// Whether a topic or a filter has more levels than the broker takes.
+pub fn is_too_deep(topic: &str) -> bool {
+    topic.bytes().filter(|byte| *byte == b'/').count() >= LEVELS_MAX
+}
+
+/// Why nothing can be published to this topic, by whomever.
+pub fn problem(topic: &str) -> Option<&'static str> {
+    // MQTT 5, section 4.7.1.
+    if topic.contains(['+', '#']) {
+        Some("A topic name has no wildcards.")
+    } else if is_too_deep(topic) {
+        Some("A topic may have 128 levels.")
+    } else {
+        None
+    }
 }
 
 /// Whether a topic passes a filter with `+` in any level. `#` is not for monitor topics.
@@ -62,6 +77,14 @@ mod tests {
         }
         for filter in ["iot-2/type/+/id/+", "iot-2/type/+/id/+/mon/act", "iot-2/app/+/mon", "+", ""] {
             assert!(!matches(filter, topic), "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_topic_has_at_most_128_levels_and_no_wildcards() {
+        assert_eq!(problem(&vec!["x"; 128].join("/")), None);
+        for topic in [vec!["x"; 129].join("/"), "/".repeat(65_535), "a/+".into(), "#".into()] {
+            assert!(problem(&topic).is_some(), "{topic}");
         }
     }
 
