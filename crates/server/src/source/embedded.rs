@@ -15,6 +15,7 @@ mod hooks;
 mod limits;
 mod outbox;
 mod retained;
+mod routes;
 mod sessions;
 mod subscribers;
 pub(crate) mod topics;
@@ -224,6 +225,7 @@ impl EmbeddedBroker {
             .build()
             .await;
         let backlogs = Arc::new(Backlogs::default());
+        *context.extends.router_mut().await = Box::new(routes::Routes::new(&context));
         *context.extends.shared_mut().await = Box::new(BoundedShared::new(&context, Arc::clone(&backlogs)));
         let subscribers = Arc::new(Subscribers::new(messages));
         subscribers.serve(&context);
@@ -380,7 +382,7 @@ fn listen() -> Result<(Listener, SocketAddr), EmbeddedError> {
         // 0: messages expire when their sender says so and not otherwise.
         .message_expiry_interval(Duration::ZERO)
         .max_subscriptions(1_000)
-        // The hooks see to it, before anything else looks at the levels.
+        // The hooks see to it: the library would refuse a `$` at the beginning of a level.
         .max_topic_levels(0)
         .bind()
         .and_then(Listener::tcp)

@@ -13,7 +13,7 @@ use rmqtt::types::{Retain, TimedValue, TopicFilter, TopicName};
 use tokio::sync::RwLock;
 use tokio::time::Instant;
 
-use super::topics;
+use super::{routes, topics};
 
 /// Bounds of what clients may leave behind. Beyond them the newest message is not retained.
 const COUNT_MAX: usize = 100_000;
@@ -103,7 +103,7 @@ impl RetainStorage for Retained {
         let expiry = properties
             .and_then(|properties| properties.message_expiry_interval)
             .map(|seconds| Duration::from_secs(u64::from(seconds.get())));
-        let parsed = Topic::from_str(topic)?;
+        let parsed = Topic::from_str(&routes::hidden(topic))?;
         if !self.store.write().await.replace(&parsed, retain, expiry) {
             tracing::warn!(%topic, "no room for more retained messages: this one is delivered but not retained");
         }
@@ -111,10 +111,11 @@ impl RetainStorage for Retained {
     }
 
     async fn get(&self, filter: &TopicFilter) -> rmqtt::Result<Vec<(TopicName, Retain)>> {
-        let parsed = Topic::from_str(filter)?;
+        let parsed = Topic::from_str(&routes::hidden(filter))?;
         let found = self.store.read().await.messages.matches(&parsed);
         let found = found.into_iter().filter(|(_, message)| !message.is_expired());
-        Ok(found.map(|(topic, message)| (TopicName::from(topic.to_string()), message.into_value())).collect())
+        let shown = |topic: Topic| TopicName::from(routes::shown(&topic.to_string()).into_owned());
+        Ok(found.map(|(topic, message)| (shown(topic), message.into_value())).collect())
     }
 
     async fn count(&self) -> isize {
