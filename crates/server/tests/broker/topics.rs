@@ -68,3 +68,17 @@ async fn a_client_id_that_begins_with_a_dollar_has_monitor_messages() {
         assert_eq!((first, &body[2..]), (0x30, b"iot-2/type/thermo/id/$1/monhere".as_slice()), "{filter}");
     }
 }
+
+/// It was granted and never got anything: what MQTT 5 calls shared subscriptions this broker does not have.
+#[tokio::test]
+async fn a_shared_subscription_is_refused() {
+    let running = start().await;
+    for (version, refusal) in [(4, 0x80), (5, 0x9E)] {
+        let id = format!("shared-{version}");
+        let mut client = Raw::connect(&running.broker, &Connect::new(&id).version(version)).await;
+        for filter in ["$share/group/plant/#", "$share/group/iot-2/type/+/id/+/mon"] {
+            client.send(&subscribe(version, filter, 0)).await;
+            assert_eq!(client.suback().await, refusal, "{filter}");
+        }
+    }
+}

@@ -115,7 +115,9 @@ impl Hooks {
 
     /// Why the client cannot subscribe to the filter; `None` when it can.
     pub async fn refuses(&self, session: &Session, filter: &str) -> Option<SubscribeAckReason> {
-        if topics::is_too_deep(filter) {
+        if topics::is_shared(filter) {
+            Some(SubscribeAckReason::SharedSubscriptionNotSupported)
+        } else if topics::is_too_deep(filter) {
             Some(SubscribeAckReason::TopicFilterInvalid)
         } else if self.may_subscribe(session, filter).await {
             None

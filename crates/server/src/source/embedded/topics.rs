@@ -43,6 +43,11 @@ pub fn problem(topic: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether the filter is that of a shared subscription (MQTT 5, section 4.8.2), of which there are none.
+pub fn is_shared(filter: &str) -> bool {
+    filter.starts_with("$share/")
+}
+
 /// Whether a topic passes a filter with `+` in any level. `#` is not for monitor topics.
 pub fn matches(filter: &str, topic: &str) -> bool {
     let mut levels = topic.split('/');
