@@ -7,6 +7,7 @@
 
 mod field;
 mod network;
+mod presence;
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -299,6 +300,7 @@ impl Query {
                 problem: "_skip and _bookmark cannot be combined".to_owned(),
             });
         }
+        presence::drop_either_way(&mut query.filter.terms);
         // A comma list holds many values in one parameter, but is written as one parameter for each.
         if violations.is_empty() && query.to_pairs().len() > MAX_VALUES {
             let longest = query.filter.terms.iter().max_by_key(|term| term.values().len());
@@ -346,6 +348,9 @@ impl Query {
             .iter()
             .find(|p| p.name == base)
             .ok_or_else(|| "this parameter is not known".to_owned())?;
+        if parameter.kind == Kind::Present {
+            return presence::read(&mut self.filter.terms, parameter.field, negated, value);
+        }
         let test = parse_test(parameter, value)?;
         let same = |term: &&mut Term| {
             term.field == parameter.field && term.negated == negated && Kind::of(&term.test) == parameter.kind
@@ -428,7 +433,8 @@ fn parse_test(parameter: &Parameter, value: &str) -> Result<Test, String> {
         Kind::AtLeast => {
             Test::AtLeast(value.parse().map_err(|_| "a whole number from 0 is needed".to_owned())?)
         }
-        Kind::Present => Test::Present(value.parse().map_err(|_| "true or false is needed".to_owned())?),
+        // Read by `presence`.
+        Kind::Present => return Err("true or false is needed".to_owned()),
     })
 }
 

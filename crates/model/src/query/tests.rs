@@ -37,6 +37,21 @@ fn a_repeated_parameter_and_a_comma_list_are_alternatives() {
     assert!(!matches("deviceType=thermo,pump", &doc("d:o:pump:1", None)));
 }
 
+/// Of `stale=true&stale=false` only the last counted, and a comma was refused.
+#[test]
+fn both_values_of_stale_are_alternatives_too() {
+    let stale = StateDoc { stale_since: Some(now()), ..doc("d:o:pump:1", None) };
+    let fresh = doc("d:o:pump:2", None);
+    let found = |query: &str| (matches(query, &stale), matches(query, &fresh));
+    for query in ["stale=true&stale=false", "stale=false,true", "stale=true&stale=false&stale=true"] {
+        assert_eq!(found(query), (true, true), "{query}");
+    }
+    assert_eq!(found("stale!=true&stale!=false"), (false, false));
+    assert_eq!(found("stale=true&stale=true"), (true, false));
+    assert_eq!(found("stale!=true"), (false, true));
+    assert!(parse("stale=true,maybe").is_err());
+}
+
 /// A value that stood twice in a comma list was written as two parameters and read again as one.
 #[test]
 fn a_value_that_stands_twice_counts_once() {
