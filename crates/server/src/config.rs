@@ -5,6 +5,7 @@
 
 mod retention;
 mod transport;
+mod value;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -21,10 +22,10 @@ pub use transport::{Transport, TransportArgs, TransportError};
 #[derive(Debug, Default, clap::Args)]
 pub struct ServeArgs {
     /// Address and port of the dashboard, the APIs and MQTT over WebSocket [default: 127.0.0.1:8080]
-    #[arg(long, env = "ROLLCALL_HTTP", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "ROLLCALL_HTTP", value_name = "ADDRESS:PORT", value_parser = value::address)]
     pub http: Option<SocketAddr>,
     /// Address and port of the embedded MQTT broker [default: 127.0.0.1:1883]
-    #[arg(long, env = "ROLLCALL_MQTT", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "ROLLCALL_MQTT", value_name = "ADDRESS:PORT", value_parser = value::address)]
     pub mqtt: Option<SocketAddr>,
     /// Folder of the journal and the credentials; made when it is missing [default: rollcall-data]
     #[arg(long, env = "ROLLCALL_DATA", value_name = "DIR")]
@@ -59,22 +60,29 @@ const DEMO_MAX: i64 = 4_500;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default, deserialize_with = "value::address_in_file")]
     http: Option<SocketAddr>,
+    #[serde(default, deserialize_with = "value::address_in_file")]
     mqtt: Option<SocketAddr>,
     data: Option<PathBuf>,
     org: Option<String>,
     demo: Option<u32>,
+    #[serde(default, deserialize_with = "value::list_in_file")]
     device_type_pattern: Option<Vec<String>>,
     log_retention: Option<Age>,
     log_max_size: Option<Size>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_self_signed: Option<bool>,
+    #[serde(default, deserialize_with = "value::address_in_file")]
     mqtts: Option<SocketAddr>,
     behind_proxy: Option<bool>,
+    #[serde(default, deserialize_with = "value::list_in_file")]
     trusted_proxies: Option<Vec<String>>,
     allow_plain_mqtt: Option<bool>,
+    #[serde(default, deserialize_with = "value::count_in_file")]
     http_connections: Option<NonZeroU32>,
+    #[serde(default, deserialize_with = "value::count_in_file")]
     http_connections_per_address: Option<NonZeroU32>,
 }
 
@@ -112,8 +120,8 @@ pub struct Config {
 pub enum ConfigError {
     #[error("cannot read the configuration file {path}: {reason}")]
     Unreadable { path: String, reason: std::io::Error },
-    #[error("the configuration file {path} is not valid: line {line}: {reason}")]
-    Invalid { path: String, line: usize, reason: String },
+    #[error("the configuration file {path} is not valid: line {line} ({text}): {reason}")]
+    Invalid { path: String, line: usize, text: String, reason: String },
     #[error("“{0}” cannot be an organisation: use letters, digits, “-”, “_” and “.”, at most 36")]
     Org(String),
     #[error("demo = {0} is too many: at most {DEMO_MAX} demo clients can run in one process")]
@@ -180,15 +188,24 @@ pub fn checked_org(org: Option<String>) -> Result<String, ConfigError> {
     }
 }
 
+/// What is shown of the line of the configuration file that is not valid.
+const LINE_CHARS_MAX: usize = 80;
+
 fn read_file(path: &Path) -> Result<File, ConfigError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|reason| ConfigError::Unreadable { path: shown.clone(), reason })?;
     toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        // The message alone: the error's own text is several lines long.
-        ConfigError::Invalid { path: shown, line, reason: error.message().replace('\n', "; ") }
+        let above = before.matches('\n').count();
+        let line = text.lines().nth(above).unwrap_or_default().trim();
+        ConfigError::Invalid {
+            path: shown,
+            line: above + 1,
+            text: line.chars().take(LINE_CHARS_MAX).collect(),
+            // The message alone: the error's own text is several lines long.
+            reason: error.message().replace('\n', "; "),
+        }
     })
 }
 
@@ -228,6 +245,33 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line_in_one_line() {
         let error = with_file("org = \"acme01\"\nhtpp = 1\n", ServeArgs::default()).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("htpp") && !error.contains('\n'), "{error}");
+    }
+
+    /// Of a bad value the error told its line and what the parser had expected, not which setting it was.
+    #[test]
+    fn a_bad_value_is_named_with_its_setting_and_what_would_be_right() {
+        let address = "write numbers, as in 127.0.0.1:8080";
+        let check = |line: &str, expect: &str| {
+            let error =
+                with_file(&format!("demo = 0\n{line}\n"), ServeArgs::default()).unwrap_err().to_string();
+            let named = error.contains(&format!("line 2 ({line})"));
+            assert!(named && error.contains(expect) && !error.contains('\n'), "{error}");
+        };
+        check("http = \"localhost:8080\"", address);
+        check("mqtt = 1883", address);
+        check("mqtts = \":8883\"", address);
+        check("http_connections = 0", "a whole number from 1 is needed");
+        check("trusted_proxies = 7", "a text is needed, or a list of texts");
+        check("log_retention = \"5\"", "as in 30d");
+    }
+
+    #[test]
+    fn a_list_with_one_entry_needs_no_brackets() {
+        let text = "behind_proxy = true\ntrusted_proxies = \"10.0.0.2, 192.0.2.0/24\"\n";
+        let listed = "behind_proxy = true\ntrusted_proxies = [\"10.0.0.2\", \"192.0.2.0/24\"]\n";
+        let transport = |text| with_file(text, ServeArgs::default()).unwrap().transport;
+        assert_eq!(transport(text), transport(listed));
+        assert!(with_file("device_type_pattern = '^(?<type>[a-z]+)/'\n", ServeArgs::default()).is_ok());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use clap::builder::BoolishValueParser;
 
+use super::value;
 use crate::arrival::{Network, NetworkError, TrustedProxies};
 use crate::serve::Limits;
 use crate::tls::CertificateSource;
@@ -37,7 +38,7 @@ pub struct TransportArgs {
     )]
     pub tls_self_signed: Option<bool>,
     /// Address and port of MQTT over TLS [default: 127.0.0.1:8883 where there is a certificate]
-    #[arg(long, env = "ROLLCALL_MQTTS", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "ROLLCALL_MQTTS", value_name = "ADDRESS:PORT", value_parser = value::address)]
     pub mqtts: Option<SocketAddr>,
     /// A reverse proxy on this machine, or a trusted one, does TLS and tells the clients' addresses
     #[arg(
@@ -55,10 +56,10 @@ pub struct TransportArgs {
     )]
     pub allow_plain_mqtt: Option<bool>,
     /// HTTP connections at once, WebSockets of dashboards included [default: 4000]
-    #[arg(long, env = "ROLLCALL_HTTP_CONNECTIONS", value_name = "N")]
+    #[arg(long, env = "ROLLCALL_HTTP_CONNECTIONS", value_name = "N", value_parser = value::count)]
     pub http_connections: Option<NonZeroU32>,
     /// HTTP connections at once from one address; trusted proxies are exempt [default: 1000]
-    #[arg(long, env = "ROLLCALL_HTTP_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    #[arg(long, env = "ROLLCALL_HTTP_CONNECTIONS_PER_ADDRESS", value_name = "N", value_parser = value::count)]
     pub http_connections_per_address: Option<NonZeroU32>,
 }
 
@@ -151,6 +152,7 @@ impl TransportArgs {
             .trusted_proxies
             .unwrap_or_default()
             .iter()
+            .flat_map(|networks| networks.split(','))
             .map(|network| network.trim().parse())
             .collect::<Result<_, NetworkError>>()?;
         if !is_behind_proxy && !networks.is_empty() {
