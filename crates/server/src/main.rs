@@ -1,5 +1,6 @@
 //! The binary `rollcall`: reads the command line and calls the part that does it.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -12,7 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Which MQTT clients are connected, when each was last active, and why it disconnected.
 #[derive(Debug, Parser)]
-#[command(name = "rollcall", version, about, arg_required_else_help = true)]
+#[command(name = "rollcall", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -60,7 +61,10 @@ fn run_server(args: ServeArgs) -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rmqtt=error,rmqtt_net=error"));
     // A line that cannot be written, as to a file on a full disk, must not end the thread that has it to say.
     let lines = tracing_subscriber::fmt().log_internal_errors(false);
-    lines.with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for a terminal: in a file or a collector of logs they are noise between the words.
+    let has_colours =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    lines.with_ansi(has_colours).with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve::serve(config));
     // Connections that do not end by themselves must not hold up the end.
