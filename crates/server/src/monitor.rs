@@ -23,6 +23,10 @@ const ACTIVITY_INTERVAL: Duration = Duration::from_secs(1);
 /// The most clients whose activity waits for the next interval; what is more is not told (the state has it).
 const ACTIVITY_PENDING_MAX: usize = 200_000;
 
+/// What fits into a packet (MQTT 5, section 1.5.4). A client id can be as long, and its topic longer. Nobody is sent
+/// messages on such a topic: the attempt would end the session.
+const TOPIC_BYTES_MAX: usize = 65_535;
+
 /// Publishes what the recorder sends until the recorder has gone.
 pub async fn run(
     fleet: Arc<Fleet>,
@@ -77,6 +81,9 @@ fn outgoing(event: &ConnectionEvent) -> Option<MonitorPublish> {
         EventKind::Disconnect { .. } => (id.client_type != ClientType::Application, true),
         _ => (false, false),
     };
+    if topic.len() > TOPIC_BYTES_MAX {
+        return None;
+    }
     let payload = encode(&message)?.into();
     Some(MonitorPublish { client_id: event.client_id.clone(), topic, payload, retain, is_state })
 }
@@ -146,6 +153,9 @@ fn is_device(levels: &[&str]) -> bool {
 
 fn from_state(state: &ClientState, message: &MonitorMessage, retain: bool) -> Option<MonitorPublish> {
     let topic = ClientId::parse(&state.id).monitor_topic(&state.id);
+    if topic.len() > TOPIC_BYTES_MAX {
+        return None;
+    }
     let payload = encode(message)?.into();
     Some(MonitorPublish { client_id: state.id.clone(), topic, payload, retain, is_state: true })
 }
@@ -176,7 +186,7 @@ fn may_match(levels: &[&str], client_type: ClientType, device_type: Option<&str>
 
 #[cfg(test)]
 mod tests {
-    use rollcall_model::{Certainty, Peer, SessionKey, Timestamp};
+    use rollcall_model::{ActivityEvent, Certainty, Peer, SessionKey, Timestamp};
 
     use super::*;
 
@@ -185,6 +195,26 @@ mod tests {
         let session = SessionKey { start: time, connection: 0 };
         let kind = EventKind::Connect { session, certainty: Certainty::Reported };
         ConnectionEvent { client_id: id.to_owned(), time, peer: Peer::default(), kind }
+    }
+
+    /// A message on a topic that fits into no packet ended the session of every subscriber, and the retained one the next.
+    #[test]
+    fn a_client_whose_topic_would_fit_into_no_packet_has_no_messages() {
+        let (longest, too_long) = ("x".repeat(65_535 - 23), "x".repeat(65_535 - 22));
+        let encoded = "/".repeat(30_000);
+        let fleet = Fleet::new();
+        let connects = [&longest, &too_long, &encoded].map(|id| connect(id));
+        fleet.apply(&connects);
+        let messages = FleetMessages(Arc::new(fleet));
+        let told = connects.map(|event| outgoing(&event).is_some());
+        assert_eq!(told, [true, false, false]);
+        let newest = [0, 1, 2].map(|client| messages.newest(client).is_some());
+        assert_eq!(newest, [true, false, false]);
+        let activity = |id: &str| {
+            let kind = EventKind::Activity { session: None, event: ActivityEvent::Publish };
+            outgoing(&ConnectionEvent { kind, ..connect(id) })
+        };
+        assert!(activity("x").is_some() && activity(&longest).is_none());
     }
 
     #[test]
