@@ -3,11 +3,12 @@
 //! The ports of MQTT ([`crate::mqtt_port`]) and MQTT over WebSocket ([`crate::mqtt_ws`]) unwrap a client's bytes and
 //! send them over here to one of the broker's internal listeners, whose PROXY header carries the real address of the
 //! client. What else the broker cannot see (the port the client came to, TLS, WebSocket, how many bytes went either
-//! way) is announced beside it. Nothing in here reads MQTT or knows what the bytes were wrapped in.
+//! way) is announced beside it. Nothing in here reads MQTT or knows what the bytes were wrapped in. It writes one packet,
+//! the last one: the broker's library closes before it sends its DISCONNECT.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,11 +41,13 @@ pub(crate) struct Guest {
     pub is_local: bool,
 }
 
-/// How many bytes of MQTT a connection has carried, whatever they were wrapped in.
+/// How many bytes of MQTT a connection has carried, whatever they were wrapped in, and how it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     read_bytes: AtomicU64,
     write_bytes: AtomicU64,
+    /// Why the broker is about to close, where the client is to be told; 0 when it is not.
+    farewell: AtomicU8,
 }
 
 impl Traffic {
@@ -55,6 +58,24 @@ impl Traffic {
     pub fn write_bytes(&self) -> u64 {
         self.write_bytes.load(Ordering::Relaxed)
     }
+
+    /// The broker is about to close, and a client of version 5 gets a DISCONNECT with this reason code as the last thing.
+    /// It counts from now on: the session is reported as ended before the bytes are on their way.
+    pub fn bid_farewell(&self, reason_code: u8) {
+        if self.farewell.swap(reason_code, Ordering::AcqRel) == 0 {
+            self.write_bytes.fetch_add(disconnect(reason_code).len() as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn take_farewell(&self) -> Option<Vec<u8>> {
+        let code = self.farewell.swap(0, Ordering::AcqRel);
+        (code != 0).then(|| disconnect(code).to_vec())
+    }
+}
+
+/// A DISCONNECT without properties (MQTT 5, section 3.14).
+const fn disconnect(reason_code: u8) -> [u8; 4] {
+    [0xE0, 2, reason_code, 0]
 }
 
 /// Where the bytes go. Cheap to clone.
@@ -167,8 +188,15 @@ pub(crate) struct FromBroker {
 }
 
 impl FromBroker {
-    /// The next bytes, or nothing when the broker has closed.
+    /// The next bytes, or nothing when the broker has closed and said why, where it had to.
     pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
+        match self.read().await {
+            Some(bytes) => Some(bytes),
+            None => self.traffic.take_farewell(),
+        }
+    }
+
+    async fn read(&mut self) -> Option<Vec<u8>> {
         self.broker.readable().await.ok()?;
         let mut bytes = Vec::with_capacity(self.size);
         let read = self.broker.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;

@@ -231,7 +231,6 @@ impl EmbeddedBroker {
         subscribers.serve(&context);
         *context.extends.retain_mut().await = Box::new(retained::Retained::default());
         *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits);
-        *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions);
         let announced = Arc::new(Announced::default());
         let hooks = Arc::new(Hooks::new(
             sink,
@@ -242,6 +241,7 @@ impl EmbeddedBroker {
             backlogs,
             config.is_local(),
         ));
+        *context.extends.session_mgr_mut().await = Box::new(sessions::PromptSessions(Arc::clone(&hooks)));
         hooks.register(context.extends.hook_mgr().register().as_ref()).await;
 
         let mut server = MqttServer::new(context.clone());

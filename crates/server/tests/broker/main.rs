@@ -6,6 +6,7 @@
 
 mod backlog;
 mod credentials;
+mod goodbye;
 mod harness;
 mod refusals;
 mod retained;

@@ -3,11 +3,16 @@
 //! The hooks call [`cause`] once per ended connection. It is one pure function with a catch-all: the library
 //! adds reasons between its versions, and an unknown one must not stop the server.
 
+use std::sync::Arc;
+
 use rmqtt::codec::error::{DecodeError, EncodeError, HandshakeError, ProtocolError, SendPacketError};
 use rmqtt::codec::v5::{DisconnectReasonCode, PublishAckReason};
 use rmqtt::net::MqttError;
-use rmqtt::types::{Disconnect, Reason};
+use rmqtt::types::{Disconnect, Id, Reason};
+use rollcall_model::event::MqttVersion;
 use rollcall_model::{Initiator, reason};
+
+use super::hooks::Hooks;
 
 /// What the server tells its sessions when it stops; comes back as the reason of their end.
 pub const SERVER_SHUTDOWN: &str = "server shutting down";
@@ -190,6 +195,27 @@ fn said(text: &str) -> Cause {
     .iter()
     .find(|error| error.to_string() == text)
     .map_or_else(|| Cause::server(0x80).because(text), undecodable)
+}
+
+/// The codes with which a server may end a connection (MQTT 5, section 3.14.2.1).
+const fn may_be_sent(code: u8) -> bool {
+    matches!(code, 0x80..=0x83 | 0x87 | 0x89 | 0x8B | 0x8D..=0x90 | 0x93..=0xA2)
+}
+
+impl Hooks {
+    /// A session ends: a client of version 5 that does not know is told why before its connection is closed.
+    pub fn say_why(&self, id: &Id, reason: &Reason) {
+        let Some(open) = self.members.get(id).map(|open| Arc::clone(&open)) else { return };
+        let cause = cause(reason);
+        let is_5 = open.peer.protocol.is_some_and(|protocol| protocol.version == MqttVersion::V5);
+        if is_5
+            && cause.initiator == Initiator::Server
+            && may_be_sent(cause.mqtt_reason_code)
+            && let Some(traffic) = &open.traffic
+        {
+            traffic.bid_farewell(cause.mqtt_reason_code);
+        }
+    }
 }
 
 #[cfg(test)]

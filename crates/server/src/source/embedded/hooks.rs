@@ -55,7 +55,7 @@ pub struct Open {
     is_ended: AtomicBool,
     read_msg: AtomicU64,
     write_msg: AtomicU64,
-    traffic: Option<Arc<Traffic>>,
+    pub traffic: Option<Arc<Traffic>>,
     /// Millisecond and kind of the last activity; the same kind within a millisecond is one event.
     last_activity: [AtomicI64; ActivityEvent::ALL.len()],
 }
@@ -126,7 +126,7 @@ pub struct Hooks {
     /// Only this machine can reach the broker.
     is_local: bool,
     pub attempts: DashMap<Id, Attempt>,
-    members: DashMap<Id, Arc<Open>>,
+    pub members: DashMap<Id, Arc<Open>>,
     connections: AtomicU64,
     open: AtomicUsize,
     young: std::sync::Mutex<Vec<Young>>,

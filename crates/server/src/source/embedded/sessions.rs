@@ -3,8 +3,8 @@
 //! After DISCONNECT the broker's library waits for the client to close the socket; until then, with keep-alive 0
 //! for ever, nobody would hear that the client has gone. The server must close it (MQTT 5, section 3.14.4). The
 //! session is told of the DISCONNECT first of all, and an error from there makes the library close at once.
-//! The library also forgets that a client may ask for its will message with its DISCONNECT. Everything else is
-//! the library's own session.
+//! The library also forgets that a client may ask for its will message with its DISCONNECT, and it closes before it sends
+//! its own, so the bridge is told why. Everything else is the library's own session.
 
 use std::sync::Arc;
 
@@ -19,7 +19,9 @@ use rmqtt::types::{
     Subscriptions, TimestampMillis, TopicFilter, UserName,
 };
 
-pub struct PromptSessions;
+use super::hooks::Hooks;
+
+pub struct PromptSessions(pub Arc<Hooks>);
 
 /// Follows the client's DISCONNECT in the list of reasons; only the first of them counts.
 #[derive(Debug, thiserror::Error)]
@@ -65,20 +67,23 @@ impl SessionManager for PromptSessions {
                 last_id,
             )
             .await?;
-        Ok(Arc::new(PromptSession(session)))
+        Ok(Arc::new(PromptSession { inner: session, hooks: Arc::clone(&self.0) }))
     }
 }
 
-struct PromptSession(Arc<dyn SessionLike>);
+struct PromptSession {
+    inner: Arc<dyn SessionLike>,
+    hooks: Arc<Hooks>,
+}
 
 impl PromptSession {
     /// MQTT 5, section 3.14.2.1, reason code 0x04. A will delay is not observed: the client is not lost, it asks.
     async fn publish_will(&self) -> Result<()> {
-        let connect = self.0.connect_info().await?;
+        let connect = self.inner.connect_info().await?;
         if let Some(will) = connect.last_will() {
             let message = Publish::try_from(will)?;
-            let from = From::from_lastwill(self.0.id().clone());
-            SessionState::forwards(self.0.context(), from, message, false, None).await?;
+            let from = From::from_lastwill(self.inner.id().clone());
+            SessionState::forwards(self.inner.context(), from, message, false, None).await?;
         }
         Ok(())
     }
@@ -88,10 +93,10 @@ impl PromptSession {
 impl SessionLike for PromptSession {
     async fn disconnected_set(&self, disconnect: Option<Disconnect>, reason: Option<Reason>) -> Result<()> {
         let Some(disconnect) = disconnect else {
-            return self.0.disconnected_set(None, reason).await;
+            return self.inner.disconnected_set(None, reason).await;
         };
         let wants_will = disconnect.reason_code() == Some(DisconnectReasonCode::DisconnectWithWillMessage);
-        self.0.disconnected_set(Some(disconnect), reason).await?;
+        self.inner.disconnected_set(Some(disconnect), reason).await?;
         if wants_will {
             self.publish_will().await?;
         }
@@ -99,27 +104,27 @@ impl SessionLike for PromptSession {
     }
 
     fn id(&self) -> &Id {
-        self.0.id()
+        self.inner.id()
     }
 
     fn context(&self) -> &ServerContext {
-        self.0.context()
+        self.inner.context()
     }
 
     fn listen_cfg(&self) -> &ListenerConfig {
-        self.0.listen_cfg()
+        self.inner.listen_cfg()
     }
 
     fn deliver_queue(&self) -> &MessageQueueType {
-        self.0.deliver_queue()
+        self.inner.deliver_queue()
     }
 
     fn out_inflight(&self) -> &OutInflightType {
-        self.0.out_inflight()
+        self.inner.out_inflight()
     }
 
     async fn subscriptions(&self) -> Result<SessionSubs> {
-        self.0.subscriptions().await
+        self.inner.subscriptions().await
     }
 
     async fn subscriptions_add(
@@ -127,93 +132,97 @@ impl SessionLike for PromptSession {
         topic_filter: TopicFilter,
         options: SubscriptionOptions,
     ) -> Result<Option<SubscriptionOptions>> {
-        self.0.subscriptions_add(topic_filter, options).await
+        self.inner.subscriptions_add(topic_filter, options).await
     }
 
     async fn subscriptions_remove(
         &self,
         topic_filter: &str,
     ) -> Result<Option<(TopicFilter, SubscriptionOptions)>> {
-        self.0.subscriptions_remove(topic_filter).await
+        self.inner.subscriptions_remove(topic_filter).await
     }
 
     async fn subscriptions_drain(&self) -> Result<Subscriptions> {
-        self.0.subscriptions_drain().await
+        self.inner.subscriptions_drain().await
     }
 
     async fn subscriptions_extend(&self, other: Subscriptions) -> Result<()> {
-        self.0.subscriptions_extend(other).await
+        self.inner.subscriptions_extend(other).await
     }
 
     async fn created_at(&self) -> Result<TimestampMillis> {
-        self.0.created_at().await
+        self.inner.created_at().await
     }
 
     async fn session_present(&self) -> Result<bool> {
-        self.0.session_present().await
+        self.inner.session_present().await
     }
 
     async fn connect_info(&self) -> Result<Arc<ConnectInfo>> {
-        self.0.connect_info().await
+        self.inner.connect_info().await
     }
 
     fn username(&self) -> Option<&UserName> {
-        self.0.username()
+        self.inner.username()
     }
 
     fn password(&self) -> Option<&Password> {
-        self.0.password()
+        self.inner.password()
     }
 
     async fn protocol(&self) -> Result<u8> {
-        self.0.protocol().await
+        self.inner.protocol().await
     }
 
     async fn superuser(&self) -> Result<bool> {
-        self.0.superuser().await
+        self.inner.superuser().await
     }
 
     async fn connected(&self) -> Result<bool> {
-        self.0.connected().await
+        self.inner.connected().await
     }
 
     async fn connected_at(&self) -> Result<TimestampMillis> {
-        self.0.connected_at().await
+        self.inner.connected_at().await
     }
 
     async fn disconnected_at(&self) -> Result<TimestampMillis> {
-        self.0.disconnected_at().await
+        self.inner.disconnected_at().await
     }
 
     async fn disconnected_reasons(&self) -> Result<Vec<Reason>> {
-        self.0.disconnected_reasons().await
+        self.inner.disconnected_reasons().await
     }
 
     async fn disconnected_reason(&self) -> Result<Reason> {
-        self.0.disconnected_reason().await
+        self.inner.disconnected_reason().await
     }
 
     async fn disconnected_reason_has(&self) -> bool {
-        self.0.disconnected_reason_has().await
+        self.inner.disconnected_reason_has().await
     }
 
     async fn disconnected_reason_add(&self, reason: Reason) -> Result<()> {
-        self.0.disconnected_reason_add(reason).await
+        // Only the first reason counts, and one is there when the client has said goodbye.
+        if !self.inner.disconnected_reason_has().await {
+            self.hooks.say_why(self.inner.id(), &reason);
+        }
+        self.inner.disconnected_reason_add(reason).await
     }
 
     async fn disconnected_reason_take(&self) -> Result<Reason> {
-        self.0.disconnected_reason_take().await
+        self.inner.disconnected_reason_take().await
     }
 
     async fn disconnect(&self) -> Result<Option<Disconnect>> {
-        self.0.disconnect().await
+        self.inner.disconnect().await
     }
 
     async fn on_drop(&self) -> Result<()> {
-        self.0.on_drop().await
+        self.inner.on_drop().await
     }
 
     async fn keepalive(&self, is_ping: IsPing) {
-        self.0.keepalive(is_ping).await;
+        self.inner.keepalive(is_ping).await;
     }
 }
