@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -90,7 +91,11 @@ fn refused(refusal: Refusal) -> Response {
         Refusal::Store => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Key | Refusal::Token | Refusal::Link | Refusal::Missing => StatusCode::UNAUTHORIZED,
     };
-    (status, format!("{refusal}.")).into_response()
+    let mut response = (status, format!("{refusal}.")).into_response();
+    if let Refusal::TooMany(wait_s) = refusal {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait_s));
+    }
+    response
 }
 
 /// Why the bytes stopped.

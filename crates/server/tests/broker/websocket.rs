@@ -275,6 +275,25 @@ async fn a_dashboard_needs_a_session_or_a_key_of_this_organisation() {
 }
 
 #[tokio::test]
+async fn who_guesses_at_the_websocket_is_told_how_long_to_wait() {
+    let running = start().await;
+    let http = running.http().await;
+    for attempt in 0..20 {
+        let guess = NewKey { key: "a-acme01-x".to_owned(), token: format!("guess {attempt}") };
+        match open(http, &[("authorization", &basic(&guess))]).await {
+            Err(Error::Http(response)) if response.status() == 429 => {
+                let wait_s = response.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
+                assert!(wait_s > 0);
+                return;
+            }
+            Err(Error::Http(response)) => assert_eq!(response.status(), 401),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("nobody had to wait");
+}
+
+#[tokio::test]
 async fn who_signs_out_hears_nothing_more() {
     let running = start().await;
     let http = running.http().await;
