@@ -64,9 +64,31 @@ impl Common {
     /// # Errors
     /// When one of them cannot be used.
     pub fn open(&self) -> Result<Credentials, Box<dyn std::error::Error>> {
-        let data = self.data.clone().unwrap_or_else(default_data);
-        make_folder(&data)?;
-        Ok(Credentials::open(&data)?)
+        make_folder(&self.data())?;
+        Ok(Credentials::open(&self.data())?)
+    }
+
+    /// The same for what asks for something that was added before.
+    ///
+    /// # Errors
+    /// When there is no folder, or the identity store cannot be used.
+    pub fn open_existing(&self) -> Result<Credentials, Box<dyn std::error::Error>> {
+        is_there(&self.data())?;
+        Ok(Credentials::open(&self.data())?)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(default_data)
+    }
+}
+
+/// Whom nobody has made a folder for has no keys and no devices: the path is a slip of the pen.
+fn is_there(path: &Path) -> Result<(), String> {
+    match path.is_dir() {
+        true => Ok(()),
+        false => {
+            Err(format!("there is no data folder {}: name that of the server with --data", path.display()))
+        }
     }
 }
 
@@ -101,7 +123,7 @@ pub fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             print_added(&device, common.json);
         }
         Command::List { common } => {
-            let devices = common.open()?.list()?;
+            let devices = common.open_existing()?.list()?;
             if common.json {
                 let devices: Vec<_> = devices
                     .iter()
@@ -117,7 +139,7 @@ pub fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
         Command::Remove { client_id, common } => {
-            if !common.open()?.remove(&client_id)? {
+            if !common.open_existing()?.remove(&client_id)? {
                 return Err(format!(
                     "no device {client_id} is registered; `rollcall devices list` names them"
                 )
@@ -141,5 +163,22 @@ fn print_added(device: &NewDevice, as_json: bool) {
         println!("User       {TOKEN_USER}");
         println!("Token      {}", device.token);
         println!("The token is not shown again. From now on every client must present credentials.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `rollcall keys list --data` with a slip of the pen made the folder and said that there are no keys.
+    #[test]
+    fn asking_for_what_was_added_makes_no_folder() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("elsewhere");
+        let common = Common { data: Some(data.clone()), json: false };
+        let error = common.open_existing().err().unwrap().to_string();
+        assert!(error.contains("elsewhere") && error.contains("--data"), "{error}");
+        assert!(!data.exists());
+        assert!(common.open().is_ok() && common.open_existing().is_ok());
     }
 }

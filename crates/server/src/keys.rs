@@ -97,7 +97,7 @@ fn add(
 }
 
 fn list(common: &Common) -> Result<(), Box<dyn std::error::Error>> {
-    let keys = common.open()?.list_keys()?;
+    let keys = common.open_existing()?.list_keys()?;
     if common.json {
         let keys: Vec<_> = keys
             .iter()
@@ -125,7 +125,7 @@ fn list(common: &Common) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn revoke(common: &Common, key: &str) -> Result<(), Box<dyn std::error::Error>> {
-    if !common.open()?.revoke_key(key)? {
+    if !common.open_existing()?.revoke_key(key)? {
         return Err(format!("there is no key {key}; `rollcall keys list` names them").into());
     }
     if common.json {
