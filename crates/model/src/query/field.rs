@@ -82,13 +82,14 @@ impl Field {
         }
     }
 
-    /// The field of that name; `typeId` is another name of `deviceType`.
+    /// The field of that name, or of the one that it has in a list of devices: `typeId`, `clientId`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        if name == "typeId" {
-            return Some(Self::DeviceType);
+        match name {
+            "typeId" => Some(Self::DeviceType),
+            "clientId" => Some(Self::Id),
+            _ => Self::ALL.into_iter().find(|field| field.name() == name),
         }
-        Self::ALL.into_iter().find(|field| field.name() == name)
     }
 
     /// The field's value as text, for facets and set filters; times and numbers in their wire form.

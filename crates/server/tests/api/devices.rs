@@ -51,6 +51,18 @@ fn devices_are_listed_by_type_and_in_bulk_page_by_page() {
     assert!(second.body.get("bookmark").is_none());
 }
 
+/// The list of devices calls the id of a client `clientId`, and could not be sorted by it.
+#[test]
+fn devices_are_sorted_by_every_field_that_they_have() {
+    let app = app();
+    let ids = |sort: &str| {
+        let answer = app.get(&format!("/api/v0002/bulk/devices?_sort={sort}"));
+        device_ids(&answer).into_iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("-clientId"), ["north", "t-2", "t-1"]);
+    assert_eq!(ids("-typeId,-deviceId"), ["t-2", "t-1", "north"]);
+}
+
 /// IBM's SDK for Python iterates the devices of a type under this path, and got 404.
 #[test]
 fn devices_of_a_type_are_listed_with_a_slash_at_the_end_too() {
