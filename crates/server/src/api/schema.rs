@@ -55,7 +55,7 @@ pub struct ClientConnectionState {
     /// Since when the state is stale: the feed that tells it was lost.
     #[schema(required = false, value_type = String, format = DateTime)]
     stale_since: Option<String>,
-    /// Connects in the past hour.
+    /// Connects in the past hour; of more than 64 it says 64.
     recent_connects: u32,
     /// The last failed attempt under this id.
     #[schema(required = false, value_type = String, format = DateTime)]
@@ -240,7 +240,7 @@ pub struct FilterParameters {
     /// A connect under this id was refused at or after this time.
     #[param(required = false, example = "now-1h")]
     refused_after: String,
-    /// At least so many connects in the past hour.
+    /// At least so many connects in the past hour, up to 64.
     #[param(required = false, minimum = 0, format = "uint32", example = 5)]
     min_recent_connects: u32,
     /// A part of the id; upper and lower case are the same.
