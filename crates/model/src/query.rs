@@ -5,6 +5,7 @@
 //! belongs on the page. [`Filter::matches`] and [`compare`] say what a query means; the fleet must agree with
 //! them, only faster.
 
+mod codes;
 mod field;
 mod network;
 mod presence;
@@ -444,12 +445,12 @@ fn parse_set(field: Field, value: &str) -> Result<Vec<String>, String> {
         let values: Vec<_> = value.split(',').map(str::trim).collect();
         return match values.iter().find(|value| !list.contains(value)) {
             Some(_) => Err(format!("one or more of {} are needed", list.join(", "))),
-            None => Ok(once_each(values.into_iter().map(str::to_owned))),
+            None => Ok(codes::once_each(values.into_iter().map(str::to_owned))),
         };
     }
     match field {
-        Field::MqttReasonCode => parse_codes(value, u32::from(u8::MAX)),
-        Field::CloseCode => parse_codes(value, u32::from(u16::MAX)),
+        Field::MqttReasonCode => codes::parse(value, u32::from(u8::MAX)),
+        Field::CloseCode => codes::parse(value, u32::from(u16::MAX)),
         Field::ClientAddr => match Network::parse(value) {
             Some(network) => Ok(vec![network.to_string()]),
             None => {
@@ -459,33 +460,6 @@ fn parse_set(field: Field, value: &str) -> Result<Vec<String>, String> {
         },
         _ => Ok(vec![value.to_owned()]),
     }
-}
-
-/// Codes may be decimal or, as they stand in the MQTT standard, hexadecimal (`0x8D`).
-fn parse_codes(value: &str, max: u32) -> Result<Vec<String>, String> {
-    let parse = |code: &str| {
-        let code = code.trim();
-        let hex = code.strip_prefix("0x").or_else(|| code.strip_prefix("0X"));
-        let number = hex.map_or_else(|| code.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
-        number.filter(|number| *number <= max).map(|number| number.to_string())
-    };
-    if value.split(',').count() > MAX_VALUES {
-        return Err(too_many_values());
-    }
-    let codes = value.split(',').map(|code| {
-        parse(code).ok_or_else(|| format!("codes from 0 to {max} are needed, as in 141 or 0x8D"))
-    });
-    Ok(once_each(codes.collect::<Result<Vec<_>, _>>()?))
-}
-
-fn once_each(values: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut each = Vec::new();
-    for value in values {
-        if !each.contains(&value) {
-            each.push(value);
-        }
-    }
-    each
 }
 
 /// A repeated parameter adds alternatives to its filter; of a lower bound the lowest counts.
