@@ -80,6 +80,8 @@ struct Inner {
     /// The timer that matters now: retry, time limit, next ping or missing pong.
     timer: Option<TimeoutHandle>,
     ping_sent_ms: Option<f64>,
+    /// When the server last sent anything.
+    heard_ms: i64,
 }
 
 /// What happens after how long.
@@ -108,6 +110,7 @@ impl Monitor {
             down_since_ms: None,
             timer: None,
             ping_sent_ms: None,
+            heard_ms: 0,
         };
         Self { inner: Rc::new(RefCell::new(inner)), tell }
     }
@@ -156,6 +159,7 @@ impl Monitor {
     fn on_bytes(&self, bytes: Vec<u8>) {
         let reads_now = {
             let mut inner = self.inner.borrow_mut();
+            inner.heard_ms = wall_ms();
             inner.waiting_bytes += bytes.len();
             inner.waiting.push_back(bytes);
             // Until the feed is live there is nothing to paint, and a hidden page paints nothing.
@@ -240,7 +244,7 @@ impl Monitor {
     fn ping(&self) {
         self.inner.borrow_mut().ping_sent_ms = Some(steady_ms());
         self.handle(vec![Session::ping()]);
-        self.set_timer(Some((PONG_WITHIN, Self::fail)));
+        self.set_timer(Some((PONG_WITHIN, Self::fall_silent)));
     }
 
     fn on_pong(&self) {
@@ -248,6 +252,13 @@ impl Monitor {
         let round_trip_ms = sent_ms.map(|sent_ms| steady_ms() - sent_ms);
         (self.tell)(Tell::State(FeedState::Live { round_trip_ms }));
         self.set_timer(Some((PING_EVERY, Self::ping)));
+    }
+
+    /// Nothing came, not even what was asked for: there have been no events since the server was last heard of.
+    fn fall_silent(&self) {
+        let heard_ms = self.inner.borrow().heard_ms;
+        self.inner.borrow_mut().down_since_ms.get_or_insert(heard_ms);
+        self.fail();
     }
 
     /// The attempt is over; another one follows.

@@ -63,7 +63,14 @@ impl View {
     /// version still shows what it can.
     #[must_use]
     pub fn from_query_string(text: &str) -> Self {
+        Self::read(text).0
+    }
+
+    /// The same, and what was left out, as `name=value`: the reader of a link has to know that it asked for more.
+    #[must_use]
+    pub fn read(text: &str) -> (Self, Vec<String>) {
         let mut view = Self::default();
+        let mut left_out = Vec::new();
         let pairs = decode_pairs(text.trim_start_matches('?'));
         let mut query: Vec<(&str, &str)> = Vec::new();
         for (name, value) in &pairs {
@@ -77,14 +84,15 @@ impl View {
                 (LOG_BEFORE, time) => view.log.before = TimeExpr::parse(time).ok(),
                 (name, value) if view.page.read(name, value) => {}
                 pair if Query::parse([pair]).is_ok() => query.push(pair),
-                _ => {}
+                pair => left_out.push(pair),
             }
         }
-        if let Ok(query) = Query::parse(query) {
-            view.filter = query.filter;
-            view.sort = query.sort;
+        match Query::parse(query.iter().copied()) {
+            Ok(query) => (view.filter, view.sort) = (query.filter, query.sort),
+            // Each is fine, but not all of them together.
+            Err(_) => left_out.append(&mut query),
         }
-        view
+        (view, left_out.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
     }
 
     /// Writes what [`Self::from_query_string`] reads; without `?`, empty for the default view.

@@ -4,6 +4,7 @@
 
 mod cause;
 
+use rollcall_model::event::Protocol;
 use rollcall_model::log::LogEvent;
 use rollcall_model::query::Field;
 use rollcall_model::{ActivityEvent, Certainty, ClientType, ConnectionStatus, Initiator, StateDoc};
@@ -77,6 +78,17 @@ pub fn log_event(event: Option<LogEvent>) -> String {
         Some(LogEvent::FailedConnect) => t::log_failed(),
         Some(LogEvent::Disconnect) => t::log_disconnect(),
         None => t::log_entry(),
+    }
+}
+
+/// What a connection speaks, by the name that monitor messages have for it: `mqtt4-ws` is MQTT 3.1.1 over WebSocket. Other
+/// names are shown as they are.
+#[must_use]
+pub fn protocol(name: &str) -> String {
+    match Protocol::from_monitor_name(name) {
+        Some(Protocol { version, websocket: false }) => format!("MQTT {}", version.as_str()),
+        Some(Protocol { version, websocket: true }) => format!("MQTT {} · WebSocket", version.as_str()),
+        None => crate::text::limited(name, 20),
     }
 }
 

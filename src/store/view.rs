@@ -1,23 +1,38 @@
 //! The view and the address bar: what the reader chose, in both directions. The only module that knows the URL.
 
-use leptos::prelude::{GetUntracked, RwSignal, Set, With, window_event_listener_untyped};
+use leptos::prelude::{Get, GetUntracked, RwSignal, Set, With, window_event_listener_untyped};
 
 use crate::url::View;
 
 #[derive(Clone, Copy)]
 pub struct ViewStore {
     view: RwSignal<View>,
+    /// What the address asked for and the view has not, because it was not understood.
+    left_out: RwSignal<Vec<String>>,
 }
 
 impl ViewStore {
     /// Reads the address bar, now and whenever the reader goes back or forward.
     #[must_use]
     pub fn load() -> Self {
-        let store = Self { view: RwSignal::new(View::from_query_string(&query_string())) };
+        let (view, left_out) = View::read(&query_string());
+        let store = Self { view: RwSignal::new(view), left_out: RwSignal::new(left_out) };
         window_event_listener_untyped("popstate", move |_| {
-            store.view.set(View::from_query_string(&query_string()));
+            let (view, left_out) = View::read(&query_string());
+            store.left_out.set(left_out);
+            store.view.set(view);
         });
         store
+    }
+
+    /// What the link asked for in vain, until the reader has another filter or took note; tracked.
+    pub fn left_out(self) -> Vec<String> {
+        self.left_out.get()
+    }
+
+    /// The reader took note of what was left out.
+    pub fn take_note(self) {
+        self.left_out.set(Vec::new());
     }
 
     /// Reads a part of the view, tracked.
@@ -71,6 +86,9 @@ impl ViewStore {
             } else {
                 history.push_state_with_url(&nothing, "", Some(&address))
             };
+        }
+        if new.filter != old.filter {
+            self.take_note();
         }
         self.view.set(new);
     }

@@ -112,6 +112,18 @@ fn a_link_reads_like_the_call_of_the_api() {
 }
 
 #[test]
+fn what_a_link_asks_for_in_vain_is_told() {
+    let check = |text: &str, expect: &[&str]| assert_eq!(View::read(text).1, expect, "{text}");
+    check(
+        "?connectionStatus=connected&search=%20x&_limit=5&span=7d&columns=id&overview=1h&deviceType!=",
+        &[],
+    );
+    check("disconnectInitiator=netwrok&deviceType=pump", &["disconnectInitiator=netwrok"]);
+    check("colour=red&activeBefore=yesterday", &["colour=red", "activeBefore=yesterday"]);
+    check("search=a&_skip=5&_bookmark=b", &["search=a", "_skip=5", "_bookmark=b"]);
+}
+
+#[test]
 fn demo_clients_are_hidden_until_the_reader_says_otherwise() {
     let hidden = |text: &str| !View::from_query_string(text).effective_filter(true).terms.is_empty();
     assert!(hidden(""));

@@ -1,4 +1,5 @@
-//! One line above the table when something is wrong: the server cannot be reached, or its own feed is lost.
+//! One line above the table when something is wrong: the server cannot be reached, its own feed is lost, or the link asks
+//! for what nobody understands.
 
 use crate::boxed::{dynamic, then};
 use crate::view::live::{live, maybe, say};
@@ -21,6 +22,18 @@ pub fn Banner() -> impl IntoView {
         let time = format::moment_exact(lost, stores.clock.exact());
         Some(view! { <p class="banner warning" role="alert">{t::broker_lost(&time)}</p> })
     });
+    let left_out = dynamic(move || {
+        let left_out = stores.view.left_out();
+        (!left_out.is_empty()).then(|| {
+            let filters = text::limited(&left_out.join(", "), 200);
+            view! {
+                <p class="banner warning" role="alert" data-testid="left-out">
+                    {t::link_left_out(&filters)}" "
+                    <button class="plain" type="button" on:click=then(move |_| stores.view.take_note())>{t::link_left_out_ok()}</button>
+                </p>
+            }
+        })
+    });
     let lost_events = dynamic(move || {
         let count = stores.status.with(|status| status.lost_events).filter(|count| *count > 0)?;
         Some(view! { <p class="banner warning">{t::events_lost(count)}</p> })
@@ -31,7 +44,7 @@ pub fn Banner() -> impl IntoView {
             view! { <p class="banner warning" role="alert">{t::journal_error(&text::limited(&problem, 300))}</p> },
         )
     });
-    view! { <section class="banners" aria-label=say(t::field_status)>{failure}{feed_lost}{lost_events}{journal}</section> }
+    view! { <section class="banners" aria-label=say(t::field_status)>{failure}{left_out}{feed_lost}{lost_events}{journal}</section> }
 }
 
 /// What a problem is called.

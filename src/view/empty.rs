@@ -9,20 +9,19 @@ use crate::browser;
 use crate::i18n::t;
 use crate::store::stores;
 
+/// Made anew only when something else has to be said: messages come all the time, and a button that somebody is on
+/// must not go.
 #[component]
 pub fn Empty() -> impl IntoView {
     let table = stores().table;
-    move || {
+    let is_empty = Memo::new(move |_| {
         table.revision.get();
-        let is_empty = table.read(|window| window.is_loaded() && window.is_empty());
-        if !is_empty || table.is_outdated.get() {
-            return None;
-        }
-        let terms = terms_in_force();
-        Some(if terms.is_empty() {
-            view! { <FirstRun/> }.into_any()
-        } else {
-            view! { <NoMatch/> }.into_any()
+        table.read(|window| window.is_loaded() && window.is_empty()) && !table.is_outdated.get()
+    });
+    let is_filtered = Memo::new(|_| !terms_in_force().is_empty());
+    move || {
+        is_empty.get().then(|| {
+            if is_filtered.get() { view! { <NoMatch/> }.into_any() } else { view! { <FirstRun/> }.into_any() }
         })
     }
 }
@@ -30,10 +29,13 @@ pub fn Empty() -> impl IntoView {
 #[component]
 fn NoMatch() -> impl IntoView {
     let stores = stores();
-    let is_fleet_empty = move || {
+    // The filter that hides demo clients is in force by default: with it alone, an empty fleet is a first run.
+    let is_first_run = Memo::new(move |_| {
         let counts = stores.status.with(|status| status.counts);
-        counts.is_some_and(|counts| counts.connected + counts.disconnected == 0)
-    };
+        let is_fleet_empty = counts.is_some_and(|counts| counts.connected + counts.disconnected == 0);
+        is_fleet_empty && stores.view.with(|view| view.filter.terms.is_empty())
+    });
+    let terms = Memo::new(|_| terms_in_force());
     let buttons = move || {
         let button = |term: rollcall_model::query::Term| {
             let name = name_of_term(&term);
@@ -43,11 +45,10 @@ fn NoMatch() -> impl IntoView {
                 </button>
             }
         };
-        terms_in_force().into_iter().map(button).collect_view()
+        terms.get().into_iter().map(button).collect_view()
     };
-    // The filter that hides demo clients is in force by default: with it alone, an empty fleet is a first run.
     move || {
-        if is_fleet_empty() && stores.view.with(|view| view.filter.terms.is_empty()) {
+        if is_first_run.get() {
             return view! { <FirstRun/> }.into_any();
         }
         view! {

@@ -160,6 +160,15 @@ test('in a table of which only some rows exist, each says which of how many it i
     assert.equal(sorted, 1);
   }));
 
+// A screen reader was told "21:0420m ago": the space between the two was only seen.
+test('the time in a cell and how long ago it is are heard as two things', () =>
+  withPage(browser, server, { query: '?deviceType=pump' }, async (dashboard) => {
+    await dashboard.row(LIVE).waitFor();
+    const cells = (await tree(dashboard.page)).filter(({ role, name }) => role === 'gridcell' && / ago$/.test(name));
+    assert.ok(cells.length > 0, 'there are cells with times');
+    for (const { name } of cells) assert.match(name, /^\d\d:\d\d \d+\s?\w+ ago$/);
+  }));
+
 test('what a filter and an order come to is said, once each', () =>
   withPage(browser, server, {}, async (dashboard) => {
     const { page } = dashboard;

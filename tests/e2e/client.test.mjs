@@ -254,7 +254,7 @@ test('the table of sessions tells how long, from where, how much, and why each e
     await until('there are four', async () => (await dashboard.get('session').count()) === 4);
     const rows = await dashboard.get('session').allInnerTexts();
     assert.match(rows[0], /still open/);
-    assert.match(rows[0], /mqtt5/);
+    assert.match(rows[0], /MQTT 5/);
     assert.match(rows[1], /keep-alive ran out/);
     assert.match(rows[2], /connection lost/);
     assert.match(rows[3], /said goodbye[^]+127\.0\.0\.1:\d+[^]+\n1 · \d+\s?B\n0 · \d+\s?B$/);

@@ -62,6 +62,8 @@ for (const [language, locale] of Object.entries(LOCALES)) {
         assert.deepEqual(await clipped(page), [], name);
         await screenshot(page, `${name}-phone-${language}`);
       };
+      const brand = await page.locator('.brand').boundingBox();
+      assert.ok(brand.y >= 4, `the title touches the edge: ${brand.y} px`);
       await looks('table');
       await page.locator('[data-opens="filters"]').click();
       await dashboard.get('popup').waitFor();
@@ -72,6 +74,23 @@ for (const [language, locale] of Object.entries(LOCALES)) {
       await looks('client');
     }));
 }
+
+// Japanese has no blanks: where words are kept whole, lines end at the next comma.
+test('Japanese sentences fill their lines', () =>
+  withPage(browser, server, { locale: LOCALES.ja }, async (dashboard) => {
+    await untilLanguage(dashboard.page, 'ja');
+    await dashboard.open(ID);
+    const sentence = dashboard.get('why').locator('p').first();
+    const filled = await sentence.evaluate((element) => {
+      const range = document.createRange();
+      range.selectNodeContents(element);
+      const widths = new Map();
+      for (const { top, width } of range.getClientRects()) widths.set(top, (widths.get(top) ?? 0) + width);
+      return [...widths.values()].slice(0, -1).map((width) => width / element.clientWidth);
+    });
+    assert.ok(filled.length > 0, 'it has several lines');
+    assert.ok(filled.every((part) => part > 0.7), filled.join(' '));
+  }));
 
 test('a language that was chosen is remembered, and the time zone is the reader\u2019s', () =>
   withPage(browser, server, { locale: 'en-GB' }, async (dashboard) => {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { DESKTOP, launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
-import { attempt, cleanUp, connect, connectRaw, register, startServer, untilStatus } from './harness.mjs';
+import { attempt, cleanUp, connect, connectRaw, register, startServer, until, untilStatus } from './harness.mjs';
 
 let server;
 let browser;
@@ -93,6 +93,38 @@ test('light and dark follow the system, and each is what it says', async () => {
   assert.ok(light.paper > 0.8 && light.ink < 0.4, JSON.stringify(light));
   assert.ok(dark.paper < 0.2 && dark.ink > 0.6, JSON.stringify(dark));
 });
+
+test('on a phone, the filters that leave nothing are listed above the lower edge of the table', () => {
+  const query =
+    '?search=nobody&clientType=device&mqttReasonCode!=0,4&minRecentConnects=1&stale=false&certainty=reported' +
+    '&lastActivityEvent=mqttConnect&deviceType!=x';
+  return withPage(browser, server, { query, viewport: PHONE }, async (dashboard) => {
+    await dashboard.untilLive();
+    const list = dashboard.get('no-match');
+    await list.waitFor();
+    const { y, height } = await list.boundingBox();
+    const footer = await dashboard.page.locator('.bottom').boundingBox();
+    assert.ok(y + height <= footer.y, `${y} + ${height} is below ${footer.y}`);
+    await list.getByRole('button').last().click();
+    await until('the last one is removed', () => !dashboard.parameters().has('deviceType!'));
+  });
+});
+
+// Each message made the buttons anew, and whoever was on one was on the page's beginning.
+test('what is offered where nothing matches keeps the focus while clients come and go', () =>
+  withPage(browser, server, { query: '?search=nobody-has-this-id' }, async (dashboard) => {
+    await dashboard.untilLive();
+    const button = dashboard.get('no-match').getByRole('button').first();
+    await button.focus();
+    for (const name of ['one', 'two']) {
+      const id = `d:acme01:thermo:passing-${name}`;
+      await (await connect(server, id, register(server, id))).goodbye();
+      await untilStatus(server, id, 'disconnected');
+    }
+    // The page asks for the counts twice a second.
+    await dashboard.page.waitForTimeout(1_500);
+    assert.ok(await button.evaluate((element) => element === document.activeElement));
+  }));
 
 test('an empty result says so', () =>
   withPage(browser, server, { query: '?search=nobody-has-this-id' }, async (dashboard) => {

@@ -9,6 +9,7 @@ import {
   cleanUp,
   connect,
   connectRaw,
+  LIMIT_MS,
   startServer,
   temporaryFolder,
   until,
@@ -104,6 +105,36 @@ test('the server stops while the page is open: the page says so, keeps what it k
     await dashboard.untilRow(id, { status: 'connected' });
     assert.equal(await dashboard.page.evaluate(() => globalThis.notReloaded), true);
     await second.stop();
+  });
+});
+
+// The page called the moment at which it missed an answer the last one with live events: up to 18 seconds late.
+test('a server that falls silent was heard last when it was, and nothing that is shown looks as if it were so now', async () => {
+  const server = await startServer();
+  const id = device('frozen');
+  await connectRaw(server, id);
+  await withPage(browser, server, { allowed: SERVER_AWAY, timezoneId: 'UTC' }, async (dashboard) => {
+    await dashboard.untilLive();
+    await dashboard.untilRow(id, { status: 'connected' });
+    await dashboard.open(id);
+    const mark = (place) => dashboard.page.locator(`${place} .mark-connected`).first();
+    const border = (place) => mark(place).evaluate((element) => getComputedStyle(element).borderStyle);
+    const places = ['.row', '.summary', '[data-testid=panel] header'];
+    for (const place of places) assert.notEqual(await border(place), 'dashed', place);
+
+    server.child.kill('SIGSTOP');
+    const silentFrom = Date.now();
+    const indicator = dashboard.get('indicator-monitor');
+    const isDown = async () => (await indicator.getAttribute('data-state')) === 'down';
+    await until('the page misses the server', isDown, 2 * LIMIT_MS);
+    const [since] = (await indicator.innerText()).match(/\d+:\d\d:\d\d/);
+    const day = new Date(silentFrom).toISOString().slice(0, 10);
+    const heardAt = Date.parse(`${day}T${since.padStart(8, '0')}Z`);
+    assert.ok(heardAt <= silentFrom, `${since} is after ${new Date(silentFrom).toISOString()}`);
+
+    await server.kill();
+    await dashboard.get('failure').waitFor();
+    for (const place of places) assert.equal(await border(place), 'dashed', place);
   });
 });
 

@@ -104,6 +104,23 @@ for (const theme of ['light', 'dark']) {
   });
 }
 
+test('a filter that a link misspells is named, and shown more clients for no longer than it takes to read it', () =>
+  withPage(browser, server, { query: '?disconnectInitiator=netwrok&search=d:' }, async (dashboard) => {
+    const { page } = dashboard;
+    const note = dashboard.get('left-out');
+    assert.match(await note.innerText(), /disconnectInitiator=netwrok/);
+    assert.equal(await dashboard.get('search').inputValue(), 'd:', 'the rest of the link is in force');
+    assert.deepEqual(await violations(page), []);
+    await note.getByRole('button').click();
+    await note.waitFor({ state: 'detached' });
+
+    await page.goto(`${server.url}?activeBefore=yesterday`);
+    await note.waitFor();
+    await page.locator('[data-testid="status-connected"]').click();
+    await note.waitFor({ state: 'detached' });
+    assert.equal(dashboard.parameters().has('activeBefore'), false);
+  }));
+
 test('clients that a demo left behind are hidden, the filter says why, and can be removed', async () => {
   const data = temporaryFolder();
   const flags = (demo) => [

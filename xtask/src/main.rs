@@ -5,6 +5,7 @@
 
 mod audit;
 mod bench;
+mod binding;
 mod boot;
 mod counts;
 mod dashboard;

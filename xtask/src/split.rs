@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::workspace::Workspace;
-use crate::{files, fingerprint, minify, process, setup};
+use crate::{binding, files, fingerprint, minify, process, setup};
 
 /// Where the build script of the dashboard looks whether its parts become files.
 pub const SWITCH: &str = "ROLLCALL_SPLIT";
@@ -28,6 +28,16 @@ const FEATURES: [&str; 6] = [
     "--enable-mutable-globals",
     "--enable-reference-types",
     "--enable-multivalue",
+];
+
+/// Small once it is compressed: a function that is called once stays one unless it is short, because what stands inside
+/// another is compressed worse. The lowest addresses are the end of the stack, so no pointer is that small.
+const OPTIMISATIONS: [&str; 5] = [
+    "-Oz",
+    "--converge",
+    "--merge-similar-functions",
+    "--low-memory-unused",
+    "--one-caller-inline-max-function-size=100",
 ];
 
 /// A file of the finished dashboard; `name` is the one that the scripts use for it.
@@ -50,6 +60,7 @@ pub fn replace(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::
     let mut bind = process::command(workspace, tools.wasm_bindgen_dir.join("wasm-bindgen"));
     bind.args(["--target", "web", "--no-typescript", "--keep-lld-exports", "--out-name", "rollcall"]);
     process::quiet(bind.arg("--out-dir").arg(&bound).arg(parts.join("rollcall.wasm")))?;
+    tighten(workspace, tools, &bound, &parts.join(LINK))?;
 
     let mut products = Vec::new();
     for file in files::below(&parts)?.into_iter().chain(files::below(&bound)?) {
@@ -58,6 +69,29 @@ pub fn replace(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::
         }
     }
     install(workspace, &name_finally(products))
+}
+
+/// Makes what wasm-bindgen wrote between the script and the code small, in place.
+fn tighten(
+    workspace: &Workspace,
+    tools: &setup::DashboardTools,
+    bound: &Path,
+    link: &Path,
+) -> anyhow::Result<()> {
+    let [script, code, text] =
+        ["rollcall.js", "rollcall_bg.wasm", "rollcall_bg.wat"].map(|name| bound.join(name));
+    let tool = |name: &str| {
+        let mut tool = process::command(workspace, tools.node_bin_dir.join(name));
+        tool.args(FEATURES);
+        tool
+    };
+    process::quiet(tool("wasm-dis").arg(&code).arg("-o").arg(&text))?;
+    let read = |file: &Path| anyhow::Ok(String::from_utf8_lossy(&files::read(file)?).into_owned());
+    let pair = binding::Pair { script: read(&script)?, code: read(&text)? };
+    let pair = binding::tighten(&pair, &[&read(link)?]);
+    files::write(&script, pair.script)?;
+    files::write(&text, pair.code)?;
+    process::quiet(tool("wasm-as").arg(&text).arg("-o").arg(&code))
 }
 
 /// What becomes of one file; `None` for what only wasm-bindgen needed.
@@ -72,12 +106,7 @@ fn finished(
         Some("wasm") if name != "rollcall.wasm" => {
             let small = file.with_extension("small");
             let mut optimize = process::command(workspace, tools.node_bin_dir.join("wasm-opt"));
-            optimize
-                .args(FEATURES)
-                .args(["-Oz", "--converge", "--merge-similar-functions"])
-                .arg(file)
-                .arg("-o")
-                .arg(&small);
+            optimize.args(FEATURES).args(OPTIMISATIONS).arg(file).arg("-o").arg(&small);
             process::quiet(&mut optimize)?;
             files::read(&small)?
         }

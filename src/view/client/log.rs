@@ -158,7 +158,7 @@ fn what_happened(entry: &LogEntry, kind: Option<LogEvent>, cause: Option<&Cause>
 fn circumstances(entry: &LogEntry, cause: Option<&Cause>) -> String {
     let parts = [
         address(entry).map(|address| t::log_from(&address)),
-        entry.protocol.as_ref().map(|name| text::limited(name, 20)),
+        entry.protocol.as_deref().map(words::protocol),
         (entry.secure == Some(true)).then(|| "TLS".to_owned()),
         entry.read_msg.map(t::log_messages),
         cause.and_then(Cause::own_words).map(|words| t::own_words(&words)),

@@ -9,11 +9,11 @@ use super::timeline::Line;
 use super::{copied, tools};
 use crate::api;
 use crate::boxed::effect;
+use crate::format;
 use crate::i18n::t;
 use crate::store::{ClientSession, Ending, stores};
 use crate::view::dom::{El, el};
-use crate::words::Cause;
-use crate::{format, text};
+use crate::words::{self, Cause};
 
 /// Rows that are shown at first, and that each scrolling to the end adds.
 const PAGE: usize = 200;
@@ -154,7 +154,7 @@ fn why(session: &ClientSession) -> Vec<El> {
 /// Address, protocol and encryption.
 fn origin(session: &ClientSession) -> Vec<El> {
     let read = |entry: &LogEntry| {
-        let protocol = entry.protocol.as_ref().map(|name| text::limited(name, 20));
+        let protocol = entry.protocol.as_deref().map(words::protocol);
         let tls = (entry.secure == Some(true)).then(|| "TLS".to_owned());
         let more: Vec<String> = [protocol, tls].into_iter().flatten().collect();
         [address(entry), (!more.is_empty()).then(|| more.join(" · "))]

@@ -46,12 +46,7 @@ fn scale(shape: Shape, content: &Content) -> Scale {
         values().filter_map(move |values| values.get(kind).copied().flatten()).map(|v| v as i64)
     };
     match shape {
-        Shape::Line => {
-            let (low, high) = (all(0).min().unwrap_or(0), all(0).max().unwrap_or(0));
-            // From zero, unless what changes would be too small to see.
-            let is_steady = high > low && (high - low) * 10 < high;
-            Scale::new(if is_steady { low } else { 0 }, high)
-        }
+        Shape::Line => Scale::of_line(all(0).min().unwrap_or(0), all(0).max().unwrap_or(0)),
         Shape::Mirrored => Scale::new(-all(1).max().unwrap_or(0), all(0).max().unwrap_or(0)),
         Shape::Stacked => {
             let sums = values().map(|values| values.iter().flatten().sum::<u64>());

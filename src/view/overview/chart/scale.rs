@@ -22,6 +22,16 @@ impl Scale {
         Self { low: down(low), high: -down(-high), step }
     }
 
+    /// The axis of a line from `low` to `high`: from zero, unless what changes would be too small to see. Even then it
+    /// covers a hundredth of the fleet and ten clients, so that the loss of one client does not look like that of all.
+    #[must_use]
+    pub fn of_line(low: i64, high: i64) -> Self {
+        let change = high.saturating_sub(low);
+        let is_steady = change > 0 && change.saturating_mul(10) < high;
+        let covered = change.max(high / 100).max(10);
+        Self::new(if is_steady { high - covered } else { 0 }, high)
+    }
+
     pub fn ticks(self) -> impl Iterator<Item = i64> {
         (0..=(self.high - self.low) / self.step).map(move |at| self.low + at * self.step)
     }
@@ -77,6 +87,18 @@ mod tests {
         check(0, 41, &[0, 20, 40, 60]);
         check(-38, 41, &[-50, 0, 50]);
         check(910_870, 911_002, &[910_850, 910_900, 910_950, 911_000, 911_050]);
+    }
+
+    #[test]
+    fn the_loss_of_few_clients_does_not_look_like_that_of_all() {
+        let check = |low, high, expect: &[i64]| {
+            assert_eq!(Scale::of_line(low, high).ticks().collect::<Vec<_>>(), expect, "{low} to {high}");
+        };
+        check(189, 190, &[180, 185, 190]);
+        check(190, 190, &[0, 100, 200]);
+        check(150, 190, &[0, 100, 200]);
+        check(910_870, 911_002, &[900_000, 905_000, 910_000, 915_000]);
+        check(850_000, 911_002, &[850_000, 900_000, 950_000]);
     }
 
     #[test]
