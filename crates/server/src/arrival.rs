@@ -7,7 +7,7 @@
 //! whether a client may come in.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -35,6 +35,16 @@ impl<S: Sync> FromRequestParts<S> for Arrival {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let noted = parts.extensions.get::<Self>().copied();
         Ok(noted.unwrap_or_else(|| Self { client: connected(&parts.extensions), secure: false }))
+    }
+}
+
+/// What counts as one address where addresses are counted: whoever has one of IPv6 has the other 2^64 of its network, too.
+pub(crate) fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
+        }
+        address => address,
     }
 }
 

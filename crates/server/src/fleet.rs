@@ -256,6 +256,13 @@ impl Fleet {
         table.slot(id).and_then(|slot| View { table: &table, now }.doc(slot))
     }
 
+    /// Whether a client of that id was ever connected, as far as is known: refused attempts make no client of a stranger.
+    #[must_use]
+    pub fn was_connected(&self, id: &str) -> bool {
+        let table = self.table.glance();
+        table.slot(id).is_some_and(|slot| !table.is_stranger(slot as usize))
+    }
+
     /// Whether a client of that id is known.
     #[must_use]
     pub fn contains(&self, id: &str) -> bool {

@@ -7,6 +7,7 @@
 //! wait in memory, bounded, and the failure is visible in the status.
 
 mod progress;
+mod refused;
 mod restore;
 mod writer;
 
@@ -24,6 +25,7 @@ use crate::journal::Journal;
 use crate::source::{Batch, EventStream};
 use crate::statistics::Statistics;
 use progress::Progress;
+use refused::Refused;
 use writer::{Task, Writer};
 
 pub use restore::{Inheritance, end_open_sessions, replay, restore};
@@ -129,13 +131,18 @@ impl Recorder {
         let writing = tokio::task::spawn_blocking(move || writer.run(waiting));
         let mut keep = tokio::time::interval(keep_interval);
         keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refused = Refused::default();
         loop {
             let sent = tokio::select! {
                 batch = stream.next_batch(BATCH_MAX, clock::now) => {
-                    let Some(batch) = batch else { break };
+                    let Some(mut batch) = batch else { break };
+                    let left_out = refused.leave_out(&mut batch.events, &fleet);
                     progress.begin_fold();
                     fold(&fleet, &batch, &reconcile, &changed);
                     statistics.record(&batch.events, fleet.connected(), clock::now());
+                    if !left_out.is_empty() {
+                        statistics.record(&left_out, fleet.connected(), clock::now());
+                    }
                     work.send(Task::Write(batch)).await.is_ok()
                 }
                 _ = keep.tick() => send_changed(&fleet, &changed, &work).await,

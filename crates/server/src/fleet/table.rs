@@ -250,7 +250,7 @@ impl Table {
     }
 
     /// Whether nothing was ever heard of the client itself: only refused attempts under its id, or lost events.
-    fn is_stranger(&self, at: usize) -> bool {
+    pub fn is_stranger(&self, at: usize) -> bool {
         let columns = &self.columns;
         // A row that was never written is nobody's.
         self.profile(at).status != 0

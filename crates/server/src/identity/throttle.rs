@@ -7,12 +7,13 @@
 //! able to lock its owner out. A token that was verified before is honoured without asking here.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::Refusal;
 use super::store::lock;
+use crate::arrival::neighbourhood;
 
 /// Failures that cost nothing: people mistype.
 const FREE_OF_PAIR: u32 = 5;
@@ -69,7 +70,7 @@ impl Throttle {
     }
 
     fn check_at(&self, from: Option<IpAddr>, subject: &Subject, now: Instant) -> Result<(), Refusal> {
-        let network = from.map(network);
+        let network = from.map(neighbourhood);
         let table = lock(&self.0);
         let wait = [Counter::Pair(network, subject.clone()), Counter::Address(network)]
             .iter()
@@ -104,7 +105,7 @@ impl Throttle {
         } else {
             WAIT_MAX
         };
-        let network = from.map(network);
+        let network = from.map(neighbourhood);
         let mut table = lock(&self.0);
         make_room(&mut table, now);
         let mut count = |counter, free, wait_max| {
@@ -138,14 +139,6 @@ fn growing(count: u32, free: u32, first: Duration, max: Duration) -> Duration {
     }
 }
 
-/// Whoever has one address of IPv6 has the other 2^64 of its network, too.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 fn make_room(table: &mut HashMap<Counter, Failures>, now: Instant) {
     if table.len() < COUNTERS_MAX {
         return;
@@ -165,6 +158,8 @@ fn make_room(table: &mut HashMap<Counter, Failures>, now: Instant) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const STRANGER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));

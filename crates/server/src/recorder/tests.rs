@@ -28,8 +28,8 @@ fn open(directory: &std::path::Path) -> SqliteJournal {
     SqliteJournal::open(directory, Retention::default()).unwrap()
 }
 
-fn logged(journal: &SqliteJournal, id: &str) -> usize {
-    let query = LogQuery {
+fn whole_log(id: &str) -> LogQuery {
+    LogQuery {
         client_id: id.to_owned(),
         from: None,
         to: None,
@@ -37,8 +37,11 @@ fn logged(journal: &SqliteJournal, id: &str) -> usize {
         limit: 100,
         offset: 0,
         after: None,
-    };
-    journal.log(&query).unwrap().entries.len()
+    }
+}
+
+fn logged(journal: &SqliteJournal, id: &str) -> usize {
+    journal.log(&whole_log(id)).unwrap().entries.len()
 }
 
 struct Bench {
@@ -210,4 +213,35 @@ async fn what_is_recorded_is_counted() {
     let buckets = bench.statistics.series(range.unwrap()).buckets;
     assert_eq!(buckets.iter().map(|bucket| bucket.connects).sum::<u64>(), 1);
     assert_eq!(buckets.last().unwrap().connected, Some(1));
+}
+
+/// Whoever tries ids filled the log with failed attempts, and the fleet, as fast as they could be refused.
+#[tokio::test]
+async fn a_flood_of_failed_attempts_is_counted_whole_and_recorded_in_part() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::start(directory.path());
+    bench.record(connect(ID, 1_000)).await;
+    let now = clock::now();
+    let refusal = |id: String| ConnectionEvent {
+        time: now,
+        kind: EventKind::FailedConnect { mqtt_reason_code: Some(0x87), close_code: None, reason: None },
+        ..connect(&id, 0)
+    };
+    bench.monitor.close();
+    for number in 0..400 {
+        bench.sink.send(refusal(format!("made-up-{number}"))).await.unwrap();
+        bench.sink.send(refusal(ID.to_owned())).await.unwrap();
+    }
+    let (fleet, journal) = (Arc::clone(&bench.fleet), Arc::clone(&bench.journal));
+    let statistics = Arc::clone(&bench.statistics);
+    bench.stop().await;
+    let of_client = journal.log(&LogQuery { limit: 1_000, ..whole_log(ID) }).unwrap().entries.len();
+    assert!((200..300).contains(&of_client), "{of_client}");
+    let recorded = (0..400).filter(|number| logged(&journal, &format!("made-up-{number}")) == 1).count();
+    assert!((200..300).contains(&recorded), "{recorded}");
+    assert_eq!(fleet.len(), 1 + recorded);
+    let range = Range::new(now.plus_ms(-120_000), clock::now().plus_ms(1), None, clock::now().plus_ms(1));
+    let buckets = statistics.series(range.unwrap()).buckets;
+    let counted: u64 = buckets.iter().map(|bucket| bucket.refused).sum();
+    assert_eq!(counted, 800);
 }

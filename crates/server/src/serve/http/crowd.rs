@@ -4,14 +4,14 @@
 //! WebSocket too. Who gets none is refused; how many those were is logged once in a while, because whoever brings
 //! this about must not fill the log.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 
-use crate::arrival::TrustedProxies;
+use crate::arrival::{TrustedProxies, neighbourhood};
 
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -93,16 +93,6 @@ impl Drop for Place {
                 present.by_address.remove(&self.address);
             }
         }
-    }
-}
-
-/// The address, or the first 64 bits of one of IPv6.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
-        }
-        address => address,
     }
 }
 
