@@ -14,6 +14,7 @@ mod eviction;
 mod hooks;
 mod limits;
 mod outbox;
+mod packet_size;
 mod retained;
 mod routes;
 mod sessions;

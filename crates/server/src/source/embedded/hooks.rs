@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use super::backlog::Backlogs;
 use super::end::{Cause, cause};
 use super::subscribers::Subscribers;
-use super::{Announced, Entrance, Observers, topics};
+use super::{Announced, Entrance, Observers, packet_size, topics};
 use crate::bridge::Traffic;
 use crate::identity::{Admitted, Caller, Credentials, Holder};
 use crate::source::EventSink;
@@ -53,6 +53,8 @@ pub struct Open {
     /// One of this server's own dashboards: produces no events.
     is_observer: bool,
     is_ended: AtomicBool,
+    /// The largest packet that the client takes, where it has said so (MQTT 5).
+    packet_bytes_max: Option<usize>,
     read_msg: AtomicU64,
     write_msg: AtomicU64,
     pub traffic: Option<Arc<Traffic>>,
@@ -174,6 +176,7 @@ impl Hooks {
             Type::SessionUnsubscribed,
             Type::SessionTerminated,
             Type::MessagePublishCheckAcl,
+            Type::MessageExpiryCheck,
             Type::MessageDelivered,
             Type::MessageDropped,
         ] {
@@ -304,6 +307,7 @@ impl Hooks {
             was_told: AtomicBool::new(false),
             is_observer,
             is_ended: AtomicBool::new(false),
+            packet_bytes_max: packet_bytes_max(session).await,
             read_msg: AtomicU64::new(0),
             write_msg: AtomicU64::new(0),
             traffic,
@@ -416,6 +420,16 @@ impl Open {
     pub fn is_ended(&self) -> bool {
         self.is_ended.load(Ordering::Acquire)
     }
+
+    /// Whether the message is too large for the client. It is as if it had been sent then (MQTT 5, section 3.1.2.11.4).
+    fn is_too_large(&self, message: &Publish) -> bool {
+        self.packet_bytes_max.is_some_and(|max| packet_size::publish_bytes(message) > max)
+    }
+}
+
+async fn packet_bytes_max(session: &Session) -> Option<usize> {
+    let connect = session.connect_info().await.ok()?;
+    connect.max_packet_size().map(|bytes| bytes.get() as usize)
 }
 
 struct HookHandler(Arc<Hooks>);
@@ -465,8 +479,15 @@ impl Handler for HookHandler {
                 hooks.backlogs.done(&session.id, message);
                 None
             }
+            // The library asks whether the message has expired, and drops it if it has.
+            Parameter::MessageExpiryCheck(session, _, message) => {
+                let is_too_large = open(session).await.is_some_and(|open| open.is_too_large(message));
+                is_too_large.then_some(HookResult::MessageExpiry)
+            }
             Parameter::MessageDropped(Some(to), _, message, _) => {
-                hooks.subscribers.done(to, message, false);
+                // What is too large for the client is not owed: it would be too large again.
+                let is_too_large = hooks.members.get(to).is_some_and(|open| open.is_too_large(message));
+                hooks.subscribers.done(to, message, is_too_large);
                 hooks.backlogs.done(to, message);
                 None
             }
