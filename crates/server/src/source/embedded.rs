@@ -11,6 +11,7 @@ mod backlog;
 mod end;
 mod entry;
 mod eviction;
+mod handler;
 mod hooks;
 mod limits;
 mod outbox;

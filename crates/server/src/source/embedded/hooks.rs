@@ -11,11 +11,9 @@ use std::time::Duration;
 
 use rmqtt::codec::types::{MQTT_LEVEL_5, MQTT_LEVEL_31};
 use rmqtt::codec::v5::PublishAckReason;
-use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
+use rmqtt::hook::{Register, Type};
 use rmqtt::session::Session;
-use rmqtt::types::{
-    ConnectInfo, DashMap, Id, Publish, PublishAclResult, PublishResult, Reason, SubscribeAclResult,
-};
+use rmqtt::types::{ConnectInfo, DashMap, Id, Publish, PublishAclResult, PublishResult, Reason};
 use rmqtt::utils::timestamp_millis;
 use rollcall_model::event::MqttVersion;
 use rollcall_model::{
@@ -26,6 +24,7 @@ use tokio::time::Instant;
 
 use super::backlog::Backlogs;
 use super::end::{Cause, cause};
+use super::handler::HookHandler;
 use super::subscribers::Subscribers;
 use super::{Announced, Entrance, Observers, packet_size, topics};
 use crate::bridge::Traffic;
@@ -56,7 +55,7 @@ pub struct Open {
     /// The largest packet that the client takes, where it has said so (MQTT 5).
     packet_bytes_max: Option<usize>,
     read_msg: AtomicU64,
-    write_msg: AtomicU64,
+    pub write_msg: AtomicU64,
     pub traffic: Option<Arc<Traffic>>,
     /// Millisecond and kind of the last activity; the same kind within a millisecond is one event.
     last_activity: [AtomicI64; ActivityEvent::ALL.len()],
@@ -238,7 +237,7 @@ impl Hooks {
         self.offer(&id.client_id, time, peer, kind);
     }
 
-    fn connecting(&self, connect: &ConnectInfo) {
+    pub fn connecting(&self, connect: &ConnectInfo) {
         let id = connect.id();
         // Only the bridge knows which addresses it announced; whoever else finds an internal port is refused.
         let entrance = id.remote_addr.and_then(|addr| self.announced.take(addr));
@@ -292,7 +291,7 @@ impl Hooks {
         }
     }
 
-    async fn connected(&self, session: &Session) {
+    pub async fn connected(&self, session: &Session) {
         let attempt = self.attempts.remove(&session.id).map(|(_, attempt)| attempt);
         let (peer, is_observer, admitted, traffic) = attempt.map_or_else(
             || (Peer::default(), false, Holder::Nobody.into(), None),
@@ -323,7 +322,7 @@ impl Hooks {
         }
     }
 
-    async fn disconnected(&self, session: &Session, reason: &Reason) {
+    pub async fn disconnected(&self, session: &Session, reason: &Reason) {
         let Some(open) = open(session).await else {
             return;
         };
@@ -364,7 +363,7 @@ impl Hooks {
     }
 
     /// The peer is left out: the session is known by its key, and this is the most frequent event.
-    async fn active(&self, session: &Session, event: ActivityEvent) {
+    pub async fn active(&self, session: &Session, event: ActivityEvent) {
         let Some(open) = open(session).await.filter(|open| !open.is_observer) else {
             return;
         };
@@ -379,7 +378,7 @@ impl Hooks {
     }
 
     /// A client publishes. Called for neither wills nor what the server publishes.
-    async fn publishes(&self, session: &Session, publish: &Publish) -> PublishAclResult {
+    pub async fn publishes(&self, session: &Session, publish: &Publish) -> PublishAclResult {
         if let Some(open) = open(session).await {
             open.read_msg.fetch_add(1, Ordering::Relaxed);
         }
@@ -422,7 +421,7 @@ impl Open {
     }
 
     /// Whether the message is too large for the client. It is as if it had been sent then (MQTT 5, section 3.1.2.11.4).
-    fn is_too_large(&self, message: &Publish) -> bool {
+    pub fn is_too_large(&self, message: &Publish) -> bool {
         self.packet_bytes_max.is_some_and(|max| packet_size::publish_bytes(message) > max)
     }
 }
@@ -430,88 +429,4 @@ impl Open {
 async fn packet_bytes_max(session: &Session) -> Option<usize> {
     let connect = session.connect_info().await.ok()?;
     connect.max_packet_size().map(|bytes| bytes.get() as usize)
-}
-
-struct HookHandler(Arc<Hooks>);
-
-// The trait elides the lifetime of `Parameter`; naming it here would make another signature of it.
-#[allow(elided_lifetimes_in_paths)]
-#[async_trait::async_trait]
-impl Handler for HookHandler {
-    async fn hook(&self, parameter: &Parameter, acc: Option<HookResult>) -> ReturnType {
-        let hooks = &self.0;
-        let answer = match parameter {
-            Parameter::ClientConnect(connect) => {
-                hooks.connecting(connect);
-                None
-            }
-            Parameter::ClientAuthenticate(connect) => {
-                Some(HookResult::AuthResult(hooks.authenticate(connect).await))
-            }
-            Parameter::ClientConnected(session) => {
-                hooks.connected(session).await;
-                hooks.subscribers.connected(session).await;
-                hooks.backlogs.connected(session).await;
-                None
-            }
-            Parameter::ClientDisconnected(session, reason) => {
-                hooks.disconnected(session, reason).await;
-                hooks.subscribers.disconnected(&session.id);
-                None
-            }
-            Parameter::SessionTerminated(session, _) => {
-                hooks.subscribers.ended(&session.id);
-                hooks.backlogs.forget(&session.id);
-                None
-            }
-            Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                let refusal = hooks.refuses(session, &subscribe.topic_filter).await;
-                refusal.map(SubscribeAclResult::new_failure).map(HookResult::SubscribeAclResult)
-            }
-            Parameter::MessagePublishCheckAcl(session, publish) => {
-                Some(HookResult::PublishAclResult(hooks.publishes(session, publish).await))
-            }
-            Parameter::MessageDelivered(session, _, message) => {
-                if let Some(open) = open(session).await {
-                    open.write_msg.fetch_add(1, Ordering::Relaxed);
-                }
-                hooks.subscribers.done(&session.id, message, true);
-                hooks.backlogs.done(&session.id, message);
-                None
-            }
-            // The library asks whether the message has expired, and drops it if it has.
-            Parameter::MessageExpiryCheck(session, _, message) => {
-                let is_too_large = open(session).await.is_some_and(|open| open.is_too_large(message));
-                is_too_large.then_some(HookResult::MessageExpiry)
-            }
-            Parameter::MessageDropped(Some(to), _, message, _) => {
-                // What is too large for the client is not owed: it would be too large again.
-                let is_too_large = hooks.members.get(to).is_some_and(|open| open.is_too_large(message));
-                hooks.subscribers.done(to, message, is_too_large);
-                hooks.backlogs.done(to, message);
-                None
-            }
-            Parameter::SessionSubscribed(session, subscribe) => {
-                hooks.active(session, ActivityEvent::Subscribe).await;
-                hooks.subscribers.subscribed(session, subscribe).await;
-                None
-            }
-            Parameter::SessionUnsubscribed(session, unsubscribe) => {
-                hooks.active(session, ActivityEvent::Unsubscribe).await;
-                hooks.subscribers.unsubscribed(&session.id, &unsubscribe.topic_filter);
-                None
-            }
-            Parameter::ClientKeepalive(session, is_ping) => {
-                if *is_ping {
-                    hooks.active(session, ActivityEvent::Ping).await;
-                }
-                None
-            }
-            _ => None,
-        };
-        match answer {
-            Some(answer) => (false, Some(answer)),
-            None => (true, acc),
-        }
-    }
 }
