@@ -257,6 +257,11 @@ impl Hooks {
             caller: entrance.and_then(|entrance| entrance.caller),
             admitted: Holder::Nobody.into(),
         };
+        // No event: this is no client id, and no client of the fleet can have it. Who has no attempt is refused.
+        if topics::has_null(&id.client_id) {
+            self.log_refusal(id, "its client id has U+0000");
+            return;
+        }
         if connect.auth_method().is_some() && attempt.is_genuine {
             let text = "Enhanced authentication is not supported.";
             self.refused(id, attempt.time, attempt.peer, 0x8C, text);
@@ -379,6 +384,10 @@ impl Hooks {
 
     /// A client publishes. Called for neither wills nor what the server publishes.
     pub async fn publishes(&self, session: &Session, publish: &Publish) -> PublishAclResult {
+        if let Some(violation) = topics::alias_violation(publish) {
+            let code = PublishAckReason::ImplementationSpecificError;
+            return PublishAclResult(PublishResult::reason_code(code, Some(violation.into()), true));
+        }
         if let Some(open) = open(session).await {
             open.read_msg.fetch_add(1, Ordering::Relaxed);
         }
