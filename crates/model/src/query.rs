@@ -16,7 +16,7 @@ use std::net::IpAddr;
 pub use field::{Field, SortValue};
 pub use network::Network;
 
-use crate::state::StateDoc;
+use crate::state::{RECENT_CONNECTS_MAX, StateDoc};
 use crate::time::{TimeExpr, Timestamp};
 
 /// One key of a sort.
@@ -410,7 +410,7 @@ pub fn parse_sort(value: &str) -> Result<Vec<SortKey>, String> {
         let (name, descending) = part.strip_prefix('-').map_or((part, false), |name| (name, true));
         let field = Field::from_name(name).ok_or_else(|| unknown_field(name))?;
         if sort.iter().any(|key| key.field == field) {
-            return Err(format!("{field} stands twice"));
+            return Err(format!("{name} stands twice"));
         }
         sort.push(SortKey { field, descending });
     }
@@ -432,7 +432,10 @@ fn parse_test(parameter: &Parameter, value: &str) -> Result<Test, String> {
         Kind::Before => Test::Before(time()?),
         Kind::Contains => Test::Contains(vec![value.to_owned()]),
         Kind::AtLeast => {
-            Test::AtLeast(value.parse().map_err(|_| "a whole number from 0 is needed".to_owned())?)
+            let least = value.parse().ok().filter(|least| *least as usize <= RECENT_CONNECTS_MAX);
+            let problem =
+                || format!("a whole number from 0 to {RECENT_CONNECTS_MAX} is needed: more are not counted");
+            Test::AtLeast(least.ok_or_else(problem)?)
         }
         // Read by `presence`.
         Kind::Present => return Err("true or false is needed".to_owned()),

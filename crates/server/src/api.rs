@@ -4,6 +4,7 @@
 //! The web server mounts [`router`]. Everything under `/api` answers in JSON, errors included. Who may ask is
 //! decided in front of the handlers, for all of them in one place: `auth`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, State};
@@ -69,6 +70,8 @@ struct Shared {
     queries: Semaphore,
     /// Places for those who wait for one of these.
     waiting: Semaphore,
+    /// The routes where nothing can be changed, as they are written in [`router`].
+    only_read: HashSet<String>,
 }
 
 /// How many requests may wait for a core. They are answered within seconds; who comes later is told to try again.
@@ -96,14 +99,6 @@ impl Shared {
 
 /// The routes, and their description as it is served at `/api/openapi.json`.
 pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let shared = Arc::new(Shared {
-        state,
-        tags: etag::Tags::default(),
-        registered: devices::Registered::default(),
-        queries: Semaphore::new(cores.max(2)),
-        waiting: Semaphore::new(WAITING_MAX),
-    });
     let (router, description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(clientconnectionstates::list::list))
         .routes(routes!(clientconnectionstates::get::get))
@@ -120,19 +115,42 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
         .routes(routes!(session::sign_in, session::who_am_i, session::sign_out))
         .split_for_parts();
     let description = openapi::complete(description);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let shared = Arc::new(Shared {
+        state,
+        tags: etag::Tags::default(),
+        registered: devices::Registered::default(),
+        queries: Semaphore::new(cores.max(2)),
+        waiting: Semaphore::new(WAITING_MAX),
+        only_read: only_read(&description),
+    });
     let json: Arc<str> = description.to_json().unwrap_or_default().into();
     let router = router
         .route("/api/openapi.json", axum::routing::get(|| async move { description_answer(&json) }))
         // IBM's SDK for Python asks for the devices of a type with a slash at the end.
-        .route("/api/v0002/device/types/{typeId}/devices/", axum::routing::get(devices::list::list))
-        .route("/api", axum::routing::any(no_such_path))
-        .route("/api/", axum::routing::any(no_such_path))
-        .route("/api/{*path}", axum::routing::any(no_such_path))
+        .route(WITH_SLASH, axum::routing::get(devices::list::list))
+        .route(NOTHING[0], axum::routing::any(no_such_path))
+        .route(NOTHING[1], axum::routing::any(no_such_path))
+        .route(NOTHING[2], axum::routing::any(no_such_path))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), auth::admit))
         .layer(MapResponseLayer::new(without_caching))
         .with_state(shared);
     (router, description)
+}
+
+const WITH_SLASH: &str = "/api/v0002/device/types/{typeId}/devices/";
+/// Where there is nothing.
+const NOTHING: [&str; 3] = ["/api", "/api/", "/api/{*path}"];
+
+/// The routes of which the description names no method that could change something, and those that it leaves out.
+fn only_read(description: &utoipa::openapi::OpenApi) -> HashSet<String> {
+    let described = description.paths.paths.iter().filter(|(_, item)| {
+        let changing = [&item.put, &item.post, &item.delete, &item.patch];
+        item.get.is_some() && changing.into_iter().all(Option::is_none)
+    });
+    let others = ["/api/openapi.json", WITH_SLASH].into_iter().chain(NOTHING).map(str::to_owned);
+    described.map(|(path, _)| path.clone()).chain(others).collect()
 }
 
 fn description_answer(json: &Arc<str>) -> Response {
@@ -143,7 +161,7 @@ async fn no_such_path(OriginalUri(uri): OriginalUri) -> ApiError {
     ApiError::no_such_path(uri.path())
 }
 
-async fn method_not_allowed(method: Method) -> ApiError {
+pub(crate) async fn method_not_allowed(method: Method) -> ApiError {
     ApiError::method_not_allowed(method.as_str())
 }
 

@@ -193,7 +193,7 @@ fn any_query() -> impl Strategy<Value = Query> {
         times.clone().prop_map(|v| (Field::LastActivityTime, Test::After(v))),
         times.prop_map(|v| (Field::LastDisconnectTime, Test::Before(v))),
         any::<bool>().prop_map(|v| (Field::StaleSince, Test::Present(v))),
-        any::<u32>().prop_map(|v| (Field::RecentConnects, Test::AtLeast(v))),
+        (0..=64_u32).prop_map(|v| (Field::RecentConnects, Test::AtLeast(v))),
         "\\PC{1,8}".prop_map(|v| (Field::Id, Test::Contains(vec![v]))),
     ];
     let terms = prop::collection::vec((term, any::<bool>()), 0..5).prop_map(|terms| {

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, Method, header};
 use axum::middleware::Next;
@@ -18,12 +18,14 @@ use crate::access::{self, Denied, Gate, shown};
 use crate::arrival::Arrival;
 use crate::identity::{Caller, Role};
 
-/// What a call takes: `None` is open to everybody.
-fn required_role(method: &Method, path: &str) -> Option<Role> {
+/// What a call takes: `None` is open to everybody. Where there is nothing but reading, or nothing at all, everybody who is
+/// let in hears that there is no such method or path.
+fn required_role(method: &Method, path: &str, is_only_read: bool) -> Option<Role> {
     match (method.as_str(), path) {
         ("GET" | "HEAD", "/api/openapi.json") | ("POST", session::PATH) => None,
         // Everybody may sign out.
         ("GET" | "HEAD" | "OPTIONS", _) | ("DELETE", session::PATH) => Some(Role::Viewer),
+        _ if is_only_read => Some(Role::Viewer),
         // What changes something is for administrators, unless it is named above this line.
         _ => Some(Role::Admin),
     }
@@ -48,7 +50,8 @@ pub async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Ne
 
 async fn admitted(shared: &Shared, request: &Parts) -> Result<Option<Caller>, ApiError> {
     let (method, path, headers) = (&request.method, request.uri.path(), &request.headers);
-    let Some(required) = required_role(method, path) else {
+    let route = request.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let Some(required) = required_role(method, path, shared.only_read.contains(route)) else {
         return Ok(None);
     };
     let from = address(&request.extensions);
@@ -114,7 +117,7 @@ mod tests {
     #[test]
     fn reading_takes_a_viewer_and_whatever_is_not_named_an_administrator() {
         let check = |method: Method, path: &str, expect| {
-            assert_eq!(required_role(&method, path), expect, "{method} {path}");
+            assert_eq!(required_role(&method, path, false), expect, "{method} {path}");
         };
         check(Method::GET, "/api/openapi.json", None);
         check(Method::POST, "/api/rollcall/v1/session", None);
@@ -123,5 +126,12 @@ mod tests {
         check(Method::DELETE, "/api/rollcall/v1/session", Some(Role::Viewer));
         check(Method::POST, "/api/v0002/anything", Some(Role::Admin));
         check(Method::DELETE, "/api/v0002/anything", Some(Role::Admin));
+    }
+
+    #[test]
+    fn where_there_is_only_reading_a_viewer_may_hear_that_there_is_nothing_else() {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            assert_eq!(required_role(&method, "/api/v0002/incidents", true), Some(Role::Viewer), "{method}");
+        }
     }
 }

@@ -6,8 +6,8 @@ use rollcall_model::diagnosis::{Base, HISTORY_MS, Incident, diagnose};
 use rollcall_model::statistics::Diagnosis;
 use rollcall_model::{ClientState, Timestamp};
 
-use super::error::{ApiError, ErrorBody};
-use super::params::Segments;
+use super::error::{ApiError, ErrorBody, violation};
+use super::params::{Pairs, Segments};
 use super::schema::diagnosis::DiagnosisAnswer;
 use super::{ApiState, SharedState, devices};
 use crate::identity::IdentityError;
@@ -33,7 +33,7 @@ const SAMPLE: usize = 10_000;
     )),
     responses(
         (status = 200, description = "The findings, the most specific first.", body = DiagnosisAnswer),
-        (status = 400, description = "The id is not UTF-8.", body = ErrorBody),
+        (status = 400, description = "The id is not UTF-8, or there is a parameter.", body = ErrorBody),
         (
             status = 404, body = ErrorBody,
             description = "No client of that id is known; `exception.properties` is the id."
@@ -43,7 +43,13 @@ const SAMPLE: usize = 10_000;
 pub async fn get(
     State(shared): SharedState,
     Segments(client_id): Segments<String>,
+    pairs: Pairs,
 ) -> Result<Json<Diagnosis>, ApiError> {
+    let unknown = pairs.iter().map(|(name, value)| violation(name, value, "this parameter is not known"));
+    let unknown: Vec<_> = unknown.collect();
+    if !unknown.is_empty() {
+        return Err(ApiError::invalid(unknown));
+    }
     let now = shared.now();
     let id = client_id.clone();
     let found = shared.busy(move |api| find(api, id, now)).await?;

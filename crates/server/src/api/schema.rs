@@ -241,7 +241,7 @@ pub struct FilterParameters {
     #[param(required = false, example = "now-1h")]
     refused_after: String,
     /// At least so many connects in the past hour, up to 64.
-    #[param(required = false, minimum = 0, format = "uint32", example = 5)]
+    #[param(required = false, minimum = 0, maximum = 64, format = "uint32", example = 5)]
     min_recent_connects: u32,
     /// A part of the id; upper and lower case are the same.
     #[param(required = false, example = "thermo:t-1")]

@@ -58,18 +58,50 @@ fn what_is_no_key_and_token_is_401() {
 }
 
 #[test]
-fn a_viewer_reads_and_what_changes_something_takes_more() {
+fn a_viewer_reads_and_what_could_change_something_takes_more() {
     let app = TestApp::start();
     for (role, status) in [(Role::Viewer, 403), (Role::Operator, 403), (Role::Admin, 405)] {
         let key = app.credentials.add_key("acme01", role, None).unwrap();
         assert_eq!(ask(&app, &key), 200);
-        let answer = app.send("POST", STATES, &[("Authorization", &basic(&key))], "");
+        // Other methods do change something there.
+        let answer = app.send("PUT", "/api/rollcall/v1/session", &[("Authorization", &basic(&key))], "");
         assert_eq!(answer.status, status, "{role:?}");
         if status == 403 {
             assert_eq!(answer.body["exception"], json!({ "id": "ROLLC0403E", "properties": ["admin"] }));
             assert_eq!(answer.header("www-authenticate"), None);
         }
     }
+}
+
+/// A viewer heard of a role that would be needed, which does not help either.
+#[test]
+fn where_there_is_only_reading_everybody_who_is_let_in_hears_405_and_elsewhere_404() {
+    let app = TestApp::start();
+    for role in [Role::Viewer, Role::Admin] {
+        let key = app.credentials.add_key("acme01", role, None).unwrap();
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            let ask = |path: &str| app.send(method, path, &[("Authorization", &basic(&key))], "");
+            for path in [
+                STATES,
+                STATUS,
+                "/api/v0002/clientconnectionstates/d:acme01:thermo:t-1",
+                "/api/v0002/config/clientstate",
+                "/api/v0002/device/types/thermo/devices/",
+            ] {
+                let answer = ask(path);
+                assert_eq!(
+                    (answer.status, answer.header("allow")),
+                    (405, Some("GET,HEAD")),
+                    "{method} {path}"
+                );
+            }
+            for path in ["/api", "/api/nothing", "/api/v0002/device/types"] {
+                assert_eq!(ask(path).status, 404, "{method} {path}");
+            }
+        }
+    }
+    assert_eq!(app.send("POST", STATES, &[], "").status, 401);
+    assert_eq!(app.send("POST", "/api/nothing", &[], "").status, 401);
 }
 
 #[test]

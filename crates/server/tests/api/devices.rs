@@ -174,3 +174,21 @@ fn a_walk_over_seen_and_registered_devices_returns_each_once_in_every_order() {
     let connect_one = |n: usize| app.tell(&[connect(&format!("d:acme01:even:{}", id(2 * n)), 0)]);
     assert_eq!(walk(&app, "id", connect_one), all(by_id()));
 }
+
+/// They came under the field's other name.
+#[test]
+fn facets_have_the_names_that_were_asked_for() {
+    let app = TestApp::with([connect("d:acme01:thermo:t-1", 5)]);
+    let counts = json!({ "thermo": 1 });
+    for list in ["/api/v0002/bulk/devices", "/api/v0002/clientconnectionstates"] {
+        for (facets, expect) in [
+            ("typeId", json!({ "typeId": counts })),
+            ("deviceType", json!({ "deviceType": counts })),
+            ("deviceType,+typeId,typeId", json!({ "deviceType": counts, "typeId": counts })),
+            ("clientId", json!({ "clientId": { "d:acme01:thermo:t-1": 1 } })),
+        ] {
+            let answer = app.get(&format!("{list}?_facets={facets}"));
+            assert_eq!(answer.body["meta"]["facets"], expect, "{list} {facets}");
+        }
+    }
+}

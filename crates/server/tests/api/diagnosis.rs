@@ -137,3 +137,10 @@ fn a_span_or_a_step_that_cannot_be_is_refused_with_its_name() {
     check("bucket=5m", ("bucket", "5m"));
     assert_eq!(app.get("/api/v0002/statistics?fromTime=now-30d").status, 200);
 }
+
+#[test]
+fn a_parameter_that_is_not_known_is_refused() {
+    let path = "/api/v0002/clientconnectionstates/d:acme01:thermo:cut/diagnosis";
+    let answer = troubled().get(&format!("{path}?fromTime=now-1d"));
+    assert_eq!(answer.violations(), [("fromTime", "now-1d")]);
+}

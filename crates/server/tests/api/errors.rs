@@ -20,6 +20,7 @@ fn each_bad_parameter_is_named_with_its_value() {
         ("connectedAfter=2026-02-30T00:00:00Z", "connectedAfter", "2026-02-30T00:00:00Z"),
         ("mqttReasonCode=256", "mqttReasonCode", "256"),
         ("stale=perhaps", "stale", "perhaps"),
+        ("minRecentConnects=65", "minRecentConnects", "65"),
         ("colour=red+and+blue", "colour", "red and blue"),
         ("_colour=red", "_colour", "red"),
         ("search=%FF", "search", "%FF"),

@@ -8,6 +8,7 @@ mod backlog;
 mod credentials;
 mod goodbye;
 mod harness;
+mod packet_size;
 mod refusals;
 mod retained;
 mod returning;

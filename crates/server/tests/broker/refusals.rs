@@ -3,7 +3,7 @@
 use rollcall_model::{ActivityEvent, EventKind};
 use rollcall_server::source::embedded::MonitorPublish;
 
-use crate::harness::{Connect, Raw, message, packet, publish, start, start_with, subscribe};
+use crate::harness::{Connect, Raw, message, packet, publish, start, start_with, string, subscribe};
 
 #[tokio::test]
 async fn a_registered_device_needs_its_token_and_every_refusal_is_reported() {
@@ -57,7 +57,7 @@ async fn a_wrong_token_does_not_disturb_the_client_that_has_the_right_one() {
 async fn enhanced_authentication_is_refused_and_reported() {
     let mut running = start().await;
     let mut method = vec![0x15];
-    method.extend(crate::harness::string("SCRAM-SHA-1"));
+    method.extend(string("SCRAM-SHA-1"));
     let connect = Connect::new("scram").version(5).properties(&method);
     let mut client = Raw::open(running.broker.mqtt_addr()).await;
     client.send(&connect.bytes()).await;
@@ -145,4 +145,56 @@ async fn a_client_for_whom_there_is_no_room_is_reported() {
     assert_eq!(second.connack().await, 0x88);
     let (code, close_code, _) = running.refusal_of("second").await;
     assert_eq!((code, close_code), (0x88, 167));
+}
+
+/// A client with such an id was let in, and was a client of the fleet that nobody could ask for by its MQTT name.
+#[tokio::test]
+async fn no_text_of_mqtt_may_have_a_null() {
+    let mut running = start().await;
+    for version in [4, 5] {
+        let refused = if version == 5 { 0x87 } else { 5 };
+        let nobody = Connect::new("a\0b").version(version);
+        let named = Connect::new("named").version(version).user("ann\0", "x");
+        for connect in [nobody, named] {
+            let mut client = Raw::open(running.broker.mqtt_addr()).await;
+            client.send(&connect.bytes()).await;
+            assert_eq!(client.connack().await, refused);
+            client.closed().await;
+        }
+        let (code, _, text) = running.refusal_of("named").await;
+        assert_eq!((code, text.as_str()), (0x81, "The user name has U+0000."));
+        let id = format!("client-{version}");
+        let mut client = Raw::connect(&running.broker, &Connect::new(&id).version(version)).await;
+        client.send(&subscribe(version, "plant/\0", 0)).await;
+        assert_eq!(client.suback().await, if version == 5 { 0x8F } else { 0x80 });
+        client.send(&publish(version, "plant/\0", 1, b"x")).await;
+        let (first, body) = client.packet().await;
+        let expect = if version == 5 { &[0, 2, 0x90][..] } else { &[0, 2] };
+        assert_eq!((first, &body[..expect.len()]), (0x40, expect));
+    }
+    running.settle().await;
+    assert!(!running.seen.iter().any(|event| event.client_id.contains('\0')));
+}
+
+/// What was published under an alias was acknowledged and went nowhere.
+#[tokio::test]
+async fn a_topic_alias_that_was_not_offered_ends_the_connection() {
+    let mut running = start().await;
+    for (id, topic, properties, code) in [
+        ("empty", "", &[3, 0x23, 0, 1][..], 0x94),
+        ("named", "plant/1", &[3, 0x23, 0, 1], 0x94),
+        ("neither", "", &[0], 0x82),
+    ] {
+        for qos in [0, 1, 2] {
+            let id = format!("{id}-{qos}");
+            let mut client = Raw::connect(&running.broker, &Connect::new(&id).version(5)).await;
+            let packet_id = if qos > 0 { &[0, 2][..] } else { &[] };
+            let body = [&string(topic)[..], packet_id, properties, b"x"].concat();
+            client.send(&packet(0x30 | qos << 1, &body)).await;
+            assert_eq!(client.packet().await, (0xE0, vec![code, 0]), "{id}");
+            client.closed().await;
+            let (_, end) = running.end_of(&id).await;
+            assert_eq!(end.mqtt_reason_code, Some(code), "{id}");
+        }
+    }
 }

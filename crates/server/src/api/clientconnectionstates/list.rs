@@ -56,14 +56,15 @@ pub async fn list(
     if let Some(answer) = shared.tags.held(&question, &headers, &shared.state.fleet, now) {
         return Ok(answer);
     }
-    let query = Query::parse(Pairs::decode(&question)?.iter()).map_err(ApiError::invalid)?;
+    let pairs = Pairs::decode(&question)?;
+    let query = Query::parse(pairs.iter()).map_err(ApiError::invalid)?;
     let this = Arc::clone(&shared);
     let answered = move |api: &ApiState| -> Result<Tagged, ApiError> {
         let (page, watch) = api
             .fleet
             .query_watched(&query, now)
             .map_err(|error| bookmark_refused(query.bookmark.as_deref(), error))?;
-        let list = this.tags.tagged(&List::new(page, |doc| doc), true)?;
+        let list = this.tags.tagged(&List::new(page, &pairs, |doc| doc), true)?;
         this.tags.keep(question, &list, watch);
         Ok(list)
     };
@@ -91,21 +92,38 @@ struct Meta {
 }
 
 impl<R> List<R> {
-    pub fn new(page: Page, row: impl Fn(StateDoc) -> R) -> Self {
+    /// `pairs` are the question, whose names the facets get.
+    pub fn new(page: Page, pairs: &Pairs, row: impl Fn(StateDoc) -> R) -> Self {
         Self {
             results: page.results.into_iter().map(row).collect(),
             bookmark: page.bookmark,
-            meta: Meta { total_rows: page.total_rows, facets: Facets(page.facets) },
+            meta: Meta { total_rows: page.total_rows, facets: Facets::new(page.facets, pairs) },
         }
     }
 }
 
 /// Facets as an object of objects, whose members keep their order: the most frequent value first.
-struct Facets(Vec<(Field, Vec<(String, u64)>)>);
+struct Facets {
+    counts: Vec<(Field, Vec<(String, u64)>)>,
+    /// The names that were asked for, each once; a field can have two.
+    names: Vec<(String, Field)>,
+}
 
 impl Facets {
+    fn new(counts: Vec<(Field, Vec<(String, u64)>)>, pairs: &Pairs) -> Self {
+        let mut names: Vec<(String, Field)> = Vec::new();
+        for name in pairs.all("_facets").flat_map(|value| value.split(',')).map(str::trim) {
+            if let Some(field) =
+                Field::from_name(name).filter(|_| names.iter().all(|(known, _)| known != name))
+            {
+                names.push((name.to_owned(), field));
+            }
+        }
+        Self { counts, names }
+    }
+
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.counts.is_empty()
     }
 }
 
@@ -113,9 +131,11 @@ struct Counts<'a>(&'a [(String, u64)]);
 
 impl Serialize for Facets {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (field, counts) in &self.0 {
-            map.serialize_entry(field.name(), &Counts(counts))?;
+        let mut map = serializer.serialize_map(Some(self.names.len()))?;
+        for (name, field) in &self.names {
+            if let Some((_, counts)) = self.counts.iter().find(|(counted, _)| counted == field) {
+                map.serialize_entry(name, &Counts(counts))?;
+            }
         }
         map.end()
     }

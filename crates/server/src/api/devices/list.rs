@@ -40,7 +40,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let mut query = devices(&shared, &pairs)?;
     query.filter.terms.push(any_of(Field::DeviceType, vec![type_id]));
-    answer(shared, headers, query).await
+    answer(shared, headers, query, pairs).await
 }
 
 /// All devices and gateways that were registered or seen.
@@ -65,16 +65,21 @@ pub async fn bulk(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let query = devices(&shared, &pairs)?;
-    answer(shared, headers, query).await
+    answer(shared, headers, query, pairs).await
 }
 
 /// Answers with a page of the devices that were seen or are registered.
-async fn answer(shared: Arc<Shared>, headers: HeaderMap, query: Query) -> Result<Response, ApiError> {
+async fn answer(
+    shared: Arc<Shared>,
+    headers: HeaderMap,
+    query: Query,
+    pairs: Pairs,
+) -> Result<Response, ApiError> {
     let (now, this) = (shared.now(), Arc::clone(&shared));
     let answered = move |api: &ApiState| -> Result<Tagged, ApiError> {
         let page = this.registered.query(api, &query, now).map_err(|error| ApiError::internal(&error))?;
         let page = page.map_err(|error| bookmark_refused(query.bookmark.as_deref(), error))?;
-        this.tags.tagged(&List::new(page, device), true)
+        this.tags.tagged(&List::new(page, &pairs, device), true)
     };
     Ok(shared.busy(answered).await??.to(&headers))
 }

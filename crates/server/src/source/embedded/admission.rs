@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rmqtt::codec::v5::SubscribeAckReason;
 use rmqtt::session::Session;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
+use rollcall_model::Peer;
 
 use super::hooks::{Attempt, Hooks, Stage, open};
 use super::topics;
@@ -29,6 +30,14 @@ impl Hooks {
         if !attempt.is_genuine {
             self.attempts.remove(id);
             self.log_refusal(id, "its connection has ended already, or came to an internal port");
+            return AuthResult::NotAuthorized;
+        }
+        if id.username.as_ref().is_some_and(|user| topics::has_null(user)) {
+            self.attempts.remove(id);
+            self.log_refusal(id, "its user name has U+0000");
+            // The name is no text of MQTT, and of no use to whoever reads the log.
+            let peer = Peer { user: None, ..attempt.peer };
+            self.refused(id, attempt.time, peer, 0x81, "The user name has U+0000.");
             return AuthResult::NotAuthorized;
         }
         if let Some(topic) = will_topic(connect).filter(|topic| topics::is_reserved(topic)) {
@@ -117,7 +126,7 @@ impl Hooks {
     pub async fn refuses(&self, session: &Session, filter: &str) -> Option<SubscribeAckReason> {
         if topics::is_shared(filter) {
             Some(SubscribeAckReason::SharedSubscriptionNotSupported)
-        } else if topics::is_too_deep(filter) {
+        } else if topics::is_too_deep(filter) || topics::has_null(filter) {
             Some(SubscribeAckReason::TopicFilterInvalid)
         } else if self.may_subscribe(session, filter).await {
             None

@@ -13,6 +13,7 @@ use rollcall_model::event::MqttVersion;
 use rollcall_model::{Initiator, reason};
 
 use super::hooks::Hooks;
+use super::topics;
 
 /// What the server tells its sessions when it stops; comes back as the reason of their end.
 pub const SERVER_SHUTDOWN: &str = "server shutting down";
@@ -106,8 +107,14 @@ fn sent_by_client(disconnect: Option<&Disconnect>) -> Cause {
     }
 }
 
+/// The library has only the codes of a PUBACK for the reason why a PUBLISH ends its connection.
 fn refused_publish(code: PublishAckReason, text: &str) -> Cause {
-    Cause::server(code as u8).because(text)
+    let code = match text {
+        topics::ALIAS_NOT_OFFERED => 0x94,
+        topics::NO_TOPIC => 0x82,
+        _ => code as u8,
+    };
+    Cause::server(code).because(text)
 }
 
 fn failed(error: &MqttError) -> Cause {

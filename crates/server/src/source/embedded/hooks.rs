@@ -11,11 +11,9 @@ use std::time::Duration;
 
 use rmqtt::codec::types::{MQTT_LEVEL_5, MQTT_LEVEL_31};
 use rmqtt::codec::v5::PublishAckReason;
-use rmqtt::hook::{Handler, HookResult, Parameter, Register, ReturnType, Type};
+use rmqtt::hook::{Register, Type};
 use rmqtt::session::Session;
-use rmqtt::types::{
-    ConnectInfo, DashMap, Id, Publish, PublishAclResult, PublishResult, Reason, SubscribeAclResult,
-};
+use rmqtt::types::{ConnectInfo, DashMap, Id, Publish, PublishAclResult, PublishResult, Reason};
 use rmqtt::utils::timestamp_millis;
 use rollcall_model::event::MqttVersion;
 use rollcall_model::{
@@ -26,8 +24,9 @@ use tokio::time::Instant;
 
 use super::backlog::Backlogs;
 use super::end::{Cause, cause};
+use super::handler::HookHandler;
 use super::subscribers::Subscribers;
-use super::{Announced, Entrance, Observers, topics};
+use super::{Announced, Entrance, Observers, packet_size, topics};
 use crate::bridge::Traffic;
 use crate::identity::{Admitted, Caller, Credentials, Holder};
 use crate::source::EventSink;
@@ -53,8 +52,10 @@ pub struct Open {
     /// One of this server's own dashboards: produces no events.
     is_observer: bool,
     is_ended: AtomicBool,
+    /// The largest packet that the client takes, where it has said so (MQTT 5).
+    packet_bytes_max: Option<usize>,
     read_msg: AtomicU64,
-    write_msg: AtomicU64,
+    pub write_msg: AtomicU64,
     pub traffic: Option<Arc<Traffic>>,
     /// Millisecond and kind of the last activity; the same kind within a millisecond is one event.
     last_activity: [AtomicI64; ActivityEvent::ALL.len()],
@@ -174,6 +175,7 @@ impl Hooks {
             Type::SessionUnsubscribed,
             Type::SessionTerminated,
             Type::MessagePublishCheckAcl,
+            Type::MessageExpiryCheck,
             Type::MessageDelivered,
             Type::MessageDropped,
         ] {
@@ -235,7 +237,7 @@ impl Hooks {
         self.offer(&id.client_id, time, peer, kind);
     }
 
-    fn connecting(&self, connect: &ConnectInfo) {
+    pub fn connecting(&self, connect: &ConnectInfo) {
         let id = connect.id();
         // Only the bridge knows which addresses it announced; whoever else finds an internal port is refused.
         let entrance = id.remote_addr.and_then(|addr| self.announced.take(addr));
@@ -255,6 +257,11 @@ impl Hooks {
             caller: entrance.and_then(|entrance| entrance.caller),
             admitted: Holder::Nobody.into(),
         };
+        // No event: this is no client id, and no client of the fleet can have it. Who has no attempt is refused.
+        if topics::has_null(&id.client_id) {
+            self.log_refusal(id, "its client id has U+0000");
+            return;
+        }
         if connect.auth_method().is_some() && attempt.is_genuine {
             let text = "Enhanced authentication is not supported.";
             self.refused(id, attempt.time, attempt.peer, 0x8C, text);
@@ -289,7 +296,7 @@ impl Hooks {
         }
     }
 
-    async fn connected(&self, session: &Session) {
+    pub async fn connected(&self, session: &Session) {
         let attempt = self.attempts.remove(&session.id).map(|(_, attempt)| attempt);
         let (peer, is_observer, admitted, traffic) = attempt.map_or_else(
             || (Peer::default(), false, Holder::Nobody.into(), None),
@@ -304,6 +311,7 @@ impl Hooks {
             was_told: AtomicBool::new(false),
             is_observer,
             is_ended: AtomicBool::new(false),
+            packet_bytes_max: packet_bytes_max(session).await,
             read_msg: AtomicU64::new(0),
             write_msg: AtomicU64::new(0),
             traffic,
@@ -319,7 +327,7 @@ impl Hooks {
         }
     }
 
-    async fn disconnected(&self, session: &Session, reason: &Reason) {
+    pub async fn disconnected(&self, session: &Session, reason: &Reason) {
         let Some(open) = open(session).await else {
             return;
         };
@@ -360,7 +368,7 @@ impl Hooks {
     }
 
     /// The peer is left out: the session is known by its key, and this is the most frequent event.
-    async fn active(&self, session: &Session, event: ActivityEvent) {
+    pub async fn active(&self, session: &Session, event: ActivityEvent) {
         let Some(open) = open(session).await.filter(|open| !open.is_observer) else {
             return;
         };
@@ -375,7 +383,11 @@ impl Hooks {
     }
 
     /// A client publishes. Called for neither wills nor what the server publishes.
-    async fn publishes(&self, session: &Session, publish: &Publish) -> PublishAclResult {
+    pub async fn publishes(&self, session: &Session, publish: &Publish) -> PublishAclResult {
+        if let Some(violation) = topics::alias_violation(publish) {
+            let code = PublishAckReason::ImplementationSpecificError;
+            return PublishAclResult(PublishResult::reason_code(code, Some(violation.into()), true));
+        }
         if let Some(open) = open(session).await {
             open.read_msg.fetch_add(1, Ordering::Relaxed);
         }
@@ -416,81 +428,14 @@ impl Open {
     pub fn is_ended(&self) -> bool {
         self.is_ended.load(Ordering::Acquire)
     }
+
+    /// Whether the message is too large for the client. It is as if it had been sent then (MQTT 5, section 3.1.2.11.4).
+    pub fn is_too_large(&self, message: &Publish) -> bool {
+        self.packet_bytes_max.is_some_and(|max| packet_size::publish_bytes(message) > max)
+    }
 }
 
-struct HookHandler(Arc<Hooks>);
-
-// The trait elides the lifetime of `Parameter`; naming it here would make another signature of it.
-#[allow(elided_lifetimes_in_paths)]
-#[async_trait::async_trait]
-impl Handler for HookHandler {
-    async fn hook(&self, parameter: &Parameter, acc: Option<HookResult>) -> ReturnType {
-        let hooks = &self.0;
-        let answer = match parameter {
-            Parameter::ClientConnect(connect) => {
-                hooks.connecting(connect);
-                None
-            }
-            Parameter::ClientAuthenticate(connect) => {
-                Some(HookResult::AuthResult(hooks.authenticate(connect).await))
-            }
-            Parameter::ClientConnected(session) => {
-                hooks.connected(session).await;
-                hooks.subscribers.connected(session).await;
-                hooks.backlogs.connected(session).await;
-                None
-            }
-            Parameter::ClientDisconnected(session, reason) => {
-                hooks.disconnected(session, reason).await;
-                hooks.subscribers.disconnected(&session.id);
-                None
-            }
-            Parameter::SessionTerminated(session, _) => {
-                hooks.subscribers.ended(&session.id);
-                hooks.backlogs.forget(&session.id);
-                None
-            }
-            Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
-                let refusal = hooks.refuses(session, &subscribe.topic_filter).await;
-                refusal.map(SubscribeAclResult::new_failure).map(HookResult::SubscribeAclResult)
-            }
-            Parameter::MessagePublishCheckAcl(session, publish) => {
-                Some(HookResult::PublishAclResult(hooks.publishes(session, publish).await))
-            }
-            Parameter::MessageDelivered(session, _, message) => {
-                if let Some(open) = open(session).await {
-                    open.write_msg.fetch_add(1, Ordering::Relaxed);
-                }
-                hooks.subscribers.done(&session.id, message, true);
-                hooks.backlogs.done(&session.id, message);
-                None
-            }
-            Parameter::MessageDropped(Some(to), _, message, _) => {
-                hooks.subscribers.done(to, message, false);
-                hooks.backlogs.done(to, message);
-                None
-            }
-            Parameter::SessionSubscribed(session, subscribe) => {
-                hooks.active(session, ActivityEvent::Subscribe).await;
-                hooks.subscribers.subscribed(session, subscribe).await;
-                None
-            }
-            Parameter::SessionUnsubscribed(session, unsubscribe) => {
-                hooks.active(session, ActivityEvent::Unsubscribe).await;
-                hooks.subscribers.unsubscribed(&session.id, &unsubscribe.topic_filter);
-                None
-            }
-            Parameter::ClientKeepalive(session, is_ping) => {
-                if *is_ping {
-                    hooks.active(session, ActivityEvent::Ping).await;
-                }
-                None
-            }
-            _ => None,
-        };
-        match answer {
-            Some(answer) => (false, Some(answer)),
-            None => (true, acc),
-        }
-    }
+async fn packet_bytes_max(session: &Session) -> Option<usize> {
+    let connect = session.connect_info().await.ok()?;
+    connect.max_packet_size().map(|bytes| bytes.get() as usize)
 }

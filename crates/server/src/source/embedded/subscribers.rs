@@ -186,15 +186,15 @@ impl Subscribers {
         self.known.remove_if(&id.client_id, |_, known| known.lock().outbox.remove(filter));
     }
 
-    /// A session has sent a message of the server, or could not keep it.
-    pub fn done(self: &Arc<Self>, id: &Id, message: &Publish, was_sent: bool) {
+    /// A session has sent a message of the server, or could not keep it. `is_settled` says that nothing is owed for it.
+    pub fn done(self: &Arc<Self>, id: &Id, message: &Publish, is_settled: bool) {
         if !topics::is_reserved(&message.topic) {
             return;
         }
         let Some(known) = self.known.get(&id.client_id).map(|known| Arc::clone(&known)) else { return };
         {
             let outbox = &mut known.lock().outbox;
-            if was_sent {
+            if is_settled {
                 outbox.sent();
             } else {
                 outbox.dropped(self.messages.numbers_of(&message.topic));

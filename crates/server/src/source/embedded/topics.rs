@@ -3,6 +3,8 @@
 //! The hooks ask before a publish, a will or a subscription is accepted; the retained storage asks before it
 //! answers or stores. Nothing in here knows a session.
 
+use rmqtt::types::Publish;
+
 /// The monitor topics, with `+` for the variable levels, and below each the topic of its activity messages.
 const RESERVED: [&str; 4] =
     ["iot-2/type/+/id/+/mon", "iot-2/type/+/id/+/mon/act", "iot-2/app/+/mon", "iot-2/app/+/mon/act"];
@@ -31,13 +33,38 @@ pub fn is_too_deep(topic: &str) -> bool {
     topic.bytes().filter(|byte| *byte == b'/').count() >= LEVELS_MAX
 }
 
+/// Whether a text has U+0000, which no text of MQTT may have (MQTT 5, section 1.5.4).
+pub fn has_null(text: &str) -> bool {
+    text.contains('\0')
+}
+
 /// Why nothing can be published to this topic, by whomever.
 pub fn problem(topic: &str) -> Option<&'static str> {
+    if has_null(topic) {
+        Some("A topic name has no U+0000.")
     // MQTT 5, section 4.7.1.
-    if topic.contains(['+', '#']) {
+    } else if topic.contains(['+', '#']) {
         Some("A topic name has no wildcards.")
     } else if is_too_deep(topic) {
         Some("A topic may have 128 levels.")
+    } else {
+        None
+    }
+}
+
+/// A topic alias, although the server offers none; comes back as the reason of the session's end.
+pub const ALIAS_NOT_OFFERED: &str = "topic aliases are not offered";
+/// Neither a topic nor an alias; comes back likewise.
+pub const NO_TOPIC: &str = "a PUBLISH without a topic";
+
+/// What is wrong with the way in which a PUBLISH of version 5 names its topic, so that the connection has to end (MQTT 5,
+/// sections 3.3.2.1 and 3.3.2.3.4).
+pub fn alias_violation(publish: &Publish) -> Option<&'static str> {
+    let properties = publish.properties.as_ref();
+    if properties.is_some_and(|properties| properties.topic_alias.is_some()) {
+        Some(ALIAS_NOT_OFFERED)
+    } else if publish.topic.is_empty() {
+        Some(NO_TOPIC)
     } else {
         None
     }
@@ -86,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_has_at_most_128_levels_and_no_wildcards() {
+    fn a_topic_has_at_most_128_levels_no_wildcards_and_no_null() {
         assert_eq!(problem(&vec!["x"; 128].join("/")), None);
-        for topic in [vec!["x"; 129].join("/"), "/".repeat(65_535), "a/+".into(), "#".into()] {
+        for topic in [vec!["x"; 129].join("/"), "/".repeat(65_535), "a/+".into(), "#".into(), "a\0".into()] {
             assert!(problem(&topic).is_some(), "{topic}");
         }
     }
