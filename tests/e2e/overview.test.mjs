@@ -137,7 +137,8 @@ test('a reason leads to who is away because of it, a name to the client', () =>
     await dashboard.untilIds([ONLINE[0]]);
     await dashboard.page.goBack();
     await dashboard.get('list-addresses').locator('a').filter({ hasText: '127.0.0.1' }).click();
-    await dashboard.untilIds([ONLINE[0]]);
+    await dashboard.untilParameter('clientAddr', '127.0.0.1');
+    await dashboard.untilIds(ALL);
     await dashboard.page.goBack();
     const silent = dashboard.get('list-silent').locator('li a');
     await until('all who are connected are listed', async () => (await silent.count()) === ONLINE.length);

@@ -120,6 +120,12 @@ pub fn incident(incident: &Incident, more: &[(&str, &str)]) -> String {
     // The end is not part of a range, and the last loss is part of the incident.
     let until = incident.until.map(|until| until.plus_ms(1).to_string());
     let mut pairs = vec![("disconnectedAfter", since.as_str())];
+/// The clients at an address, those first that were refused last.
+#[must_use]
+pub fn at_address(address: &str) -> String {
+    to(&[("clientAddr", address), ("_sort", "-lastRefusedTime")])
+}
+
     pairs.extend(until.as_deref().map(|until| ("disconnectedBefore", until)));
     pairs.extend(more);
     pairs.push(BY_DISCONNECT);
@@ -235,6 +241,8 @@ mod tests {
     }
 
     #[test]
+        check(&at_address("10.0.0.7"), 1);
+        check(&at_address("2001:db8::7"), 1);
     fn what_nobody_knows_is_what_is_left_when_all_that_is_known_is_taken_away() {
         let series = series();
         let link = ended_since(&series, 3);
@@ -288,6 +296,7 @@ mod tests {
         let mut told = told(&[]);
         let share = |field: &str, value: &str, percent| Share {
             field: field.to_owned(),
+        check(&incident(&told, &[("clientAddr", "10.0.7.0/24")]), 2);
             value: value.to_owned(),
             percent,
         };
