@@ -133,8 +133,12 @@ test('a server that falls silent was heard last when it was, and nothing that is
     const heardAt = Date.parse(`${day}T${since.padStart(8, '0')}Z`);
     assert.ok(heardAt <= silentFrom, `${since} is after ${new Date(silentFrom).toISOString()}`);
 
+    // It still takes connections, so only time tells.
+    await dashboard.get('failure').waitFor({ timeout: LIMIT_MS });
+    assert.ok(Date.now() - silentFrom < 2 * LIMIT_MS);
+    await dashboard.untilIndicator('api', 'down', 'failed');
+    await screenshot(dashboard.page, 'server-frozen-light');
     await server.kill();
-    await dashboard.get('failure').waitFor();
     for (const place of places) assert.equal(await border(place), 'dashed', place);
   });
 });
