@@ -125,6 +125,22 @@ test('who ended connections is told by bars, and each leads to those who are sti
     assert.deepEqual([...found].sort(), LOST);
   }));
 
+test('beside the counts is the past hour in a line, which leads to the overview', () =>
+  withPage(browser, server, {}, async (dashboard) => {
+    await dashboard.untilLive();
+    const list = dashboard.page.locator('.list');
+    const before = await list.boundingBox();
+    const trend = dashboard.get('trend');
+    await trend.waitFor();
+    assert.match(await trend.innerText(), /^\s*\+[\d,]+ −[\d,]+ per min\s*$/);
+    assert.notEqual(await trend.locator('polyline').getAttribute('points'), '');
+    assert.deepEqual(await list.boundingBox(), before, 'nothing moved');
+    await screenshot(dashboard.page, 'trend-light');
+    await trend.click();
+    await dashboard.untilParameter('overview', '1h');
+    await dashboard.get('overview').waitFor();
+  }));
+
 test('a reason leads to who is away because of it, a name to the client', () =>
   overview(async (dashboard) => {
     const reasons = dashboard.get('list-reasons').locator('a');
