@@ -63,6 +63,11 @@ pub struct Status {
     /// Where MQTT clients connect: host and port.
     #[serde(default)]
     pub mqtt_addr: String,
+    /// The same over TLS, where the server has a certificate.
+    pub mqtts_addr: Option<String>,
+    /// Devices connect without credentials; an older server does not say.
+    #[serde(default)]
+    pub accepts_anonymous: bool,
     /// Since when the feed from the broker is lost.
     pub feed_lost: Option<Timestamp>,
     #[serde(default)]

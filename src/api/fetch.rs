@@ -120,15 +120,22 @@ impl Drop for Abort {
 pub struct Token {
     controller: Option<AbortController>,
     is_late: Rc<Cell<bool>>,
+    limit: Duration,
 }
 
 impl Default for Token {
     fn default() -> Self {
-        Self { controller: AbortController::new().ok(), is_late: Rc::default() }
+        Self::within(LIMIT)
     }
 }
 
 impl Token {
+    /// For a request that has failed after less time than usual.
+    #[must_use]
+    pub fn within(limit: Duration) -> Self {
+        Self { controller: AbortController::new().ok(), is_late: Rc::default(), limit }
+    }
+
     fn abort(&self) {
         if let Some(controller) = &self.controller {
             controller.abort();
@@ -147,7 +154,7 @@ impl Token {
             token.is_late.set(true);
             token.abort();
         };
-        TimeLimit(set_timeout_with_handle(expire, LIMIT).ok())
+        TimeLimit(set_timeout_with_handle(expire, self.limit).ok())
     }
 }
 

@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leptos::prelude::{
-    Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue, UpdateValue, With,
-    set_timeout,
+    Effect, Get, GetUntracked, GetValue, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue,
+    UpdateValue, With, set_timeout,
 };
 use leptos::task::spawn_local;
 use rollcall_model::log::LogEvent;
 use rollcall_model::{ConnectionEvent, EventKind, StateDoc};
 
 use super::{Clock, Problem, Session, ViewStore};
-use crate::api::{self, Abort};
+use crate::api::{self, Abort, ApiError};
 use crate::later::{Asking, answer, later};
 use crate::url::Range;
 
@@ -61,6 +61,10 @@ pub struct Detail {
     chosen: Memo<Option<Chosen>>,
     abort: StoredValue<Option<Abort>, LocalStorage>,
     is_refresh_asked: StoredValue<bool>,
+    /// The state is being asked for.
+    is_asking: StoredValue<bool>,
+    /// It is to be asked for again.
+    is_behind: StoredValue<bool>,
     clock: Clock,
     session: Session,
 }
@@ -81,6 +85,8 @@ impl Detail {
             chosen,
             abort: StoredValue::new_local(None),
             is_refresh_asked: StoredValue::new(false),
+            is_asking: StoredValue::new(false),
+            is_behind: StoredValue::new(false),
             clock,
             session,
         }
@@ -91,6 +97,7 @@ impl Detail {
             let id = self.chosen.get().map(|chosen| chosen.id);
             if before.flatten() != id {
                 self.open.set(Open::Loading);
+                self.is_asking.set_value(false);
                 self.history.begin(id.clone());
                 self.findings.begin(id.clone());
             }
@@ -108,16 +115,24 @@ impl Detail {
         });
     }
 
-    /// Reads the state and what is new in the log again.
+    /// Reads the state and what is new in the log again. A client that the server does not know is not asked for again:
+    /// the feed tells when it comes.
     pub fn refresh(self) {
-        if self.chosen.get_untracked().is_some() {
-            self.read();
+        let open = self.open.get_untracked();
+        if self.chosen.get_untracked().is_none() || open == Open::Unknown {
+            return;
         }
+        // Whether there is such a client at all is being asked.
+        if open == Open::Loading && self.is_asking.get_value() {
+            return self.is_behind.set_value(true);
+        }
+        self.read();
     }
 
     /// Gives up what is being read; what was read stays.
     pub(super) fn halt(self) {
         self.abort.set_value(None);
+        self.is_asking.set_value(false);
         self.log.halt();
         self.history.halt();
     }
@@ -125,7 +140,12 @@ impl Detail {
     /// Applies events of the monitor to the open client.
     pub(super) fn apply(self, events: &[(ConnectionEvent, bool)]) {
         let Some(Chosen { id, .. }) = self.chosen.get_untracked() else { return };
-        let Open::Known(doc) = self.open.get_untracked() else { return };
+        let open = self.open.get_untracked();
+        if open == Open::Unknown && events.iter().any(|(event, _)| event.client_id == id) {
+            self.open.set(Open::Loading);
+            return self.read();
+        }
+        let Open::Known(doc) = open else { return };
         let mine: Vec<&ConnectionEvent> =
             events.iter().map(|(event, _)| event).filter(|event| event.client_id == id).collect();
         if mine.is_empty() {
@@ -170,10 +190,17 @@ impl Detail {
         let abort = Abort::default();
         let token = abort.token();
         self.abort.set_value(Some(abort));
+        self.is_asking.set_value(true);
+        self.is_behind.set_value(false);
         self.log.read_newest(&chosen);
         self.history.read();
         self.findings.read();
-        match api::client(&chosen.id, &token).await {
+        let state = api::client(&chosen.id, &token).await;
+        // Whoever gave the question up has asked another one.
+        if state != Err(ApiError::Aborted) {
+            self.is_asking.set_value(false);
+        }
+        match state {
             Ok(Some(doc)) => self.open.set(Open::Known(Arc::new(doc))),
             Ok(None) => self.open.set(Open::Unknown),
             Err(error) => {
@@ -183,6 +210,9 @@ impl Detail {
                     self.open.set(Open::Failed(problem));
                 }
             }
+        }
+        if !self.is_asking.get_value() && self.is_behind.get_value() {
+            self.refresh();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use leptos::prelude::{
     Effect, Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, StoredValue, UpdateValue, WithValue,
-    set_interval,
+    on_cleanup, set_interval, set_interval_with_handle,
 };
 use leptos::task::spawn_local;
 use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
@@ -26,6 +26,8 @@ const THROTTLE_MS: i64 = 2_000;
 const IDLE_MS: i64 = 15_000;
 /// How often what costs the server more is asked: incidents, and an order of all clients.
 const SLOW_MS: i64 = 10_000;
+/// How often the trend is asked for.
+const TREND_EVERY: Duration = Duration::from_secs(20);
 /// How many silent clients are listed.
 const SILENT: u32 = 10;
 
@@ -39,6 +41,8 @@ pub struct Overview {
     /// The connected clients whose last activity is the oldest.
     pub silent: RwSignal<Option<Vec<StateDoc>>>,
     pub api: RwSignal<ApiState>,
+    /// The past hour, while the clients are on screen; nothing when it is not known.
+    pub trend: RwSignal<Option<Series>>,
     /// The server does not count.
     pub is_missing: RwSignal<bool>,
     inner: StoredValue<Inner, LocalStorage>,
@@ -80,6 +84,7 @@ impl Overview {
             incidents: RwSignal::new(None),
             silent: RwSignal::new(None),
             api: RwSignal::default(),
+            trend: RwSignal::new(None),
             is_missing: RwSignal::new(false),
             inner: StoredValue::new_local(inner),
             session,
@@ -99,6 +104,27 @@ impl Overview {
             }
         });
         set_interval(move || self.ask_if_due(), Duration::from_secs(1));
+    }
+
+    /// Keeps [`Self::trend`] up to date as long as its reader is there. The server counts by the minute.
+    pub fn follow_trend(self) {
+        let ask = move || {
+            let is_wanted = self.session.is_in() && api::is_dialect_known() && !browser::is_hidden();
+            if !is_wanted || self.inner.with_value(|inner| inner.is_paused) {
+                return;
+            }
+            spawn_local(async move {
+                let series = api::statistics(Period::Hour, &Token::default()).await;
+                set_if_new(self.trend, series.ok().flatten());
+            });
+        };
+        ask();
+        let interval = set_interval_with_handle(ask, TREND_EVERY).ok();
+        on_cleanup(move || {
+            if let Some(interval) = interval {
+                interval.clear();
+            }
+        });
     }
 
     /// The period to come back to.

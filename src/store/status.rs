@@ -12,6 +12,9 @@ use crate::api::{self, ApiError, Status, Token};
 use crate::browser;
 
 const EVERY: Duration = Duration::from_secs(5);
+/// The answer is a small one. A server that has not given it by then is frozen, and the reader has to know: nothing else
+/// may be asked for a minute while all is calm.
+const LIMIT: Duration = Duration::from_secs(7);
 
 /// What is known of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +31,8 @@ pub struct StatusStore {
     server: RwSignal<Server>,
     is_asking: RwSignal<bool>,
     has_answered: RwSignal<bool>,
+    /// When the question was asked that got no answer, in wall-clock milliseconds.
+    silent_since: RwSignal<Option<i64>>,
     clock: Clock,
     session: Session,
 }
@@ -38,6 +43,7 @@ impl StatusStore {
             server: RwSignal::default(),
             is_asking: RwSignal::new(false),
             has_answered: RwSignal::new(false),
+            silent_since: RwSignal::new(None),
             clock,
             session,
         }
@@ -56,7 +62,8 @@ impl StatusStore {
         );
     }
 
-    /// Asks now, unless a question is open or nobody is signed in. A failure is the table's to report, which asks the same server.
+    /// Asks now, unless a question is open or nobody is signed in. A failure is the table's to report, which asks the same
+    /// server.
     /// The first question also finds out whether anybody is signed in.
     pub fn ask(self) {
         if self.is_asking.get_untracked() || !self.session.may_ask() {
@@ -65,8 +72,11 @@ impl StatusStore {
         self.is_asking.set(true);
         spawn_local(async move {
             let asked_ms = browser::wall_ms();
-            let answer = api::status(&Token::default()).await;
+            let answer = api::status(&Token::within(LIMIT)).await;
             self.is_asking.set(false);
+            if answer == Err(ApiError::Unreachable) {
+                self.silent_since.set(Some(asked_ms));
+            }
             if matches!(answer, Err(ApiError::Refused { status: 401, .. })) {
                 return;
             }
@@ -141,6 +151,12 @@ impl StatusStore {
     #[must_use]
     pub fn is_known(self) -> bool {
         self.server.with(|server| *server != Server::Unknown)
+    }
+
+    /// Since when the server owes an answer, in wall-clock milliseconds, tracked; told anew for each that it owes.
+    #[must_use]
+    pub fn silent_since_ms(self) -> Option<i64> {
+        self.silent_since.get()
     }
 
     /// Whether the first question is over, well or badly, tracked.

@@ -161,6 +161,11 @@ impl Table {
                 self.refresh();
             }
         });
+        effect(move || {
+            if let Some(since_ms) = self.status.silent_since_ms() {
+                self.doubt(since_ms);
+            }
+        });
         set_interval(move || self.ask_if_idle(), Duration::from_millis(1_000));
     }
 

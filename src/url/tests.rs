@@ -158,3 +158,13 @@ fn a_link_can_name_the_columns() {
     assert_eq!(view.to_query_string(), "columns=id,reason");
     assert_eq!(View::from_query_string("columns=nonsense").columns, None);
 }
+
+#[test]
+fn a_filter_on_addresses_is_written_as_networks_are() {
+    let (view, left_out) = View::read("?clientAddr=10.0.7.9/24&clientAddr=2001:DB8::1&clientAddr!=10.0.0.7");
+    assert!(left_out.is_empty(), "{left_out:?}");
+    assert_eq!(view.choice(Field::ClientAddr, false), ["10.0.7.0/24", "2001:db8::1"]);
+    assert_eq!(view.choice(Field::ClientAddr, true), ["10.0.0.7"]);
+    assert_eq!(View::from_query_string(&view.to_query_string()), view);
+    assert_eq!(View::read("?clientAddr=nonsense").1, ["clientAddr=nonsense"]);
+}

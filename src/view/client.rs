@@ -163,11 +163,13 @@ fn body() -> El {
             }
         }
     });
+    // Nobody who is not known has sessions, or none.
+    let is_shown = move || stores.detail.open.with(|open| *open != Open::Unknown);
     body.child(&el("p", "lead").maybe_text(without_doc)).children(&story::story()).children(&[
         findings::findings(),
-        timeline::timeline(line),
-        tabs,
-        holder,
+        timeline::timeline(line).shown_if(is_shown),
+        tabs.shown_if(is_shown),
+        holder.shown_if(is_shown),
     ])
 }
 

@@ -1,10 +1,11 @@
 //! What stands in place of rows when there are none: nothing matches, or nobody has connected yet.
 
 use crate::boxed::then;
-use crate::view::live::{live, say};
+use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
 
 use super::chips::{name_of_term, remove, terms_in_force};
+use crate::api::Status;
 use crate::browser;
 use crate::i18n::t;
 use crate::store::stores;
@@ -62,31 +63,73 @@ fn NoMatch() -> impl IntoView {
     }
 }
 
+/// Commands that connect a client, and from where they do.
 #[component]
 fn FirstRun() -> impl IntoView {
-    let stores = stores();
-    let command = move || {
-        let address = stores.status.with(|status| status.mqtt_addr.clone()).unwrap_or_default();
-        let (host, port) = host_and_port(&address);
-        format!("mosquitto_pub -h {host} -p {port} -i hello-1 -t hello -m world")
+    let status = stores().status;
+    let is_open = flag(move || status.with(|status| status.accepts_anonymous).unwrap_or(false));
+    let way = move || status.with(Way::best).unwrap_or_default();
+    let org = move || status.with(|status| status.org.clone()).unwrap_or_default();
+    let register = || "rollcall devices add thermo t-1 --data DIR".to_owned();
+    let connect = move || {
+        let Way { host, port, is_secure, .. } = way();
+        let ca = if is_secure { " --cafile DIR/tls/ca.pem" } else { "" };
+        let who = if is_open.get() {
+            "-i hello-1".to_owned()
+        } else {
+            format!("-i d:{}:thermo:t-1 -u use-token-auth -P TOKEN", org())
+        };
+        format!("mosquitto_pub -h {host} -p {port}{ca} {who} -t hello -m world")
     };
+    let hint = live(move || if way().is_local { t::first_run_local() } else { t::first_run_hint() });
     view! {
         <div class="empty" data-testid="first-run">
             <p class="lead">{say(t::first_run)}</p>
-            <p>{say(t::first_run_hint)}</p>
-            <p class="command"><code>{live(command)}</code><Copy text=command/></p>
+            <div hidden=is_open>
+                <p>{say(t::first_run_register)}</p>
+                <p class="command"><code>{register()}</code><Copy text=register/></p>
+            </div>
+            <p>{hint}</p>
+            <p class="command"><code>{live(connect)}</code><Copy text=connect/></p>
             <p>{say(t::first_run_after)}</p>
         </div>
     }
 }
 
-/// The host that this page came from, where the server listens everywhere.
-fn host_and_port(address: &str) -> (String, String) {
-    let (host, port) = address.rsplit_once(':').unwrap_or((address, "1883"));
-    let own = || web_sys::window().and_then(|window| window.location().hostname().ok());
-    let is_any = matches!(host, "" | "0.0.0.0" | "[::]" | "::");
-    let host = if is_any { own().unwrap_or_else(|| "localhost".to_owned()) } else { host.to_owned() };
-    (host, port.to_owned())
+/// How a client reaches the broker.
+#[derive(Default)]
+struct Way {
+    host: String,
+    port: String,
+    is_secure: bool,
+    /// From the server's own machine only.
+    is_local: bool,
+}
+
+impl Way {
+    /// Plain where others than the server's machine can use it or where there is nothing else, else over TLS.
+    fn best(status: &Status) -> Self {
+        let plain = Self::to(&status.mqtt_addr, false);
+        let secure = status.mqtts_addr.as_ref().map(|address| Self::to(address, true));
+        match secure {
+            Some(secure) if plain.is_local => secure,
+            _ => plain,
+        }
+    }
+
+    /// The host is the one that this page came from where the server listens everywhere.
+    fn to(address: &str, is_secure: bool) -> Self {
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, "1883"));
+        // Brackets are for addresses with a port behind them.
+        let bare = |host: &str| host.trim_matches(['[', ']']).to_owned();
+        let own = || web_sys::window().and_then(|window| window.location().hostname().ok());
+        let host = match bare(host).as_str() {
+            "" | "0.0.0.0" | "::" => own().map_or_else(|| "localhost".to_owned(), |own| bare(&own)),
+            host => host.to_owned(),
+        };
+        let is_local = host == "localhost" || host == "::1" || host.starts_with("127.");
+        Self { host, port: port.to_owned(), is_secure, is_local }
+    }
 }
 
 /// A button that copies a text and says that it did.

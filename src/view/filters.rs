@@ -34,7 +34,7 @@ const CLOSED: Kind = Kind::Values { can_type: false, has_counts: true };
 const OPEN: Kind = Kind::Values { can_type: true, has_counts: true };
 
 /// Every filter of the contract except the search for ids, which has its own box.
-const FILTERS: [(Field, Kind); 16] = [
+const FILTERS: [(Field, Kind); 17] = [
     (Field::ConnectionStatus, CLOSED),
     (Field::DisconnectInitiator, CLOSED),
     (Field::MqttReasonCode, OPEN),
@@ -50,6 +50,8 @@ const FILTERS: [(Field, Kind); 16] = [
     (Field::DeviceType, OPEN),
     // There are as many as devices: nobody wants them counted.
     (Field::DeviceId, Kind::Values { can_type: true, has_counts: false }),
+    // Each is one of many, and a network is none of those that are counted.
+    (Field::ClientAddr, Kind::Values { can_type: true, has_counts: false }),
     (Field::ClientType, CLOSED),
     (Field::MqttConnectProtocol, CLOSED),
 ];
@@ -270,7 +272,11 @@ impl Values {
 fn type_in(field: Field, typed: RwSignal<String>, take: Callback<String>) -> AnyView {
     let is_bad = RwSignal::new(false);
     let enter = move |event: leptos::ev::KeyboardEvent| {
-        let text = typed.get_untracked();
+        let mut text = typed.get_untracked();
+        if field == Field::ClientAddr {
+            // Copied from elsewhere, an address brings blanks along.
+            text = text.trim().to_owned();
+        }
         if event.key() != "Enter" || text.is_empty() {
             return;
         }
@@ -288,11 +294,12 @@ fn type_in(field: Field, typed: RwSignal<String>, take: Callback<String>) -> Any
             values.into_iter().for_each(|value| take.run(value));
         }
     };
+    let bad = if field == Field::ClientAddr { t::filter_bad_address } else { t::filter_bad_value };
     view! {
         <input type="text" data-testid="filter-type" autocomplete="off" spellcheck="false"
             placeholder=say(t::filter_type_hint) aria-label=say(t::filter_type_hint) aria-invalid=live(move || is_bad.get().to_string())
             prop:value=typed on:input=then(move |event| { is_bad.set(false); typed.set(event_target_value(&event)); }) on:keydown=then(enter)/>
-        <p class="note failure" role="alert" hidden=flag(move || !is_bad.get())>{say(t::filter_bad_value)}</p>
+        <p class="note failure" role="alert" hidden=flag(move || !is_bad.get())>{say(bad)}</p>
     }
     .into_any()
 }

@@ -27,6 +27,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 later!(make_client() -> AnyView { client::panel() });
 later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() });
+later!(make_trend() -> AnyView { view! { <overview::Trend/> }.into_any() });
 later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
 later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
 
@@ -38,6 +39,8 @@ async fn fetch() -> Result<(), SplitLoaderError> {
     __wasm_split_preload_make_client().await?;
     #[cfg(split)]
     __wasm_split_preload_make_overview().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_trend().await?;
     #[cfg(split)]
     __wasm_split_preload_make_popup().await?;
     #[cfg(split)]
@@ -131,6 +134,13 @@ pub fn overview() -> AnyView {
         || at_once(make_overview()),
         |note| view! { <main class="overview" id="overview">{note}</main> }.into_any(),
     )
+}
+
+/// How the fleet has been for an hour, in a line. Nobody waits for it.
+pub fn trend() -> AnyView {
+    let later = later();
+    let is_here = Memo::new(move |_| later.is_here());
+    dynamic(move || if is_here.get() { at_once(make_trend()) } else { ().into_any() })
 }
 
 /// The sign-in page.

@@ -7,6 +7,7 @@ mod incidents;
 mod links;
 mod lists;
 mod tiles;
+mod trend;
 
 use leptos::html;
 use leptos::prelude::*;
@@ -22,6 +23,8 @@ use crate::i18n::t;
 use crate::store::{ApiState, stores};
 use crate::url::{Period, View};
 use crate::view::dom::{El, el, svg};
+
+pub use trend::Trend;
 
 #[component]
 pub fn Overview() -> impl IntoView {

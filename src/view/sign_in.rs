@@ -7,6 +7,7 @@ use crate::view::live::{flag, live, say};
 use leptos::html;
 use leptos::prelude::*;
 
+use super::empty::Copy;
 use super::header::{Language, ThemeButton};
 use crate::format;
 use crate::i18n::t;
@@ -32,9 +33,9 @@ pub fn SignIn() -> impl IntoView {
             <Form/>
             <section class="sign-in-help">
                 <p>{say(t::sign_in_link_help)}</p>
-                <p><code>{LINK_COMMAND}</code></p>
+                <p class="command"><code>{LINK_COMMAND}</code><Copy text=|| LINK_COMMAND.to_owned()/></p>
                 <p>{say(t::sign_in_key_help)}</p>
-                <p><code>{KEY_COMMAND}</code></p>
+                <p class="command"><code>{KEY_COMMAND}</code><Copy text=|| KEY_COMMAND.to_owned()/></p>
                 <p class="hint">{say(t::sign_in_data_help)}</p>
             </section>
         </main>

@@ -5,6 +5,7 @@ use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::Field;
 
+use super::later;
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
@@ -74,6 +75,7 @@ pub fn Summary() -> impl IntoView {
             <CountLink count=Count::Connected/>
             <CountLink count=Count::Disconnected/>
             <CountLink count=Count::Stale/>
+            <span class="trend-place">{later::trend()}</span>
         </nav>
     }
 }

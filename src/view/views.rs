@@ -102,9 +102,11 @@ pub fn views(ui: Ui) -> AnyView {
     view! {
         <div class="stack">
             <div class="items">{ready.collect_view()}</div>
+            // Above what it adds to: after a click the button is still where it was, not a button that deletes.
+            {state.form()}
             <h3 hidden=flag(move || !has_own.get())>{say(t::views_own)}</h3>
             <div class="own">{items}</div>
-            {state.undo()}{state.form()}{copy_link(stores)}
+            {state.undo()}{copy_link(stores)}
         </div>
     }
     .into_any()

@@ -97,14 +97,20 @@ impl Cause {
         }
     }
 
+    /// The codes where there is room to say which is which: `0x8D, close code 160`.
+    #[must_use]
+    pub fn named_codes(&self) -> Option<String> {
+        match (self.mqtt.map(super::code), self.close.map(|code| t::close_code_is(&code.to_string()))) {
+            (Some(mqtt), Some(close)) => Some(format!("{mqtt}, {close}")),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// The codes within a sentence: `0x8D, close code 160`. A dropped connection sent no MQTT code.
     #[must_use]
     pub fn codes_in_words(&self) -> Option<String> {
         let mqtt = self.mqtt.filter(|_| self.initiator != Some(Initiator::Network) || self.close.is_none());
-        match (mqtt.map(super::code), self.close.map(|code| t::close_code_is(&code.to_string()))) {
-            (Some(mqtt), Some(close)) => Some(format!("{mqtt}, {close}")),
-            (one, other) => one.or(other),
-        }
+        Self { mqtt, close: self.close, ..Self::default() }.named_codes()
     }
 
     /// The name that the MQTT standard or Watson's documentation gives it, in English; else the broker's words.

@@ -380,6 +380,33 @@ test('a value of the details leads to all clients that share it', () =>
     await dashboard.row(STORIED).waitFor();
   }));
 
+test('the log names its codes', () =>
+  page(guarded, STORIED, '&tab=log', async (dashboard) => {
+    const dropped = dashboard.entries('disconnect').filter({ hasText: '0x80' }).first();
+    assert.match(await dropped.innerText(), /0x80, close code 91/);
+  }));
+
+// The page said that such a client was never connected, and asked for it again with everything that became known.
+test('a client that nobody knows is told to be unknown, is asked for once, and appears when it comes', () =>
+  withPage(browser, server, { query: '?client=newcomer', allowed: /status of 404/ }, async (dashboard) => {
+    let asked = 0;
+    dashboard.page.on('request', (request) => {
+      if (request.url().endsWith('/clientconnectionstates/newcomer')) asked += 1;
+    });
+    await dashboard.page.reload();
+    await dashboard.untilLive();
+    const panel = dashboard.get('panel');
+    await panel.getByText('knows no client with this id').waitFor();
+    await panel.getByText('0 sessions').waitFor({ state: 'hidden' });
+    await panel.getByRole('tablist').waitFor({ state: 'hidden' });
+    await dashboard.page.waitForTimeout(1_000);
+    assert.equal(asked, 1);
+    await screenshot(dashboard.page, 'client-unknown-light');
+    await connectRaw(server, 'newcomer');
+    await panel.locator('.mark-connected').first().waitFor();
+    await panel.getByRole('tablist').waitFor();
+  }));
+
 /** DISCONNECT of MQTT 5 with a reason string. */
 function disconnectPacket(reasonCode, reason) {
   const bytes = Buffer.from(reason);

@@ -404,8 +404,13 @@ test('a view is saved by name, renamed, deleted, brought back, and shared by a l
       await dashboard.sort('deviceType');
       await keyboard.press('v');
       await dashboard.get('view-name').fill('Night shift');
+      const saveAt = await dashboard.get('view-save').boundingBox();
       await dashboard.get('view-save').click();
       await dashboard.get('own-view').filter({ hasText: 'Night shift' }).waitFor();
+      // A second click would have deleted the view, had its button come under the pointer.
+      const under = ({ x, y }) => document.elementFromPoint(x, y)?.closest('[data-testid]')?.dataset.testid;
+      const pointer = { x: saveAt.x + saveAt.width / 2, y: saveAt.y + saveAt.height / 2 };
+      assert.equal(await dashboard.page.evaluate(under, pointer), 'view-save');
       await dashboard.get('own-rename').click();
       await dashboard.get('view-name').fill('Day shift');
       await keyboard.press('Enter');

@@ -10,6 +10,7 @@ import {
   connect,
   connectRaw,
   LIMIT_MS,
+  mqttsPort,
   startServer,
   temporaryFolder,
   until,
@@ -132,8 +133,12 @@ test('a server that falls silent was heard last when it was, and nothing that is
     const heardAt = Date.parse(`${day}T${since.padStart(8, '0')}Z`);
     assert.ok(heardAt <= silentFrom, `${since} is after ${new Date(silentFrom).toISOString()}`);
 
+    // It still takes connections, so only time tells.
+    await dashboard.get('failure').waitFor({ timeout: LIMIT_MS });
+    assert.ok(Date.now() - silentFrom < 2 * LIMIT_MS);
+    await dashboard.untilIndicator('api', 'down', 'failed');
+    await screenshot(dashboard.page, 'server-frozen-light');
     await server.kill();
-    await dashboard.get('failure').waitFor();
     for (const place of places) assert.equal(await border(place), 'dashed', place);
   });
 });
@@ -196,6 +201,22 @@ test('the first run shows how to connect a client, with the real address', async
     const id = device('first');
     await connect(server, id);
     await dashboard.untilRow(id, { status: 'connected' });
+  });
+  await server.stop();
+});
+
+test('where devices are registered, the first run says how to, and names what the clients of other machines need', async () => {
+  const args = ['--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--mqtts', '0.0.0.0:0', '--tls-self-signed'];
+  const data = temporaryFolder();
+  const server = await startServer({ data, args: [...args, '--data', data, '--demo', '0'] });
+  const options = { ignoreHTTPSErrors: true };
+  await withPage(browser, server, options, async (dashboard) => {
+    const first = dashboard.get('first-run');
+    await first.getByText('rollcall devices add').waitFor();
+    const command = await first.getByText('mosquitto_pub').innerText();
+    assert.match(command, new RegExp(`-p ${mqttsPort(server)} --cafile `));
+    assert.match(command, /-u use-token-auth -P TOKEN/);
+    await screenshot(dashboard.page, 'first-run-tls-light');
   });
   await server.stop();
 });

@@ -125,6 +125,22 @@ test('who ended connections is told by bars, and each leads to those who are sti
     assert.deepEqual([...found].sort(), LOST);
   }));
 
+test('beside the counts is the past hour in a line, which leads to the overview', () =>
+  withPage(browser, server, {}, async (dashboard) => {
+    await dashboard.untilLive();
+    const list = dashboard.page.locator('.list');
+    const before = await list.boundingBox();
+    const trend = dashboard.get('trend');
+    await trend.waitFor();
+    assert.match(await trend.innerText(), /^\s*\+[\d,]+ −[\d,]+ per min\s*$/);
+    assert.notEqual(await trend.locator('polyline').getAttribute('points'), '');
+    assert.deepEqual(await list.boundingBox(), before, 'nothing moved');
+    await screenshot(dashboard.page, 'trend-light');
+    await trend.click();
+    await dashboard.untilParameter('overview', '1h');
+    await dashboard.get('overview').waitFor();
+  }));
+
 test('a reason leads to who is away because of it, a name to the client', () =>
   overview(async (dashboard) => {
     const reasons = dashboard.get('list-reasons').locator('a');
@@ -137,7 +153,8 @@ test('a reason leads to who is away because of it, a name to the client', () =>
     await dashboard.untilIds([ONLINE[0]]);
     await dashboard.page.goBack();
     await dashboard.get('list-addresses').locator('a').filter({ hasText: '127.0.0.1' }).click();
-    await dashboard.untilIds([ONLINE[0]]);
+    await dashboard.untilParameter('clientAddr', '127.0.0.1');
+    await dashboard.untilIds(ALL);
     await dashboard.page.goBack();
     const silent = dashboard.get('list-silent').locator('li a');
     await until('all who are connected are listed', async () => (await silent.count()) === ONLINE.length);
@@ -291,6 +308,9 @@ test('a mass disconnect is an incident, and leads to its clients and nearly nobo
       await dashboard.page.goBack();
       await dashboard.get('incident-away').click();
       await dashboard.untilIds(ids.slice(2));
+      await dashboard.page.goBack();
+      // The numbers of a server that has just begun to count are of its minutes, not of an hour.
+      assert.doesNotMatch(await dashboard.get('tile-disconnects').innerText(), /past 1 hr/);
     },
     { of: own },
   );

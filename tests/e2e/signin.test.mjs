@@ -94,6 +94,15 @@ test('the link signs in, leaves no code in the address, and cannot be used twice
   });
 });
 
+test('the commands that make a link and a key are copied', () =>
+  asStranger({ permissions: ['clipboard-read', 'clipboard-write'] }, async ({ page }) => {
+    for (const command of ['rollcall keys link --data DIR', 'rollcall keys add --role viewer --data DIR']) {
+      await page.locator('.command').filter({ hasText: command }).getByRole('button').click();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), command);
+    }
+    await screenshot(page, 'sign-in-copy-light');
+  }));
+
 test('a link that is opened on the open sign-in page signs in there', () =>
   asStranger({}, async (dashboard) => {
     const link = runJson(['keys', 'link', '--data', server.data]).url;

@@ -39,7 +39,7 @@ use crate::statistics::{self, Statistics};
 use crate::tls::TlsError;
 use crate::{clock, monitor, mqtt_ws, web};
 use doors::Doors;
-use health::ServerHealth;
+use health::{MqttWays, ServerHealth};
 
 /// Events between the sources and the recorder. At 5,000 events a second this is 20 seconds of a stuck disk.
 const QUEUE_CAPACITY: usize = 100_000;
@@ -122,7 +122,12 @@ pub async fn serve_with(config: Config, attach: Attach) -> Result<(), ServeError
 
     let health = Arc::new(RecorderHealth::default());
     let recording = Recording::start(&fleet, &journal, &statistics, &broker, stream, &health, inheritance);
-    let status = ServerHealth::new(&config, broker.mqtt_addr(), &fleet, &health, sink);
+    let ways = MqttWays {
+        plain: broker.mqtt_addr(),
+        secure: doors.secure.as_ref().map(|secure| secure.mqtts),
+        is_local: embedded.is_local(),
+    };
+    let status = ServerHealth::new(&config, ways, &credentials, &fleet, &health, sink);
     let gate = Gate::new(Arc::clone(&credentials), doors.secure.is_some());
     let state = ApiState {
         fleet: Arc::clone(&fleet),

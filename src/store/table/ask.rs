@@ -133,6 +133,15 @@ impl Table {
         self.revision.update(|revision| *revision = revision.wrapping_add(1));
     }
 
+    /// The server owes an answer since then. Where the table has had none either, what it shows is not live.
+    pub(super) fn doubt(self, since_ms: i64) {
+        let is_unheard = self.inner.with_value(|inner| inner.last_good_ms.is_none_or(|good| good < since_ms));
+        if is_unheard && self.asked.get_untracked().is_some() && !self.is_failing() {
+            self.inner.update_value(|inner| inner.abort = None);
+            self.fail(Problem::Unreachable);
+        }
+    }
+
     pub(super) fn fail(self, problem: Problem) {
         let Some((delay, last_good_ms)) = self.inner.try_update_value(|inner| {
             inner.is_wanted = true;

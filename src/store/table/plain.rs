@@ -275,6 +275,14 @@ mod tests {
         }
     }
 
+    /// Such a server tells no addresses: to filter by them would leave nobody.
+    #[test]
+    fn a_filter_on_addresses_is_left_out_where_no_address_is_told() {
+        let filter = parse("clientAddr=10.0.7.0/24&connectionStatus=connected");
+        assert!(!is_filter(Field::ClientAddr));
+        assert_eq!(answerable(filter), parse("connectionStatus=connected"));
+    }
+
     #[test]
     fn relative_times_are_reckoned_before_the_server_is_asked() {
         let pairs = question(&parse("connectedAfter=now-1h"), NOW).to_pairs();

@@ -1,7 +1,7 @@
 //! Every field of a client's state, exact, with a way to all clients that share the value.
 
 use leptos::prelude::{StoredValue, UpdateValue};
-use rollcall_model::query::Field;
+use rollcall_model::query::{Field, Network};
 use rollcall_model::{StateDoc, Timestamp};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event};
@@ -51,7 +51,7 @@ pub fn details() -> El {
         let button = target.and_then(|target| target.closest("[data-field]").ok().flatten());
         let name = button.and_then(|button| button.get_attribute("data-field")).unwrap_or_default();
         let Some(field) = FIELDS.into_iter().find(|field| field.name() == name) else { return };
-        let Some(value) = with_doc(|doc| field.text(doc)) else { return };
+        let Some(value) = with_doc(|doc| value_to_filter(field, doc)) else { return };
         view.change(|view| {
             view.set_values(field, vec![value]);
             view.page.is_full = false;
@@ -129,7 +129,7 @@ fn show(list: &El, lines: &[Line], kept: &mut Kept) {
         }
         if !is_same {
             let mut cell = el("dd", "").child(value);
-            if can_filter(*field) {
+            if can_filter(*field, shown) {
                 cell = cell.child(&same(*field, shown));
             }
             rows.push(el("div", "").child(&el("dt", "").text(&words::field(*field))).child(&cell));
@@ -150,8 +150,17 @@ fn same(field: Field, shown: &str) -> El {
         .child(&el("span", "").attr("aria-hidden", "true").text("≡"))
 }
 
-/// Fields whose values are worth asking for: who else has it.
-const fn can_filter(field: Field) -> bool {
+/// What a filter for the client's value says; an address is written as filters write it.
+fn value_to_filter(field: Field, doc: &StateDoc) -> Option<String> {
+    let value = field.text(doc)?;
+    if field == Field::ClientAddr { Network::parse(&value).map(|it| it.to_string()) } else { Some(value) }
+}
+
+/// Fields whose values are worth asking for: who else has it. A broker may call an address what is none.
+fn can_filter(field: Field, shown: &str) -> bool {
+    if field == Field::ClientAddr {
+        return Network::parse(shown).is_some() && stores().status.can_filter(field);
+    }
     matches!(
         field,
         Field::ClientType

@@ -126,7 +126,7 @@ pub fn row(entry: &LogEntry, now: Timestamp) -> El {
     let mut what = el("span", "what").text(&what_happened(entry, kind, cause.as_ref()));
     if let Some(cause) = &cause {
         what = what.attr("title", &cause.explained());
-        if let Some(codes) = cause.codes() {
+        if let Some(codes) = cause.named_codes() {
             what = what.text(" ").child(&el("span", "code").text(&codes));
         }
     }

@@ -80,7 +80,11 @@ fn show_share(incident: &Incident, share: &Share) -> Option<El> {
         "deviceType" => linked(Field::DeviceType),
         "mqttConnectProtocol" => linked(Field::MqttConnectProtocol),
         "mqttReasonCode" => linked(Field::MqttReasonCode),
-        "subnet" => el("span", "").text(&t::from_subnet(&text::limited(&share.value, 60))),
+        "subnet" => {
+            let more = [(Field::ClientAddr.name(), share.value.as_str())];
+            let subnet = t::from_subnet(&text::limited(&share.value, 60));
+            link(&links::incident(incident, &more)).attr("data-testid", "share-subnet").text(&subnet)
+        }
         _ => return None,
     };
     Some(el("p", "").text(&part).text(" ").child(&what))

@@ -17,6 +17,13 @@ pub fn to(pairs: &[(&str, &str)]) -> String {
     format!("?{}", encode_pairs(&pairs.iter().chain(&[("deviceType!", "")]).map(own).collect::<Vec<_>>()))
 }
 
+/// The newest bucket that is over.
+#[must_use]
+pub fn newest_whole(series: &Series) -> Option<&Bucket> {
+    let at = series.buckets.len().checked_sub(2)?;
+    series.buckets.get(at)
+}
+
 /// The clients that are connected, those first that have been silent longest.
 #[must_use]
 pub fn silent() -> String {
@@ -111,6 +118,12 @@ pub fn reason(series: &Series, by: usize, name: &str, known: &[&str]) -> String 
 #[must_use]
 pub fn client(id: &str) -> String {
     to(&[("search", id), ("client", id)])
+}
+
+/// The clients at an address, those first that were refused last.
+#[must_use]
+pub fn at_address(address: &str) -> String {
+    to(&[("clientAddr", address), ("_sort", "-lastRefusedTime")])
 }
 
 /// The clients whose last disconnect was during the incident; with `more`, those among them that it narrows to.
@@ -228,6 +241,8 @@ mod tests {
         check(&since(&series, "refusedAfter", "-lastRefusedTime"), 1);
         check(&reason(&series, 1, "141", &["0", "141"]), 3);
         check(&client("d:acme01:thermo:t-1 & more"), 1);
+        check(&at_address("10.0.0.7"), 1);
+        check(&at_address("2001:db8::7"), 1);
         for by in 0..3 {
             check(&ended_in(bucket, 60_000, by), 3);
             check(&ended_since(&series, by), 2);
@@ -281,6 +296,7 @@ mod tests {
         check(&all_of(&told), 2);
         told.until = None;
         check(&incident(&told, &[("deviceType", "thermo")]), 2);
+        check(&incident(&told, &[("clientAddr", "10.0.7.0/24")]), 2);
     }
 
     #[test]

@@ -96,13 +96,13 @@ pub fn refused() -> El {
     list("list-refused", t::list_refused, None, |_, series| clients(&series.refused))
 }
 
-/// From where most attempts failed. The API cannot filter by address: the links show everybody who was refused.
+/// From where most attempts failed. Strangers are no clients: the links show the clients at the address.
 pub fn refused_addresses() -> El {
     list("list-addresses", t::list_addresses, Some(t::hint_addresses), |_, series| {
         let line = |address: &Counted| Line {
             name: el("bdi", "id").text(&text::limited(&address.name, 60)),
             count: address.count,
-            link: links::since(series, "refusedAfter", "-lastRefusedTime"),
+            link: links::at_address(&address.name),
         };
         series.refused_addresses.iter().map(line).collect()
     })

@@ -78,8 +78,11 @@ fn show(tile: &Tile, known: Option<(Period, &Series)>) -> El {
         return link(&links::connected(None)).children(&[el("b", "").text(&newest), name]);
     };
     let count: u64 = series.buckets.iter().map(tile.count).sum();
-    let rate = rate(count as f64 / minutes(series));
-    let rate = el("span", "rate").text(&t::in_period(&rate, &name_of_period(period)));
+    let rate = rate(count as f64 / (counted_ms(series) as f64 / 60_000.0));
+    // Counting may have begun within the period.
+    let is_whole = series.buckets.first().is_none_or(|first| first.time >= series.complete_from);
+    let counted = if is_whole { name_of_period(period) } else { format::duration(counted_ms(series)) };
+    let rate = el("span", "rate").text(&t::in_period(&rate, &counted));
     link(&links::since(series, parameter, sort)).children(&[
         el("b", "").text(&format::number(count)),
         name,
@@ -96,9 +99,9 @@ fn rate(per_minute: f64) -> String {
     }
 }
 
-/// For how long was counted.
-fn minutes(series: &Series) -> f64 {
+/// For how long was counted, at least a minute.
+fn counted_ms(series: &Series) -> i64 {
     let from =
         series.buckets.first().map_or(series.complete_from, |first| first.time.max(series.complete_from));
-    ((stores().clock.exact().millis() - from.millis()) as f64 / 60_000.0).max(1.0)
+    (stores().clock.exact().millis() - from.millis()).max(60_000)
 }

@@ -30,6 +30,13 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, example = "0.0.0.0:1883")]
     pub mqtt_addr: Option<String>,
+    /// Where MQTT clients connect over TLS, when the server has a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, example = "0.0.0.0:8883")]
+    pub mqtts_addr: Option<String>,
+    /// Whether devices connect without credentials: only as long as none is registered and the broker listens on
+    /// loopback only.
+    pub accepts_anonymous: bool,
     /// Since when the feed from the broker is lost; absent while it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<String>, format = DateTime)]

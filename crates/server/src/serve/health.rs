@@ -9,14 +9,24 @@ use crate::api::{ServerStatus, Status};
 use crate::clock;
 use crate::config::Config;
 use crate::fleet::Fleet;
+use crate::identity::Credentials;
 use crate::recorder::RecorderHealth;
 use crate::source::EventSink;
+
+/// How MQTT clients reach the broker.
+pub struct MqttWays {
+    pub plain: SocketAddr,
+    pub secure: Option<SocketAddr>,
+    /// From this machine only, on every way.
+    pub is_local: bool,
+}
 
 /// See the module.
 pub struct ServerHealth {
     org: String,
     demo_clients: u32,
-    mqtt_addr: SocketAddr,
+    ways: MqttWays,
+    credentials: Arc<Credentials>,
     fleet: Arc<Fleet>,
     recorder: Arc<RecorderHealth>,
     sink: EventSink,
@@ -26,7 +36,8 @@ pub struct ServerHealth {
 impl ServerHealth {
     pub fn new(
         config: &Config,
-        mqtt_addr: SocketAddr,
+        ways: MqttWays,
+        credentials: &Arc<Credentials>,
         fleet: &Arc<Fleet>,
         recorder: &Arc<RecorderHealth>,
         sink: EventSink,
@@ -34,7 +45,8 @@ impl ServerHealth {
         Self {
             org: config.org.clone(),
             demo_clients: config.demo_clients,
-            mqtt_addr,
+            ways,
+            credentials: Arc::clone(credentials),
             fleet: Arc::clone(fleet),
             recorder: Arc::clone(recorder),
             sink,
@@ -49,7 +61,10 @@ impl ServerStatus for ServerHealth {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             org: self.org.clone(),
             demo_clients: self.demo_clients,
-            mqtt_addr: Some(self.mqtt_addr.to_string()),
+            mqtt_addr: Some(self.ways.plain.to_string()),
+            mqtts_addr: self.ways.secure.map(|address| address.to_string()),
+            // A store that does not answer lets nobody new in.
+            accepts_anonymous: self.ways.is_local && !self.credentials.has_devices().unwrap_or(true),
             feed_lost: self.fleet.feed_lost(),
             lost_events: self.sink.lost(),
             journal_error: self.recorder.journal_error(),

@@ -125,6 +125,8 @@ impl ServerStatus for FixedStatus {
             org: "acme01".to_owned(),
             demo_clients: 0,
             mqtt_addr: Some("0.0.0.0:1883".to_owned()),
+            mqtts_addr: Some("0.0.0.0:8883".to_owned()),
+            accepts_anonymous: false,
             feed_lost: None,
             lost_events: 3,
             journal_error: None,

@@ -1,0 +1,76 @@
+//! Beside the counts above the table: how many clients were connected over the past hour, and how many come and go.
+//! Leads to the overview.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use super::links;
+use crate::api::{Bucket, Series};
+use crate::format;
+use crate::i18n::t;
+use crate::store::stores;
+use crate::url::{Period, View};
+use crate::view::dom::{El, el, px, svg};
+
+const WIDTH: f64 = 120.0;
+const HEIGHT: f64 = 20.0;
+/// Room for the line's own width, in pixels.
+const EDGE: f64 = 1.5;
+
+#[component]
+pub fn Trend() -> impl IntoView {
+    let holder = NodeRef::<html::Span>::new();
+    Effect::new(move |_: Option<()>| {
+        if let Some(place) = holder.get().zip(untrack(trend).element()) {
+            let _ = place.0.append_child(place.1);
+        }
+    });
+    view! { <span node_ref=holder></span> }
+}
+
+fn trend() -> El {
+    let stores = stores();
+    stores.overview.follow_trend();
+    let go = move |event: &web_sys::Event| super::follow(event);
+    el("span", "").on("click", go).live(move || {
+        let address = stores.view.with(|view| {
+            let view = View { overview: Some(Period::Hour), ..view.clone() };
+            format!("?{}", view.to_query_string())
+        });
+        stores.overview.trend.with(|series| {
+            let shown = series.as_ref().and_then(|series| show(series, &address));
+            shown.into_iter().collect()
+        })
+    })
+}
+
+fn show(series: &Series, address: &str) -> Option<El> {
+    // The newest minute is not over.
+    let minute = links::newest_whole(series)?;
+    let rate = format!("+{} −{}", format::number(minute.connects), format::number(minute.disconnects));
+    let told = |name: String, count: u64| t::chip(&name, &format::number(count));
+    let title =
+        [told(t::connects(), minute.connects), told(t::disconnects(), minute.disconnects)].join(" · ");
+    let line = svg("polyline", "").attr("points", &points(&series.buckets));
+    let chart = svg("svg", "spark")
+        .attrs(&[("width", &px(WIDTH)), ("height", &px(HEIGHT)), ("aria-hidden", "true")])
+        .child(&line);
+    let rate = el("span", "word").text(&t::per_minute(&rate));
+    let link = el("a", "count trend").attrs(&[("href", address), ("data-go", ""), ("data-testid", "trend")]);
+    Some(link.attr("title", &title).children(&[chart, rate]))
+}
+
+/// The line, from the least to the most of what is shown: small changes of a large fleet are seen, too.
+fn points(buckets: &[Bucket]) -> String {
+    let known = || buckets.iter().enumerate().filter_map(|(at, bucket)| Some((at, bucket.connected?)));
+    let least = known().map(|(_, count)| count).min().unwrap_or(0);
+    let span = known().map(|(_, count)| count - least).max().unwrap_or(0);
+    let step = WIDTH / (buckets.len().max(2) - 1) as f64;
+    let point = |(at, count): (usize, u64)| {
+        // In the middle where nothing changes.
+        let part = if span == 0 { 0.5 } else { (count - least) as f64 / span as f64 };
+        let y = HEIGHT - EDGE - part * (HEIGHT - 2.0 * EDGE);
+        format!("{},{}", px(at as f64 * step), px(y))
+    };
+    known().map(point).collect::<Vec<_>>().join(" ")
+}
