@@ -13,7 +13,7 @@ use rmqtt::types::{Retain, TimedValue, TopicFilter, TopicName};
 use tokio::sync::RwLock;
 use tokio::time::Instant;
 
-use super::{routes, topics};
+use super::{packet_size, routes, topics};
 
 /// Bounds of what clients may leave behind. Beyond them the newest message is not retained.
 const COUNT_MAX: usize = 100_000;
@@ -31,13 +31,15 @@ pub struct Retained {
 struct Store {
     messages: RetainTree<TimedValue<Retain>>,
     count: usize,
-    /// Topics and payloads.
+    /// What the messages and their senders' names take.
     bytes: usize,
     swept: Option<Instant>,
 }
 
 fn size(retain: &Retain) -> usize {
-    retain.publish.topic.len() + retain.publish.payload.len()
+    let sender = &retain.from.id;
+    let user = sender.username.as_ref().map_or(0, |user| user.len());
+    packet_size::sent_bytes(&retain.publish) + sender.client_id.len() + user
 }
 
 impl Store {
@@ -124,5 +126,46 @@ impl RetainStorage for Retained {
 
     async fn max(&self) -> isize {
         isize::try_from(COUNT_MAX).unwrap_or(isize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmqtt::codec::v5::PublishProperties;
+    use rmqtt::types::{CodecPublish, From, Id, Publish, QoS};
+
+    use super::*;
+
+    fn message(topic: &str, properties: PublishProperties) -> Retain {
+        let publish = Publish::from(CodecPublish {
+            dup: false,
+            retain: true,
+            qos: QoS::AtMostOnce,
+            topic: topic.into(),
+            packet_id: None,
+            payload: "x".into(),
+            properties: Some(properties),
+        });
+        Retain { msg_id: None, from: From::from_custom(Id::from(1, "client".into())), publish }
+    }
+
+    /// Only topics and payloads counted, and a message may have a megabyte of user properties.
+    #[test]
+    fn properties_take_room_too() {
+        let user_properties = vec![("name".into(), "x".repeat(60_000).into()); 17];
+        let properties = PublishProperties { user_properties, ..PublishProperties::default() };
+        let mut store = Store::default();
+        let stored = (0..1_000).take_while(|number| {
+            let topic = format!("plant/{number}");
+            let parsed = Topic::from_str(&topic).unwrap();
+            store.replace(&parsed, message(&topic, properties.clone()), None)
+        });
+        let stored = stored.count();
+        assert!((200..300).contains(&stored), "{stored}");
+        assert_eq!(store.count, stored);
+        for number in 0..stored {
+            store.remove(&Topic::from_str(&format!("plant/{number}")).unwrap());
+        }
+        assert_eq!((store.count, store.bytes), (0, 0));
     }
 }
