@@ -20,6 +20,8 @@ const COUNT_MAX: usize = 100_000;
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Expired messages are looked for at most this often, when there is no room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// The log is told at most this often that there is no room: any client can bring it about.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub struct Retained {
@@ -34,6 +36,8 @@ struct Store {
     /// What the messages and their senders' names take.
     bytes: usize,
     swept: Option<Instant>,
+    /// When the log was told that there is no room.
+    told: Option<Instant>,
 }
 
 fn size(retain: &Retain) -> usize {
@@ -73,6 +77,16 @@ impl Store {
         self.count < COUNT_MAX && self.bytes + size <= BYTES_MAX
     }
 
+    /// Whether it is time to tell the log that there is no room; if so, it counts as told.
+    fn tells(&mut self) -> bool {
+        let now = Instant::now();
+        let is_time = self.told.is_none_or(|told| now - told >= TELL_INTERVAL);
+        if is_time {
+            self.told = Some(now);
+        }
+        is_time
+    }
+
     fn sweep(&mut self) {
         let now = Instant::now();
         if self.swept.is_some_and(|swept| now - swept < SWEEP_INTERVAL) {
@@ -106,8 +120,15 @@ impl RetainStorage for Retained {
             .and_then(|properties| properties.message_expiry_interval)
             .map(|seconds| Duration::from_secs(u64::from(seconds.get())));
         let parsed = Topic::from_str(&routes::hidden(topic))?;
-        if !self.store.write().await.replace(&parsed, retain, expiry) {
-            tracing::warn!(%topic, "no room for more retained messages: this one is delivered but not retained");
+        let mut store = self.store.write().await;
+        if !store.replace(&parsed, retain, expiry) && store.tells() {
+            let (count, bytes) = (store.count, store.bytes);
+            tracing::warn!(
+                %topic,
+                count,
+                bytes,
+                "no room for more retained messages: this one and others are delivered but not retained"
+            );
         }
         Ok(())
     }
@@ -163,6 +184,7 @@ mod tests {
         let stored = stored.count();
         assert!((200..300).contains(&stored), "{stored}");
         assert_eq!(store.count, stored);
+        assert!(store.tells() && !store.tells());
         for number in 0..stored {
             store.remove(&Topic::from_str(&format!("plant/{number}")).unwrap());
         }
