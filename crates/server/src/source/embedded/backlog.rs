@@ -94,13 +94,6 @@ impl Backlogs {
         }
     }
 
-    /// A session is connected; only one that was there before has anything waiting.
-    pub async fn connected(&self, session: &Session) {
-        if !session.session_present().await.unwrap_or(false) {
-            self.forget(&session.id);
-        }
-    }
-
     /// Forgets the clients whose session is gone without a word.
     pub async fn forget_gone(&self, context: &ServerContext) {
         let shared = context.extends.shared().await;
