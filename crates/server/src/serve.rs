@@ -239,6 +239,7 @@ fn app(state: ApiState, door: mqtt_ws::Door) -> Router {
         .merge(root)
         .merge(api)
         .merge(mqtt_ws::router(door))
+        .method_not_allowed_fallback(api::method_not_allowed)
         .layer(MapResponseLayer::new(with_security_headers))
 }
 

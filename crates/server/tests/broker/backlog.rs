@@ -39,3 +39,32 @@ async fn of_what_a_slow_client_cannot_take_only_so_much_waits_and_the_rest_is_dr
     slow.send(&packet(0xC0, &[])).await;
     while slow.packet().await.0 != 0xD0 {}
 }
+
+#[tokio::test]
+async fn who_comes_back_to_a_session_gets_what_was_published_meanwhile_in_order() {
+    let mut running = start().await;
+    let mut publisher = Raw::connect(&running.broker, &Connect::new("publisher")).await;
+    for version in [4, 5] {
+        let id = format!("away-{version}");
+        let connect = Connect::new(&id).version(version).persistent();
+        let mut client = Raw::connect(&running.broker, &connect).await;
+        client.send(&subscribe(version, "plant/+", 1)).await;
+        assert_eq!(client.suback().await, 1);
+        for round in 0..3 {
+            client.disconnect().await;
+            client.closed().await;
+            running.end_of(&id).await;
+            for number in 0..100 {
+                publish_all(&mut publisher, "plant/1", format!("{round}-{number}").as_bytes()).await;
+            }
+            client = Raw::connect(&running.broker, &connect).await;
+            for number in 0..100 {
+                let (first, body) = client.packet().await;
+                assert_eq!(first, 0x32, "{id}");
+                assert!(body.ends_with(format!("{round}-{number}").as_bytes()), "{id} {round} {number}");
+                let header = string("plant/1").len();
+                client.send(&packet(0x40, &body[header..header + 2])).await;
+            }
+        }
+    }
+}

@@ -254,6 +254,34 @@ async fn a_client_may_ask_for_its_will_when_it_disconnects() {
     assert!(watcher.packet().await.1.ends_with(b"wistful"));
 }
 
+/// A CONNECT of MQTT 5 whose session stays for an hour, and whose will waits for so many seconds.
+fn with_delayed_will(id: &str, delay_s: u8) -> Vec<u8> {
+    let mut body = harness::string("MQTT");
+    body.extend([5, 0x04, 0, 0, 5, 0x11, 0, 0, 0x0E, 0x10]);
+    body.extend(harness::string(id));
+    body.extend([5, 0x18, 0, 0, 0, delay_s]);
+    body.extend([harness::string("wills/delayed"), harness::string(id)].concat());
+    packet(0x10, &body)
+}
+
+#[tokio::test]
+async fn a_will_with_a_delay_is_published_unless_its_client_comes_back_in_time() {
+    let running = start().await;
+    let mut watcher = Raw::connect(&running.broker, &Connect::new("watcher")).await;
+    watcher.send(&subscribe(4, "wills/+", 0)).await;
+    assert_eq!(watcher.suback().await, 0);
+    let connect = async |id: &str, delay_s| {
+        let mut client = Raw::open(running.broker.mqtt_addr()).await;
+        client.send(&with_delayed_will(id, delay_s)).await;
+        assert_eq!(client.connack().await, 0, "{id}");
+        client
+    };
+    drop(connect("back", 1).await);
+    let _back = connect("back", 1).await;
+    drop(connect("gone", 3).await);
+    assert!(watcher.packet().await.1.ends_with(b"gone"));
+}
+
 #[tokio::test]
 async fn any_text_is_a_client_id() {
     let mut running = start().await;

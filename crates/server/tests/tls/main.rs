@@ -10,6 +10,7 @@ mod certificates;
 #[allow(dead_code)]
 #[path = "../broker/harness.rs"]
 mod harness;
+mod plain;
 mod refusals;
 mod renewal;
 mod self_signed;

@@ -18,7 +18,7 @@ use rmqtt::types::{
 };
 
 use super::entry::PatientEntry;
-use super::{subscriptions, topics};
+use super::{packet_size, subscriptions, topics};
 
 /// Messages that may wait for one session.
 const MESSAGES_MAX: usize = 10_000;
@@ -26,7 +26,7 @@ const MESSAGES_MAX: usize = 10_000;
 const BYTES_MAX: usize = 16 << 20;
 /// Bytes that may wait for all of them.
 const ALL_BYTES_MAX: usize = 512 << 20;
-/// What a message takes beside topic and payload.
+/// What a message takes beside what its sender has put into it.
 const OVERHEAD: usize = 256;
 
 /// What waits, for each client.
@@ -45,7 +45,7 @@ struct Waiting {
 }
 
 fn bytes(message: &Publish) -> usize {
-    message.topic.len() + message.payload.len() + OVERHEAD
+    packet_size::sent_bytes(message) + OVERHEAD
 }
 
 impl Backlogs {
@@ -91,13 +91,6 @@ impl Backlogs {
     pub fn forget(&self, id: &Id) {
         if let Some((_, waiting)) = self.waiting.remove(&id.client_id) {
             self.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
-        }
-    }
-
-    /// A session is connected; only one that was there before has anything waiting.
-    pub async fn connected(&self, session: &Session) {
-        if !session.session_present().await.unwrap_or(false) {
-            self.forget(&session.id);
         }
     }
 
@@ -205,5 +198,36 @@ impl Shared for BoundedShared {
         callback: Arc<dyn RetainLoadCallback>,
     ) -> Result<Vec<(NodeId, MsgID)>> {
         self.inner.retain_load_with(topic_filter, callback).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmqtt::codec::v5::PublishProperties;
+    use rmqtt::types::{CodecPublish, QoS};
+
+    use super::*;
+
+    /// Only topic and payload counted, and a megabyte of user properties waited for nothing.
+    #[test]
+    fn properties_take_room_too() {
+        let backlogs = Backlogs::default();
+        let user_properties = vec![("name".into(), "x".repeat(60_000).into()); 17];
+        let message = Publish::from(CodecPublish {
+            dup: false,
+            retain: false,
+            qos: QoS::AtMostOnce,
+            topic: "plant/1".into(),
+            packet_id: None,
+            payload: "x".into(),
+            properties: Some(PublishProperties { user_properties, ..PublishProperties::default() }),
+        });
+        let client = ClientId::from("slow");
+        let fits = (0..100).take_while(|_| backlogs.take(&client, &message)).count();
+        assert_eq!(fits, BYTES_MAX / bytes(&message));
+        assert!(fits < 20);
+        let id = Id::from(1, client);
+        (0..fits).for_each(|_| backlogs.done(&id, &message));
+        assert_eq!(backlogs.bytes.load(Ordering::Relaxed), 0);
     }
 }

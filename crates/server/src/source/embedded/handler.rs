@@ -30,8 +30,13 @@ impl Handler for HookHandler {
             }
             Parameter::ClientConnected(session) => {
                 hooks.connected(session).await;
-                hooks.subscribers.connected(session).await;
-                hooks.backlogs.connected(session).await;
+                // Only a session that was there before has subscriptions and anything waiting.
+                if session.session_present().await.unwrap_or(false) {
+                    hooks.subscribers.resumed(session).await;
+                } else {
+                    hooks.subscribers.forget(&session.id);
+                    hooks.backlogs.forget(&session.id);
+                }
                 None
             }
             Parameter::ClientDisconnected(session, reason) => {

@@ -18,16 +18,25 @@ pub fn publish_bytes(message: &CodecPublish) -> usize {
 }
 
 fn properties_bytes(properties: &PublishProperties) -> usize {
+    let ids = properties.subscription_ids.iter().map(|id| 1 + length_bytes(id.get() as usize));
+    sent_properties_bytes(properties) + ids.sum::<usize>()
+}
+
+/// What the sender has put into a message: topic, payload and properties, in bytes. The same for every subscriber.
+pub fn sent_bytes(message: &CodecPublish) -> usize {
+    let properties = message.properties.as_ref().map_or(0, sent_properties_bytes);
+    message.topic.len() + message.payload.len() + properties
+}
+
+fn sent_properties_bytes(properties: &PublishProperties) -> usize {
     let optional = |is_there: bool, bytes: usize| if is_there { 1 + bytes } else { 0 };
     let user = properties.user_properties.iter().map(|(name, value)| 1 + text(name) + text(value));
-    let ids = properties.subscription_ids.iter().map(|id| 1 + length_bytes(id.get() as usize));
     optional(properties.is_utf8_payload, 1)
         + optional(properties.message_expiry_interval.is_some(), 4)
         + properties.content_type.as_ref().map_or(0, |content_type| 1 + text(content_type))
         + properties.response_topic.as_ref().map_or(0, |topic| 1 + text(topic))
         + properties.correlation_data.as_ref().map_or(0, |data| 3 + data.len())
         + user.sum::<usize>()
-        + ids.sum::<usize>()
 }
 
 /// A text and its length.

@@ -13,13 +13,15 @@ use rmqtt::types::{Retain, TimedValue, TopicFilter, TopicName};
 use tokio::sync::RwLock;
 use tokio::time::Instant;
 
-use super::{routes, topics};
+use super::{packet_size, routes, topics};
 
 /// Bounds of what clients may leave behind. Beyond them the newest message is not retained.
 const COUNT_MAX: usize = 100_000;
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Expired messages are looked for at most this often, when there is no room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// The log is told at most this often that there is no room: any client can bring it about.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub struct Retained {
@@ -31,13 +33,17 @@ pub struct Retained {
 struct Store {
     messages: RetainTree<TimedValue<Retain>>,
     count: usize,
-    /// Topics and payloads.
+    /// What the messages and their senders' names take.
     bytes: usize,
     swept: Option<Instant>,
+    /// When the log was told that there is no room.
+    told: Option<Instant>,
 }
 
 fn size(retain: &Retain) -> usize {
-    retain.publish.topic.len() + retain.publish.payload.len()
+    let sender = &retain.from.id;
+    let user = sender.username.as_ref().map_or(0, |user| user.len());
+    packet_size::sent_bytes(&retain.publish) + sender.client_id.len() + user
 }
 
 impl Store {
@@ -69,6 +75,16 @@ impl Store {
 
     const fn has_room(&self, size: usize) -> bool {
         self.count < COUNT_MAX && self.bytes + size <= BYTES_MAX
+    }
+
+    /// Whether it is time to tell the log that there is no room; if so, it counts as told.
+    fn tells(&mut self) -> bool {
+        let now = Instant::now();
+        let is_time = self.told.is_none_or(|told| now - told >= TELL_INTERVAL);
+        if is_time {
+            self.told = Some(now);
+        }
+        is_time
     }
 
     fn sweep(&mut self) {
@@ -104,8 +120,15 @@ impl RetainStorage for Retained {
             .and_then(|properties| properties.message_expiry_interval)
             .map(|seconds| Duration::from_secs(u64::from(seconds.get())));
         let parsed = Topic::from_str(&routes::hidden(topic))?;
-        if !self.store.write().await.replace(&parsed, retain, expiry) {
-            tracing::warn!(%topic, "no room for more retained messages: this one is delivered but not retained");
+        let mut store = self.store.write().await;
+        if !store.replace(&parsed, retain, expiry) && store.tells() {
+            let (count, bytes) = (store.count, store.bytes);
+            tracing::warn!(
+                %topic,
+                count,
+                bytes,
+                "no room for more retained messages: this one and others are delivered but not retained"
+            );
         }
         Ok(())
     }
@@ -124,5 +147,47 @@ impl RetainStorage for Retained {
 
     async fn max(&self) -> isize {
         isize::try_from(COUNT_MAX).unwrap_or(isize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmqtt::codec::v5::PublishProperties;
+    use rmqtt::types::{CodecPublish, From, Id, Publish, QoS};
+
+    use super::*;
+
+    fn message(topic: &str, properties: PublishProperties) -> Retain {
+        let publish = Publish::from(CodecPublish {
+            dup: false,
+            retain: true,
+            qos: QoS::AtMostOnce,
+            topic: topic.into(),
+            packet_id: None,
+            payload: "x".into(),
+            properties: Some(properties),
+        });
+        Retain { msg_id: None, from: From::from_custom(Id::from(1, "client".into())), publish }
+    }
+
+    /// Only topics and payloads counted, and a message may have a megabyte of user properties.
+    #[test]
+    fn properties_take_room_too() {
+        let user_properties = vec![("name".into(), "x".repeat(60_000).into()); 17];
+        let properties = PublishProperties { user_properties, ..PublishProperties::default() };
+        let mut store = Store::default();
+        let stored = (0..1_000).take_while(|number| {
+            let topic = format!("plant/{number}");
+            let parsed = Topic::from_str(&topic).unwrap();
+            store.replace(&parsed, message(&topic, properties.clone()), None)
+        });
+        let stored = stored.count();
+        assert!((200..300).contains(&stored), "{stored}");
+        assert_eq!(store.count, stored);
+        assert!(store.tells() && !store.tells());
+        for number in 0..stored {
+            store.remove(&Topic::from_str(&format!("plant/{number}")).unwrap());
+        }
+        assert_eq!((store.count, store.bytes), (0, 0));
     }
 }

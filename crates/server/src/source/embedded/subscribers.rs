@@ -126,14 +126,15 @@ impl Subscribers {
         true
     }
 
-    /// A session is connected. One that goes on with the subscriptions of the one before gets what it has missed.
-    pub async fn connected(self: &Arc<Self>, session: &Session) {
-        let client_id = &session.id.client_id;
-        if !session.session_present().await.unwrap_or(false) {
-            self.known.remove(client_id);
-            return;
-        }
-        let Some(known) = self.known.get(client_id).map(|known| Arc::clone(&known)) else { return };
+    /// A session begins, which has no subscriptions yet.
+    pub fn forget(&self, id: &Id) {
+        self.known.remove(&id.client_id);
+    }
+
+    /// A session goes on with the subscriptions of the one before, and gets what it has missed.
+    pub async fn resumed(self: &Arc<Self>, session: &Session) {
+        let known = self.known.get(&session.id.client_id).map(|known| Arc::clone(&known));
+        let Some(known) = known else { return };
         let sender = sender(session).await;
         {
             let State { outbox, session } = &mut *known.lock();
