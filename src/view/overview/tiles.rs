@@ -1,6 +1,7 @@
 //! The numbers at the top of the overview.
 
 use leptos::prelude::With;
+use rollcall_model::Timestamp;
 
 use super::{link, links, name_of_period};
 use crate::api::{Bucket, Series};
@@ -80,7 +81,7 @@ fn show(tile: &Tile, known: Option<(Period, &Series)>) -> El {
     let count: u64 = series.buckets.iter().map(tile.count).sum();
     let rate = rate(count as f64 / (counted_ms(series) as f64 / 60_000.0));
     // Counting may have begun within the period.
-    let is_whole = series.buckets.first().is_none_or(|first| first.time >= series.complete_from);
+    let is_whole = series.buckets.first().is_none_or(|first| first.time >= counted_from(series));
     let counted = if is_whole { name_of_period(period) } else { format::duration(counted_ms(series)) };
     let rate = el("span", "rate").text(&t::in_period(&rate, &counted));
     link(&links::since(series, parameter, sort)).children(&[
@@ -99,9 +100,14 @@ fn rate(per_minute: f64) -> String {
     }
 }
 
+/// From when on the fleet is known: a new server has nothing to count before its start.
+fn counted_from(series: &Series) -> Timestamp {
+    let known = series.buckets.iter().find(|bucket| bucket.connected.is_some());
+    let first = known.or(series.buckets.first());
+    first.map_or(series.complete_from, |first| first.time.max(series.complete_from))
+}
+
 /// For how long was counted, at least a minute.
 fn counted_ms(series: &Series) -> i64 {
-    let from =
-        series.buckets.first().map_or(series.complete_from, |first| first.time.max(series.complete_from));
-    (stores().clock.exact().millis() - from.millis()).max(60_000)
+    (stores().clock.exact().millis() - counted_from(series).millis()).max(60_000)
 }
