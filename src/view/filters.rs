@@ -4,6 +4,7 @@ use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Query, Test, lowercase};
+use rollcall_model::state::RECENT_CONNECTS_MAX;
 
 use super::chips::Chips;
 use super::parts::{Choice, button, either, note, opener};
@@ -329,12 +330,14 @@ fn least() -> AnyView {
                 on:click=then(move |_| set(Some(number)))>{live(move || t::at_least(&crate::format::number(u64::from(number))))}</button>
         }
     };
-    let typed =
-        move |event: leptos::ev::Event| set(event_target_value(&event).parse().ok().filter(|n| *n > 0));
+    let typed = move |event: leptos::ev::Event| {
+        let typed: Option<usize> = event_target_value(&event).parse().ok().filter(|number| *number > 0);
+        set(typed.map(|number| number.min(RECENT_CONNECTS_MAX) as u32));
+    };
     view! {
         <div class="presets" role="group" aria-label=say(t::field_recent_connects)>{[3, 6, 20].map(preset).into_iter().collect_view()}</div>
         <label class="field">{say(t::least_label)}
-            <input type="number" min="1" max="64" data-testid="least" prop:value=live(move || now().map(|n| n.to_string()).unwrap_or_default())
+            <input type="number" min="1" max=RECENT_CONNECTS_MAX data-testid="least" prop:value=live(move || now().map(|n| n.to_string()).unwrap_or_default())
                 on:change=then(typed)/>
         </label>
     }
