@@ -393,6 +393,9 @@ test('a client that nobody knows is told to be unknown, is asked for once, and a
     dashboard.page.on('request', (request) => {
       if (request.url().endsWith('/clientconnectionstates/newcomer')) asked += 1;
     });
+    // Signed in.
+    await dashboard.untilLive();
+    asked = 0;
     await dashboard.page.reload();
     await dashboard.untilLive();
     const panel = dashboard.get('panel');
