@@ -12,7 +12,7 @@ use axum::http::Method;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use rollcall_model::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::util::MapResponseLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -84,16 +84,32 @@ impl Shared {
         (self.state.clock)()
     }
 
-    /// Runs work that keeps a thread busy (a scan of the fleet, a read of the journal) where it does not stall the
-    /// runtime: another thread takes over what else this one had to do. Handing the work to another thread instead
-    /// would take longer than many a read.
-    async fn busy<T>(&self, work: impl FnOnce(&ApiState) -> T) -> Result<T, ApiError> {
-        let place = self.waiting.try_acquire().map_err(|_| ApiError::overloaded())?;
-        let permit = self.queries.acquire().await.map_err(|error| ApiError::internal(&error))?;
-        drop(place);
+    /// Runs work that keeps a thread busy (a scan of the fleet) where it does not stall the runtime: on a thread for such
+    /// work, which keeps the memory that one scan after the other needs.
+    async fn busy<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&ApiState) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let permit = self.core().await?;
+        let shared = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&shared.state)).await;
+        drop(permit);
+        done.map_err(|error| ApiError::internal(&error))
+    }
+
+    /// Runs a read that is over soon but may wait for a disk. Another thread takes over what else this one had to do:
+    /// handing the read over would take longer than most reads.
+    async fn read<T>(&self, work: impl FnOnce(&ApiState) -> T) -> Result<T, ApiError> {
+        let permit = self.core().await?;
         let done = tokio::task::block_in_place(|| work(&self.state));
         drop(permit);
         Ok(done)
+    }
+
+    /// Waits for a core.
+    async fn core(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        let _place = self.waiting.try_acquire().map_err(|_| ApiError::overloaded())?;
+        self.queries.acquire().await.map_err(|error| ApiError::internal(&error))
     }
 }
 

@@ -44,10 +44,7 @@ use crate::journal::{JournalError, LogPage, LogQuery};
 pub async fn list(State(shared): SharedState, pairs: Pairs) -> Result<Response, ApiError> {
     let now = shared.now();
     let request = LogRequest::parse(&pairs, now).map_err(ApiError::invalid)?;
-    let found = {
-        let request = request.clone();
-        shared.busy(move |api| find(api, &request)).await?
-    };
+    let found = shared.read(|api| find(api, &request)).await?;
     let page = found.map_err(|error| ApiError::internal(&error))?;
     let page = page.ok_or_else(|| match &request.subject {
         Subject::Client(id) => ApiError::not_found("client", id),

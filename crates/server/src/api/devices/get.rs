@@ -31,10 +31,7 @@ pub async fn get(
     State(shared): SharedState,
     Segments((type_id, device_id)): Segments<(String, String)>,
 ) -> Result<Json<Device>, ApiError> {
-    let known = {
-        let (type_id, device_id) = (type_id.clone(), device_id.clone());
-        shared.busy(move |api| known_as(api, &type_id, &device_id)).await?
-    };
+    let known = shared.read(|api| known_as(api, &type_id, &device_id)).await?;
     let known = known.map_err(|error| ApiError::internal(&error))?;
     let [as_device, _] = client_ids(&shared.state.org, &type_id, &device_id);
     let known = known.ok_or_else(|| ApiError::not_found("device", &as_device))?;
