@@ -144,10 +144,10 @@ pub fn router(state: ApiState) -> (axum::Router, utoipa::openapi::OpenApi) {
     let router = router
         .route("/api/openapi.json", axum::routing::get(|| async move { description_answer(&json) }))
         // IBM's SDK for Python asks for the devices of a type with a slash at the end.
-        .route(WITH_SLASH, axum::routing::get(devices::list::list))
-        .route(NOTHING[0], axum::routing::any(no_such_path))
-        .route(NOTHING[1], axum::routing::any(no_such_path))
-        .route(NOTHING[2], axum::routing::any(no_such_path))
+        .route(WITH_SLASH, axum::routing::get(devices::list::list));
+    let router = NOTHING
+        .into_iter()
+        .fold(router, |router, path| router.route(path, axum::routing::any(no_such_path)))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), auth::admit))
         .layer(MapResponseLayer::new(without_caching))

@@ -26,6 +26,7 @@ pub mod mqtt_ws;
 pub mod mqtts;
 pub mod naming;
 pub mod recorder;
+mod seldom;
 pub mod serve;
 pub mod source;
 pub mod statistics;

@@ -81,11 +81,16 @@ fn outgoing(event: &ConnectionEvent) -> Option<MonitorPublish> {
         EventKind::Disconnect { .. } => (id.client_type != ClientType::Application, true),
         _ => (false, false),
     };
+    publish(&message, topic, retain, is_state)
+}
+
+/// The message as the broker takes it; `None` when nobody can be sent it.
+fn publish(message: &MonitorMessage, topic: String, retain: bool, is_state: bool) -> Option<MonitorPublish> {
     if topic.len() > TOPIC_BYTES_MAX {
         return None;
     }
-    let payload = encode(&message)?.into();
-    Some(MonitorPublish { client_id: event.client_id.clone(), topic, payload, retain, is_state })
+    let payload = encode(message)?.into();
+    Some(MonitorPublish { client_id: message.client_id.clone(), topic, payload, retain, is_state })
 }
 
 fn encode(message: &MonitorMessage) -> Option<Vec<u8>> {
@@ -152,12 +157,7 @@ fn is_device(levels: &[&str]) -> bool {
 }
 
 fn from_state(state: &ClientState, message: &MonitorMessage, retain: bool) -> Option<MonitorPublish> {
-    let topic = ClientId::parse(&state.id).monitor_topic(&state.id);
-    if topic.len() > TOPIC_BYTES_MAX {
-        return None;
-    }
-    let payload = encode(message)?.into();
-    Some(MonitorPublish { client_id: state.id.clone(), topic, payload, retain, is_state: true })
+    publish(message, ClientId::parse(&state.id).monitor_topic(&state.id), retain, true)
 }
 
 impl FleetMessages {

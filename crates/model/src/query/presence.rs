@@ -20,11 +20,10 @@ pub fn read(terms: &mut Vec<Term>, field: Field, negated: bool, value: &str) -> 
 
 /// Whoever asks for one or the other asks for everybody. Excluding both leaves nobody, which two terms say.
 pub fn drop_either_way(terms: &mut Vec<Term>) {
-    let all = terms.clone();
-    terms.retain(|term| match &term.test {
-        Test::Present(present) if !term.negated => {
-            !all.contains(&Term { test: Test::Present(!present), ..term.clone() })
-        }
-        _ => true,
-    });
+    let asked = |term: &Term| match term.test {
+        Test::Present(present) if !term.negated => Some((term.field, present)),
+        _ => None,
+    };
+    let all: Vec<_> = terms.iter().filter_map(asked).collect();
+    terms.retain(|term| asked(term).is_none_or(|(field, present)| !all.contains(&(field, !present))));
 }

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::builder::BoolishValueParser;
+use rollcall_model::query::Network;
 
 use super::value;
-use crate::arrival::{Network, NetworkError, TrustedProxies};
+use crate::arrival::TrustedProxies;
 use crate::serve::Limits;
 use crate::tls::CertificateSource;
 
@@ -104,12 +105,6 @@ pub enum TransportError {
     PlainMqtt(SocketAddr),
 }
 
-impl From<NetworkError> for TransportError {
-    fn from(error: NetworkError) -> Self {
-        Self::Proxy(error.to_string())
-    }
-}
-
 impl TransportArgs {
     /// These settings, and the others where these say nothing. The two ways to a certificate are one setting: a
     /// flag for one beats the file's other.
@@ -153,8 +148,15 @@ impl TransportArgs {
             .unwrap_or_default()
             .iter()
             .flat_map(|networks| networks.split(','))
-            .map(|network| network.trim().parse())
-            .collect::<Result<_, NetworkError>>()?;
+            .map(|text| {
+                let text = text.trim();
+                Network::parse(text).ok_or_else(|| {
+                    TransportError::Proxy(format!(
+                        "“{text}” is neither an address (192.0.2.7) nor a network (192.0.2.0/24)"
+                    ))
+                })
+            })
+            .collect::<Result<_, _>>()?;
         if !is_behind_proxy && !networks.is_empty() {
             return Err(TransportError::ProxiesWithoutProxy);
         }

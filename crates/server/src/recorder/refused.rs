@@ -7,7 +7,6 @@
 //! Called by [`super::Recorder`].
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use rollcall_model::{ConnectionEvent, EventKind, Timestamp};
@@ -15,6 +14,7 @@ use rollcall_model::{ConnectionEvent, EventKind, Timestamp};
 use crate::arrival::neighbourhood;
 use crate::fleet::Fleet;
 use crate::journal::id_hash;
+use crate::seldom::Seldom;
 
 /// What one address may have at once (some two hundred refusals of common ids), and how fast it comes back.
 const OWN: Rate = Rate { burst: 64 << 10, per_second: 512 };
@@ -26,7 +26,6 @@ const STRANGER_BYTES_MAX: usize = 1_024;
 const OVERHEAD: usize = 256;
 /// Addresses and clients that are remembered. With more, those that have everything back are forgotten, then all.
 const REMEMBERED_MAX: usize = 20_000;
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
 struct Rate {
@@ -66,13 +65,12 @@ type Owner = (Option<IpAddr>, Option<u64>);
 pub struct Refused {
     all: Taken,
     own: AHashMap<Owner, Taken>,
-    left_out: u64,
-    told: Option<Instant>,
+    left_out: Seldom,
 }
 
 impl Default for Refused {
     fn default() -> Self {
-        Self { all: Taken::NOTHING, own: AHashMap::default(), left_out: 0, told: None }
+        Self { all: Taken::NOTHING, own: AHashMap::default(), left_out: Seldom::default() }
     }
 }
 
@@ -82,8 +80,14 @@ impl Refused {
         let is_refused = |event: &ConnectionEvent| matches!(event.kind, EventKind::FailedConnect { .. });
         let left_out: Vec<_> =
             events.extract_if(.., |event| is_refused(event) && !self.has_room(event, fleet)).collect();
-        if let Some(last) = left_out.last() {
-            self.tell(left_out.len(), last);
+        if let Some(last) = left_out.last()
+            && let Some(left_out) = self.left_out.count(left_out.len() as u64)
+        {
+            tracing::warn!(
+                left_out,
+                last = last.peer.addr.as_deref().unwrap_or("unknown"),
+                "failed attempts were counted and not recorded: there are too many of one client or of unknown ones"
+            );
         }
         left_out
     }
@@ -111,18 +115,6 @@ impl Refused {
         }
         self.own.insert(owner, own);
         true
-    }
-
-    fn tell(&mut self, left_out: usize, last: &ConnectionEvent) {
-        self.left_out += left_out as u64;
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-            tracing::warn!(
-                left_out = self.left_out,
-                last = last.peer.addr.as_deref().unwrap_or("unknown"),
-                "failed attempts were counted and not recorded: there are too many of one client or of unknown ones"
-            );
-            (self.left_out, self.told) = (0, Some(Instant::now()));
-        }
     }
 }
 

@@ -7,13 +7,11 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 
 use crate::arrival::{TrustedProxies, neighbourhood};
-
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+use crate::seldom::Seldom;
 
 /// What is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +33,7 @@ pub struct Crowd {
 struct Present {
     all: u32,
     by_address: AHashMap<IpAddr, u32>,
-    refused: u64,
-    told: Option<Instant>,
+    refused: Seldom,
 }
 
 /// Makes room when it is dropped.
@@ -70,15 +67,13 @@ impl Crowd {
 
 impl Present {
     fn refuse(&mut self, address: IpAddr) {
-        self.refused += 1;
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+        if let Some(refused) = self.refused.count(1) {
             tracing::warn!(
                 connections = self.all,
-                refused = self.refused,
+                refused,
                 last = %address,
                 "HTTP connections were refused: there are as many as --http-connections and --http-connections-per-address allow"
             );
-            (self.refused, self.told) = (0, Some(Instant::now()));
         }
     }
 }

@@ -14,14 +14,13 @@ use tokio::sync::RwLock;
 use tokio::time::Instant;
 
 use super::{packet_size, routes, topics};
+use crate::seldom::Seldom;
 
 /// Bounds of what clients may leave behind. Beyond them the newest message is not retained.
 const COUNT_MAX: usize = 100_000;
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Expired messages are looked for at most this often, when there is no room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
-/// The log is told at most this often that there is no room: any client can bring it about.
-const TELL_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub struct Retained {
@@ -36,8 +35,8 @@ struct Store {
     /// What the messages and their senders' names take.
     bytes: usize,
     swept: Option<Instant>,
-    /// When the log was told that there is no room.
-    told: Option<Instant>,
+    /// Messages for which there was no room.
+    refused: Seldom,
 }
 
 fn size(retain: &Retain) -> usize {
@@ -77,16 +76,6 @@ impl Store {
         self.count < COUNT_MAX && self.bytes + size <= BYTES_MAX
     }
 
-    /// Whether it is time to tell the log that there is no room; if so, it counts as told.
-    fn tells(&mut self) -> bool {
-        let now = Instant::now();
-        let is_time = self.told.is_none_or(|told| now - told >= TELL_INTERVAL);
-        if is_time {
-            self.told = Some(now);
-        }
-        is_time
-    }
-
     fn sweep(&mut self) {
         let now = Instant::now();
         if self.swept.is_some_and(|swept| now - swept < SWEEP_INTERVAL) {
@@ -121,7 +110,7 @@ impl RetainStorage for Retained {
             .map(|seconds| Duration::from_secs(u64::from(seconds.get())));
         let parsed = Topic::from_str(&routes::hidden(topic))?;
         let mut store = self.store.write().await;
-        if !store.replace(&parsed, retain, expiry) && store.tells() {
+        if !store.replace(&parsed, retain, expiry) && store.refused.count(1).is_some() {
             let (count, bytes) = (store.count, store.bytes);
             tracing::warn!(
                 %topic,
@@ -184,7 +173,7 @@ mod tests {
         let stored = stored.count();
         assert!((200..300).contains(&stored), "{stored}");
         assert_eq!(store.count, stored);
-        assert!(store.tells() && !store.tells());
+        assert!(store.refused.count(1).is_some() && store.refused.count(1).is_none());
         for number in 0..stored {
             store.remove(&Topic::from_str(&format!("plant/{number}")).unwrap());
         }
