@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use leptos::prelude::{Get, RwSignal, Update};
 
-pub use scale::percent;
+pub use scale::{Scale, percent};
 
 use crate::boxed::effect;
 use crate::i18n::t;

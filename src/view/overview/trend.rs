@@ -4,6 +4,7 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use super::chart::Scale;
 use super::links;
 use crate::api::{Bucket, Series};
 use crate::format;
@@ -16,6 +17,8 @@ const WIDTH: f64 = 120.0;
 const HEIGHT: f64 = 20.0;
 /// Room for the line's own width, in pixels.
 const EDGE: f64 = 1.5;
+/// What is left for the line.
+const LINE_PX: i64 = 17;
 
 #[component]
 pub fn Trend() -> impl IntoView {
@@ -60,16 +63,14 @@ fn show(series: &Series, address: &str) -> Option<El> {
     Some(link.attr("title", &title).children(&[chart, rate]))
 }
 
-/// The line, from the least to the most of what is shown: small changes of a large fleet are seen, too.
+/// The line, on the axis that the overview draws it on.
 fn points(buckets: &[Bucket]) -> String {
-    let known = || buckets.iter().enumerate().filter_map(|(at, bucket)| Some((at, bucket.connected?)));
-    let least = known().map(|(_, count)| count).min().unwrap_or(0);
-    let span = known().map(|(_, count)| count - least).max().unwrap_or(0);
+    let known = || buckets.iter().enumerate().filter_map(|(at, bucket)| Some((at, bucket.connected? as i64)));
+    let counts = || known().map(|(_, count)| count);
+    let scale = Scale::of_line(counts().min().unwrap_or(0), counts().max().unwrap_or(0));
     let step = WIDTH / (buckets.len().max(2) - 1) as f64;
-    let point = |(at, count): (usize, u64)| {
-        // In the middle where nothing changes.
-        let part = if span == 0 { 0.5 } else { (count - least) as f64 / span as f64 };
-        let y = HEIGHT - EDGE - part * (HEIGHT - 2.0 * EDGE);
+    let point = |(at, count): (usize, i64)| {
+        let y = EDGE + scale.tenths(count, LINE_PX) as f64 / 10.0;
         format!("{},{}", px(at as f64 * step), px(y))
     };
     known().map(point).collect::<Vec<_>>().join(" ")
