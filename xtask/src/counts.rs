@@ -3,16 +3,19 @@
 use std::ops::AddAssign;
 
 /// Tests that passed and tests that did not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub passed: u64,
     pub failed: u64,
+    /// What the runners said in the end of those that failed.
+    pub failures: Vec<String>,
 }
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.failures.extend(other.failures);
     }
 }
 
@@ -35,6 +38,17 @@ impl Runner {
             Self::Cargo => cargo_line(line.trim()),
             Self::Node => node_line(line.trim()),
             Self::Pytest => pytest_line(line.trim()),
+        }
+    }
+
+    /// Whether the runner tells at this line why tests failed, given whether it did at the line before.
+    pub fn tells_failures(self, line: &str, told_before: bool) -> bool {
+        let line = without_colours(line);
+        let line = line.trim();
+        match self {
+            Self::Cargo => !line.starts_with("test result: ") && (told_before || line == "failures:"),
+            Self::Node => told_before || line == "✖ failing tests:",
+            Self::Pytest => told_before || ["FAILURES", "ERRORS"].contains(&line.trim_matches('=').trim()),
         }
     }
 }
@@ -121,7 +135,7 @@ mod tests {
         for line in output.lines() {
             counts += runner.count(line);
         }
-        assert_eq!(counts, Counts { passed, failed });
+        assert_eq!(counts, Counts { passed, failed, ..Counts::default() });
     }
 
     #[test]
@@ -209,5 +223,27 @@ FAILED test_wiotp.py::test_a - AssertionError: 9 passed
         check(Runner::Node, "all pass 9", 0, 0);
         check(Runner::Pytest, "all 9 passed in 3s", 0, 0);
         check(Runner::Pytest, "9 passed in a hurry", 0, 0);
+    }
+
+    /// The lines of an output that tell of failures.
+    fn told(runner: Runner, output: &str) -> Vec<&str> {
+        let mut tells = false;
+        let mut is_told = |line: &&str| {
+            tells = runner.tells_failures(line, tells);
+            tells
+        };
+        output.lines().filter(|line| is_told(line)).collect()
+    }
+
+    #[test]
+    fn what_runners_say_of_failures_is_found() {
+        let cargo =
+            "test a ... FAILED\n\nfailures:\n\n---- a stdout ----\nassertion\n\ntest result: FAILED. 1";
+        assert_eq!(told(Runner::Cargo, cargo), ["failures:", "", "---- a stdout ----", "assertion", ""]);
+        let node = "✖ a (1ms)\nℹ fail 1\n\n✖ failing tests:\n\n✖ a (1ms)\n  AssertionError";
+        assert_eq!(told(Runner::Node, node), ["✖ failing tests:", "", "✖ a (1ms)", "  AssertionError"]);
+        let pytest = ".F\n===== FAILURES =====\n____ a ____\n1 failed in 0.1s";
+        assert_eq!(told(Runner::Pytest, pytest), ["===== FAILURES =====", "____ a ____", "1 failed in 0.1s"]);
+        assert!(told(Runner::Node, "✔ a (1ms)\nℹ pass 1\nfailures: none").is_empty());
     }
 }

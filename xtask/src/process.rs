@@ -15,6 +15,8 @@ use crate::workspace::Workspace;
 
 /// How much of a failed program's hidden output is shown.
 const TAIL_LINES: usize = 40;
+/// How much of what a test runner says of failures is kept for the end.
+const FAILURE_LINES: usize = 60;
 
 /// A program to be run in the root of the checkout, sharing Cargo's target directory with us.
 ///
@@ -109,10 +111,16 @@ fn echo(source: Option<impl Read>, to: &mut impl Write, runner: Runner) -> Count
     let Some(source) = source else { return counts };
     let mut reader = BufReader::new(source);
     let mut line = Vec::new();
+    let mut tells_failures = false;
     while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         // A terminal that has gone away must not stop the tests.
         let _ = to.write_all(&line).and_then(|()| to.flush());
-        counts += runner.count(&String::from_utf8_lossy(&line));
+        let text = String::from_utf8_lossy(&line);
+        counts += runner.count(&text);
+        tells_failures = runner.tells_failures(&text, tells_failures);
+        if tells_failures && counts.failures.len() < FAILURE_LINES {
+            counts.failures.push(text.trim_end().to_owned());
+        }
         line.clear();
     }
     counts

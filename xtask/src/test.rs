@@ -90,7 +90,7 @@ fn run_step(name: &'static str, work: &dyn Fn() -> anyhow::Result<Counts>) -> Ou
     let start = Instant::now();
     let counts = work().unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        Counts { passed: 0, failed: 1 }
+        Counts { failed: 1, ..Counts::default() }
     });
     Outcome { name, counts, took: start.elapsed() }
 }
@@ -132,7 +132,7 @@ fn cargo(workspace: &Workspace, line: &str) -> Command {
 /// A command that either passes or fails as a whole.
 fn check(mut command: Command) -> anyhow::Result<Counts> {
     process::stream(&mut command)?;
-    Ok(Counts { passed: 1, failed: 0 })
+    Ok(Counts { passed: 1, ..Counts::default() })
 }
 
 fn wasm(workspace: &Workspace) -> anyhow::Result<Counts> {
@@ -202,7 +202,8 @@ fn report(outcomes: &[Outcome]) -> ExitCode {
     let mut total = Counts::default();
     println!();
     for Outcome { name, counts, took } in outcomes {
-        total += *counts;
+        total.passed += counts.passed;
+        total.failed += counts.failed;
         println!(
             "{name:<24} {:>6} passed {:>4} failed {:>13}",
             counts.passed,
@@ -211,6 +212,8 @@ fn report(outcomes: &[Outcome]) -> ExitCode {
         );
     }
     for outcome in outcomes.iter().filter(|outcome| outcome.counts.failed > 0) {
+        // Said again where it is found: there may be a thousand lines between.
+        outcome.counts.failures.iter().for_each(|line| println!("{line}"));
         println!("FAILED: {}", outcome.name);
     }
     println!("{} passed, {} failed", total.passed, total.failed);
