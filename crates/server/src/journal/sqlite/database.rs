@@ -4,18 +4,21 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use url::Url;
 
 use super::super::JournalError;
 
 /// Even with a write-ahead log a connection can find the file locked for a moment, as while another opens it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// A part of the log has a connection of its own for reading, and there may be a hundred parts.
-const READER_CACHE_KIB: i64 = 256;
+/// A part of the log has a connection of its own for reading, and there may be a hundred parts. What lies above the
+/// leaves of the table and of its index fits.
+const READER_CACHE_KIB: i64 = 768;
 /// Pages after which what is in the write-ahead log is moved to its place.
 const CHECKPOINT_PAGES: i64 = 512;
 /// The layout of the files; a file of a later layout is refused.
@@ -26,11 +29,23 @@ pub const LAYOUT: i64 = 2;
 pub struct Database {
     pub path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    is_final: AtomicBool,
 }
 
 impl Database {
     pub const fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()) }
+        Self { path, idle: Mutex::new(Vec::new()), is_final: AtomicBool::new(false) }
+    }
+
+    /// Has the file read without locks and without a look for changes from now on, if all of it is in its place. To be
+    /// called when nothing will be written any more.
+    pub fn finish(&self) {
+        let is_whole = || !std::fs::metadata(beside(&self.path, "-wal")).is_ok_and(|file| file.len() > 0);
+        if !self.is_final.load(Ordering::Acquire) && is_whole() {
+            // First, so that no other connection is made meanwhile; one that is being used still reads what it should.
+            self.is_final.store(true, Ordering::Release);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     pub fn read<T>(
@@ -49,12 +64,32 @@ impl Database {
 
     fn reader(&self) -> Result<Connection, rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        let connection = match self.unlocked() {
+            Some(address) => {
+                Connection::open_with_flags(address.as_str(), flags | OpenFlags::SQLITE_OPEN_URI)?
+            }
+            None => Connection::open_with_flags(&self.path, flags)?,
+        };
         connection.busy_timeout(BUSY_TIMEOUT)?;
         keep_plans(&connection)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         Ok(connection)
     }
+
+    /// The address that has SQLite read a file that is final without locks.
+    fn unlocked(&self) -> Option<Url> {
+        let path = self.is_final.load(Ordering::Acquire).then(|| std::path::absolute(&self.path).ok())??;
+        let mut address = Url::from_file_path(path).ok()?;
+        address.set_query(Some("immutable=1"));
+        Some(address)
+    }
+}
+
+/// A file that SQLite keeps beside a database.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Opens a file for writing, and makes it with these tables when it is new.

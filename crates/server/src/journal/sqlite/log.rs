@@ -54,10 +54,11 @@ impl Log {
         let (growing, connection) = match newest {
             Some((base, path)) => {
                 let (part, connection) = Part::open(path, base)?;
-                if part.end() < first {
-                    // What came behind it was moved away; the states were made from that, too.
+                let end = part.end();
+                if end < first || part.is_sealed() {
+                    // What came behind it was moved away; if `first` is later, the states were made from that, too.
                     parts.push(Arc::new(part));
-                    Part::create(directory, first)?
+                    Part::create(directory, first.max(end))?
                 } else {
                     (part, connection)
                 }

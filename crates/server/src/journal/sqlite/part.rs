@@ -130,7 +130,7 @@ impl Part {
     /// Bytes on the disk, with the write-ahead log.
     pub fn disk_bytes(&self) -> u64 {
         let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        bytes(self.path()) + bytes(&beside(self.path(), "-wal"))
+        bytes(self.path()) + bytes(&database::beside(self.path(), "-wal"))
     }
 
     /// Whether the file has its index and its filter.
@@ -178,7 +178,7 @@ impl Part {
         self.is_dropped.store(true, Ordering::Release);
         std::fs::remove_file(self.path())?;
         for suffix in ["-wal", "-shm"] {
-            let path = beside(self.path(), suffix);
+            let path = database::beside(self.path(), suffix);
             if path.exists() {
                 std::fs::remove_file(path)?;
             }
@@ -263,6 +263,9 @@ impl Part {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<Option<T>, JournalError> {
+        if self.is_sealed() {
+            self.database.finish();
+        }
         let result =
             self.database.read(|connection| read(connection).map_err(|error| failed(self.path(), &error)));
         match result {
@@ -305,10 +308,4 @@ fn read_index(connection: &Connection) -> Result<(Summary, Option<Recent>), rusq
         recent.push(row.get(0)?, time, row.get(2)?);
     }
     Ok((summary, Some(recent)))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

@@ -1,6 +1,7 @@
 //! The journal keeps what it was given, pages through it and survives being reopened, torn and garbled.
 
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use rollcall_model::event::MqttVersion;
@@ -413,6 +414,51 @@ fn a_part_that_was_moved_aside_leaves_a_gap_and_the_log_goes_on_behind_it() {
         .unwrap();
     assert_eq!(newer, 1);
     assert_eq!(journal.log(&query("a")).unwrap().entries[0].timestamp, at(5_000));
+}
+
+/// What was being written is gone before there were states, so that the newest file left is one that is full.
+#[test]
+fn nothing_is_added_to_a_part_that_is_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open_small(directory.path());
+    let events: Vec<_> = (0..2_000).map(|i| connect("a", i)).collect();
+    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    drop(journal);
+    let parts = parts_in(&directory.path().join("journal")).unwrap();
+    std::fs::remove_file(&parts.last().unwrap().1).unwrap();
+    let journal = open_small(directory.path());
+    assert!(!journal.log(&query("a")).unwrap().entries.is_empty());
+    journal.append(&[connect("a", 5_000), connect("new", 5_000)]).unwrap();
+    for id in ["a", "new"] {
+        assert_eq!(journal.log(&query(id)).unwrap().entries[0].timestamp, at(5_000), "{id}");
+    }
+}
+
+/// Parts are given their index, and read without locks from then on, while they are asked.
+#[test]
+fn whoever_asks_meanwhile_gets_every_entry() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open_small(directory.path());
+    let (appended, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Acquire) {
+                    let least = appended.load(Ordering::Acquire);
+                    let all = LogQuery { limit: 10_000, ..query("client-7") };
+                    let found = journal.log(&all).unwrap().entries.len();
+                    assert!(found >= least, "{found} of {least}");
+                }
+            });
+        }
+        for round in 0..120 {
+            let events: Vec<_> = (0..100).map(|i| connect(&format!("client-{}", i % 50), round)).collect();
+            journal.append(&events).unwrap();
+            appended.fetch_add(2, Ordering::Release);
+        }
+        is_over.store(true, Ordering::Release);
+    });
+    assert!(parts_in(&directory.path().join("journal")).unwrap().len() > 5);
 }
 
 #[test]
