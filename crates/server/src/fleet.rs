@@ -27,6 +27,7 @@ mod index;
 mod keys;
 mod listing;
 mod order;
+mod pieces;
 mod plan;
 mod profiles;
 mod roster;

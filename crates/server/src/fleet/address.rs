@@ -18,7 +18,16 @@ const FIRST_COLON_MAX: usize = 5;
 pub fn retain(rows: &mut Bitmap, values: &[String], negated: bool, view: View<'_>) {
     let wanted = Wanted::of(networks(values).collect());
     let column = &view.table.columns.addr;
-    let mut found = Bitmap::of_values(column, |packed| wanted.may_hold(packed));
+    let mut found = match &wanted.beginnings[..] {
+        // As nearly always; what is tested is in registers then.
+        [(mask, beginning)] => {
+            let (mask, beginning) = (*mask, *beginning);
+            Bitmap::of_values(column, |packed| {
+                (packed & mask == beginning) | (has_colon(packed) && wanted.may_hold(packed))
+            })
+        }
+        _ => Bitmap::of_values(column, |packed| wanted.may_hold(packed)),
+    };
     found.retain_set(rows, false);
     found.retain_slots(|slot| {
         let packed = column[slot as usize];
@@ -62,14 +71,22 @@ impl Wanted {
     /// Whether an address with this in its column can lie in one of them.
     #[inline(always)]
     fn may_hold(&self, packed: PackedAddr) -> bool {
-        let bytes = packed.to_be_bytes();
-        let has_colon = bytes[..FIRST_COLON_MAX].contains(&b':');
-        if has_colon {
-            let first = first_group(&bytes);
+        if has_colon(packed) {
+            let first = first_group(&packed.to_be_bytes());
             return self.groups.iter().any(|(mask, group)| first & mask == *group);
         }
         self.beginnings.iter().any(|(mask, beginning)| packed & mask == *beginning)
     }
+}
+
+/// Whether there is a colon among the first bytes, all of which are looked at as one number.
+#[inline(always)]
+const fn has_colon(packed: PackedAddr) -> bool {
+    const ONES: u64 = u64::MAX / 0xFF >> (8 * (8 - FIRST_COLON_MAX));
+    let beginning = (packed >> (8 * (16 - FIRST_COLON_MAX))) as u64;
+    // A byte that is a colon becomes zero, and only a zero, or what follows one, has its highest bit set by this.
+    let apart = beginning ^ (ONES * b':' as u64);
+    apart.wrapping_sub(ONES) & !apart & (ONES << 7) != 0
 }
 
 /// The bytes that stand for whole bytes of the network, as they lie in the column.

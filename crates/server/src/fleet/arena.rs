@@ -1,6 +1,8 @@
 //! Texts laid end to end in one allocation, addressed by number. Ids live here: a million of them are two
 //! allocations, and a substring search reads them as one text.
 
+use std::ops::Range;
+
 use super::columns::push;
 
 /// So many texts are looked at one after the other.
@@ -70,15 +72,17 @@ impl Arena {
         number + from + ends[from..ends.len().min(reach + 1)].partition_point(|end| *end <= at)
     }
 
-    /// Calls `found` with the number of each text that contains `needle`, ascending, each once.
-    pub fn search(&self, needle: &str, mut found: impl FnMut(u32)) {
+    /// Calls `found` with the number of each text among these that contains `needle`, ascending, each once.
+    pub fn search(&self, numbers: Range<usize>, needle: &str, mut found: impl FnMut(u32)) {
+        let numbers = numbers.start..numbers.end.min(self.len());
         if needle.is_empty() {
-            (0..self.len()).for_each(|number| found(number as u32));
+            numbers.for_each(|number| found(number as u32));
             return;
         }
+        let Some(last) = numbers.end.checked_sub(1).filter(|last| numbers.start <= *last) else { return };
         let finder = memchr::memmem::Finder::new(needle.as_bytes());
-        let bytes = self.bytes.as_bytes();
-        let (mut number, mut from) = (0_usize, 0_usize);
+        let bytes = &self.bytes.as_bytes()[..self.ends[last]];
+        let (mut number, mut from) = (numbers.start, self.start(numbers.start));
         while let Some(at) = finder.find(&bytes[from..]).map(|at| from + at) {
             number = self.owner(number, at);
             let Some(&end) = self.ends.get(number) else { return };
@@ -105,7 +109,10 @@ mod tests {
             let mut arena = Arena::new();
             texts.iter().for_each(|text| arena.push(text));
             let mut found = Vec::new();
-            arena.search(&needle, |number| found.push(number));
+            let border = texts.len() / 2;
+            for numbers in [0..border, border..texts.len() + 1] {
+                arena.search(numbers, &needle, |number| found.push(number));
+            }
             let expect: Vec<_> = (0..texts.len() as u32).filter(|n| texts[*n as usize].contains(&needle)).collect();
             prop_assert_eq!(found, expect);
         }

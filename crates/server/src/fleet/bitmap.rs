@@ -1,5 +1,8 @@
 //! Sets of rows: one bit for each slot.
 
+use std::ops::Range;
+
+use super::pieces;
 use super::wide::wide;
 
 /// Rows in one word.
@@ -67,8 +70,13 @@ impl Bitmap {
         &self.words
     }
 
-    pub fn for_each(&self, mut each: impl FnMut(u32)) {
-        for (at, &word) in self.words.iter().enumerate() {
+    pub fn for_each(&self, each: impl FnMut(u32)) {
+        self.for_each_in(0..self.words.len(), each);
+    }
+
+    /// The same for some of the words.
+    pub fn for_each_in(&self, words: Range<usize>, mut each: impl FnMut(u32)) {
+        for (at, &word) in words.clone().zip(&self.words[words]) {
             let first = (at * WORD) as u32;
             if word == u64::MAX {
                 (first..first + WORD as u32).for_each(&mut each);
@@ -82,43 +90,65 @@ impl Bitmap {
         }
     }
 
-    /// The rows whose value in a column passes.
-    pub fn of_values<T: Copy>(column: &[T], passes: impl Fn(T) -> bool) -> Self {
-        Self {
-            words: wide(
-                #[inline(always)]
-                || column.chunks(WORD).map(|values| mask(values, &passes)).collect(),
-            ),
-        }
+    /// A set of at most `len` rows, whose words come piece by piece.
+    pub fn of_pieces(len: usize, words: impl Fn(Range<usize>) -> Vec<u64> + Sync) -> Self {
+        Self { words: pieces::each(len.div_ceil(WORD), words).concat() }
     }
 
-    /// Keeps the rows whose value in a column passes. Tests whole words, in a loop without branches.
-    pub fn retain_values<T: Copy>(&mut self, column: &[T], negated: bool, passes: impl Fn(T) -> bool) {
-        wide(
-            #[inline(always)]
-            || {
-                for (word, values) in self.words.iter_mut().zip(column.chunks(WORD)) {
-                    if *word != 0 {
+    /// The rows whose value in a column passes.
+    pub fn of_values<T: Copy + Sync>(column: &[T], passes: impl Fn(T) -> bool + Sync) -> Self {
+        Self::of_pieces(column.len(), |words| {
+            wide(
+                #[inline(always)]
+                || rows_of(column, &words).chunks(WORD).map(|values| mask(values, &passes)).collect(),
+            )
+        })
+    }
+
+    /// Keeps the rows whose value in a column, which has one for each row, passes. Tests whole words, in a loop without
+    /// branches.
+    pub fn retain_values<T: Copy + Sync>(
+        &mut self,
+        column: &[T],
+        negated: bool,
+        passes: impl Fn(T) -> bool + Sync,
+    ) {
+        let old = &self.words;
+        *self = Self::of_pieces(column.len(), |words| {
+            wide(
+                #[inline(always)]
+                || {
+                    let column = rows_of(column, &words).chunks(WORD);
+                    let kept = old[words].iter().zip(column).map(|(word, values)| {
+                        if *word == 0 {
+                            return 0;
+                        }
                         let found = mask(values, &passes);
-                        *word &= if negated { !found } else { found };
-                    }
-                }
-            },
-        );
+                        word & if negated { !found } else { found }
+                    });
+                    kept.collect()
+                },
+            )
+        });
     }
 
     /// Keeps the rows that pass; asks only for those that are still in.
-    pub fn retain_slots(&mut self, mut passes: impl FnMut(u32) -> bool) {
-        for (at, word) in self.words.iter_mut().enumerate() {
-            let mut rest = *word;
-            while rest != 0 {
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                if !passes((at * WORD) as u32 + bit) {
-                    *word &= !(1 << bit);
+    pub fn retain_slots(&mut self, passes: impl Fn(u32) -> bool + Sync) {
+        let old = &self.words;
+        *self = Self::of_pieces(self.places(), |words| {
+            let mut kept = old[words.clone()].to_vec();
+            for (at, word) in words.zip(&mut kept) {
+                let mut rest = *word;
+                while rest != 0 {
+                    let bit = rest.trailing_zeros();
+                    rest &= rest - 1;
+                    if !passes((at * WORD) as u32 + bit) {
+                        *word &= !(1 << bit);
+                    }
                 }
             }
-        }
+            kept
+        });
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -130,6 +160,11 @@ impl Bitmap {
             *word &= if negated { !other } else { *other };
         }
     }
+}
+
+/// The part of a column that belongs to some of the words.
+pub fn rows_of<'a, T>(column: &'a [T], words: &Range<usize>) -> &'a [T] {
+    &column[words.start * WORD..column.len().min(words.end * WORD)]
 }
 
 /// One bit for each of up to 64 values: whether it passes. In a loop without branches.

@@ -8,9 +8,10 @@ use std::cmp::Ordering;
 
 use rollcall_model::query::{Field, SortKey};
 
-use super::bitmap::{Bitmap, WORD};
+use super::bitmap::Bitmap;
 use super::bookmark::Position;
-use super::select::Ranking;
+use super::pieces;
+use super::select::{Ranking, take_up};
 use super::view::{Value, View};
 
 /// With more beginnings than this, a place would take too long to work out.
@@ -115,20 +116,18 @@ impl Ranking for DeviceOrder<'_> {
         let limits: Vec<_> = (0..self.view.table.profiles.origins.bound())
             .map(|at| (turn(at), last(from, at, 0), last(to, at, u64::MAX)))
             .collect();
-        let mut before = 0;
-        for (at, &word) in rows.words().iter().enumerate().filter(|(_, word)| **word != 0) {
-            let mut rest = word;
-            while rest != 0 {
-                let slot = (at * WORD) as u32 + rest.trailing_zeros();
-                rest &= rest - 1;
+        let pieces = pieces::each(rows.words().len(), |words| {
+            let (mut before, mut found) = (0, Vec::new());
+            rows.for_each_in(words, |slot| {
                 let (turn, from, to) = limits[usize::from(self.origins[profiles[slot as usize] as usize])];
                 let label = order.label(slot) ^ turn;
                 before += usize::from(label <= from);
                 if (label > from) & (label <= to) {
                     found.push(self.row(slot));
                 }
-            }
-        }
-        before
+            });
+            (before, found)
+        });
+        take_up(pieces, found)
     }
 }

@@ -10,7 +10,7 @@ use super::filter::Rows;
 use super::profiles::Profile;
 use super::symbols::Symbols;
 use super::view::View;
-use super::{frequent, window};
+use super::{frequent, pieces, window};
 
 /// Of a field with more values than this the most frequent are given.
 pub const FACET_VALUES_MAX: usize = 100;
@@ -55,11 +55,15 @@ fn count_profiles(rows: &Rows, view: View<'_>) -> Vec<u64> {
         rows.bits.for_each(|slot| counts[column[slot as usize] as usize] += 1);
         return counts.into_iter().map(u64::from).collect();
     }
-    // Two counters each, taken in turn: neighbours often have the same profile, and an addition to a counter waits
-    // for the one before it.
-    let mut counts = vec![[0_u32; 2]; profiles.bound()];
-    rows.bits.for_each(|slot| counts[column[slot as usize] as usize][slot as usize & 1] += 1);
-    counts.into_iter().map(|[a, b]| u64::from(a) + u64::from(b)).collect()
+    let counts = pieces::each(rows.bits.words().len(), |words| {
+        // Two counters each, taken in turn: neighbours often have the same profile, and an addition to a counter waits
+        // for the one before it.
+        let mut counts = vec![[0_u32; 2]; profiles.bound()];
+        rows.bits.for_each_in(words, |slot| counts[column[slot as usize] as usize][slot as usize & 1] += 1);
+        counts
+    });
+    let sum = |at: usize| counts.iter().map(|counts| counts[at].map(u64::from).iter().sum::<u64>()).sum();
+    (0..profiles.bound()).map(sum).collect()
 }
 
 /// Of reason and close codes, plus one.

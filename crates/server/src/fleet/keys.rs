@@ -4,13 +4,15 @@
 //! apart by the fields themselves; where it does, by the labels of the ids.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use rollcall_model::query::SortKey;
 
 use super::bitmap::{Bitmap, WORD, mask};
 use super::bookmark::Position;
+use super::pieces;
 use super::plan::{Number, Part, Plan, Source, lay};
-use super::select::Ranking;
+use super::select::{Ranking, take_up};
 use super::view::Value;
 use super::wide::wide;
 
@@ -161,13 +163,14 @@ impl<'a, N: Number> Keys<'a, N> {
     fn scan_words(
         &self,
         rows: &Bitmap,
+        words: Range<usize>,
         from: Option<&Bound<'a, N>>,
         to: Option<&Bound<'a, N>>,
         found: &mut Vec<Row<N>>,
     ) -> usize {
         let mut before = 0;
         let mut keys = [N::default(); WORD];
-        for (at, &word) in rows.words().iter().enumerate().filter(|(_, word)| **word != 0) {
+        for (at, &word) in words.clone().zip(&rows.words()[words]).filter(|(_, word)| **word != 0) {
             let first = (at * WORD) as u32;
             if word.count_ones() < DENSE {
                 before += self.scan_sparse(first, word, from, to, found);
@@ -289,10 +292,15 @@ impl<'a, N: Number> Ranking for Keys<'a, N> {
         to: Option<&Bound<'a, N>>,
         found: &mut Vec<Row<N>>,
     ) -> usize {
-        wide(
-            #[inline(always)]
-            || self.scan_words(rows, from, to, found),
-        )
+        let pieces = pieces::each(rows.words().len(), |words| {
+            let mut found = Vec::new();
+            let before = wide(
+                #[inline(always)]
+                || self.scan_words(rows, words, from, to, &mut found),
+            );
+            (before, found)
+        });
+        take_up(pieces, found)
     }
 }
 

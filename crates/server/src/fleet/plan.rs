@@ -12,7 +12,7 @@ use super::view::{Value, View};
 
 /// A number that holds a sort key.
 pub trait Number:
-    Copy + Ord + Default + BitOr<Output = Self> + Shl<u32, Output = Self> + Shr<u32, Output = Self>
+    Copy + Ord + Default + Send + Sync + BitOr<Output = Self> + Shl<u32, Output = Self> + Shr<u32, Output = Self>
 {
     const BITS: u32;
     const MAX: Self;

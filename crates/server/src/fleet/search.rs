@@ -3,7 +3,7 @@
 
 use rollcall_model::query::lowercase;
 
-use super::bitmap::Bitmap;
+use super::bitmap::{Bitmap, WORD};
 use super::table::Table;
 
 /// Looking into single ids is dearer than reading all of them, unless at most one in so many is asked about.
@@ -33,11 +33,18 @@ fn lower(slot: u32, table: &Table) -> &str {
 fn found(needles: &[String], table: &Table) -> Bitmap {
     let mut found = Bitmap::empty(table.len());
     for needle in needles {
-        let mut in_ids = Bitmap::empty(table.len());
-        table.ids.search(needle, |slot| in_ids.set(slot));
+        let mut in_ids = Bitmap::of_pieces(table.len(), |words| {
+            let mut found = vec![0; words.len()];
+            let first = words.start * WORD;
+            table.ids.search(first..words.end * WORD, needle, |slot| {
+                let at = slot as usize - first;
+                found[at / WORD] |= 1 << (at % WORD);
+            });
+            found
+        });
         // What an id contains that is not in lower case does not count, only what its lower case contains.
         table.lower_slots.iter().for_each(|slot| in_ids.clear(*slot));
-        table.lower_ids.search(needle, |at| in_ids.set(table.lower_slots[at as usize]));
+        table.lower_ids.search(0..usize::MAX, needle, |at| in_ids.set(table.lower_slots[at as usize]));
         found.add(&in_ids);
     }
     found

@@ -104,6 +104,16 @@ fn between<R: Ranking>(
     (from.and_then(&mut at).map(|row| ranking.bound(&row)), at(to).map(|row| ranking.bound(&row)))
 }
 
+/// What the pieces of a scan found, as the scan's own.
+pub fn take_up<R>(pieces: Vec<(usize, Vec<R>)>, found: &mut Vec<R>) -> usize {
+    let mut before = 0;
+    for (before_it, more) in pieces {
+        before += before_it;
+        found.extend(more);
+    }
+    before
+}
+
 fn window<R: Ranking>(ranking: &R, mut found: Vec<R::Row>, skip: usize, wanted: usize) -> Vec<u32> {
     if skip >= found.len() {
         return Vec::new();

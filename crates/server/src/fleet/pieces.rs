@@ -1,0 +1,106 @@
+//! Work on the rows of a large fleet, in pieces, so that several cores can share it.
+//!
+//! Whoever asks takes one piece after the other; while a core is idle, a thread of a pool does the same. It waits for
+//! nobody but those who have begun a piece: when all are busy, it does everything itself, as without the pool.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Things in a piece, which are words of a bitmap mostly: a piece takes a fraction of a millisecond.
+const PIECE: usize = if cfg!(test) { 2 } else { 1_024 };
+/// More threads would wait for the same memory.
+const HELPERS_MAX: usize = 3;
+
+struct Helpers {
+    pool: ThreadPool,
+    /// How many of them have nothing to do.
+    idle: AtomicUsize,
+}
+
+/// `None` where there is one core only.
+static HELPERS: LazyLock<Option<Helpers>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let helpers = (cores - 1).min(HELPERS_MAX);
+    let builder = ThreadPoolBuilder::new().num_threads(helpers).thread_name(|at| format!("scan-{at}"));
+    let pool = (helpers > 0).then(|| builder.build())?;
+    let pool = pool.inspect_err(|error| tracing::warn!(%error, "questions are answered by one core each"));
+    Some(Helpers { pool: pool.ok()?, idle: AtomicUsize::new(helpers) })
+});
+
+impl Helpers {
+    /// Takes one of the idle ones, if there is any.
+    fn take(&self) -> Option<Taken<'_>> {
+        let one_less = |idle: usize| idle.checked_sub(1);
+        let taken = self.idle.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+        taken.ok().map(|_| Taken(&self.idle))
+    }
+}
+
+/// A helper that is idle again when this is dropped.
+struct Taken<'a>(&'a AtomicUsize);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Calls `work` with ranges that are `0..count` together, and returns what it gave for each, in order.
+pub fn each<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    let pieces = count.div_ceil(PIECE);
+    let Some(helpers) = HELPERS.as_ref().filter(|_| pieces > 1) else { return vec![work(0..count)] };
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(pieces)));
+    let take_all = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= pieces {
+                return;
+            }
+            let result = work(at * PIECE..count.min((at + 1) * PIECE));
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+        }
+    };
+    helpers.pool.in_place_scope(|scope| {
+        for taken in std::iter::from_fn(|| helpers.take()).take(pieces - 1) {
+            scope.spawn(|_| {
+                let _taken = taken;
+                take_all();
+            });
+        }
+        take_all();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_are_the_whole_in_order_whoever_takes_them() {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for count in 0..200 {
+                        let all: Vec<_> = each(count, |range| range).into_iter().flatten().collect();
+                        assert_eq!(all, (0..count).collect::<Vec<_>>());
+                    }
+                });
+            }
+        });
+        let helpers = HELPERS.as_ref();
+        assert!(helpers.is_none_or(|all| all.idle.load(Ordering::Acquire) <= all.pool.current_num_threads()));
+    }
+
+    #[test]
+    fn a_piece_that_panics_fails_the_whole_and_no_later_one() {
+        let failed = std::panic::catch_unwind(|| each(100, |range| assert!(!range.contains(&50))));
+        assert!(failed.is_err());
+        assert_eq!(each(100, |range| range.len()).into_iter().sum::<usize>(), 100);
+    }
+}
