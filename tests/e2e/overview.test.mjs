@@ -228,7 +228,8 @@ test('what happens moves the numbers without a reload, and nothing moves while t
       const flow = dashboard.get('chart-flow').locator('.chart-legend a').last();
       assert.equal(await numberIn(flow), 0);
       await dashboard.page.keyboard.press('p');
-      await until('the loss is counted', async () => (await numberIn(flow)) === 1);
+      // Without waiting for the next question, which comes every 15 seconds when nothing is heard.
+      await until('the loss is counted', async () => (await numberIn(flow)) === 1, 6_000);
       assert.equal(await numberIn(tile), 0);
       assert.equal(await dashboard.page.evaluate(() => globalThis.notReloaded), true);
     },

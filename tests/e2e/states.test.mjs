@@ -182,3 +182,38 @@ test('on a phone, too, times can be told in UTC', () =>
     });
     assert.deepEqual(await dashboard.widerThanScreen(), []);
   }));
+
+// A filter that was chosen while the page was paused was never asked about: the rows of the one before stayed, greyed out.
+test('paused, the page says how much it holds back, and still answers what the reader asks', async () => {
+  const own = await startServer();
+  const [first, second, third] = [1, 2, 3].map((at) => `d:acme01:thermo:t-${at}`);
+  await connect(own, first);
+  await withPage(browser, own, {}, async (dashboard) => {
+    const { page } = dashboard;
+    const said = async () => (await dashboard.get('indicator-monitor').innerText()).replace(/\s+/g, ' ');
+    const untilSaid = (text) => until(`the page says ${text}`, async () => (await said()) === text);
+    await dashboard.untilLive();
+    await dashboard.untilIds([first]);
+    await page.keyboard.press('p');
+    await untilSaid('paused');
+    await connect(own, second);
+    await untilSaid('1 new event · paused');
+    assert.deepEqual(await dashboard.ids(), [first]);
+
+    await dashboard.search('t-');
+    await dashboard.untilIds([first, second]);
+    await until('the rows are the answer', async () => (await page.locator('.grid.is-outdated').count()) === 0);
+    await connect(own, third);
+    await untilSaid('2 new events · paused');
+    assert.deepEqual(await dashboard.ids(), [first, second]);
+    await dashboard.open(second);
+    await dashboard.get('story').filter({ hasText: /^Connected since/ }).waitFor();
+    await screenshot(page, 'paused-panel-light');
+
+    await page.getByRole('button', { name: 'Go on (p)' }).click();
+    await dashboard.untilIds([first, second, third]);
+    await dashboard.untilIndicator('monitor', 'live');
+    assert.doesNotMatch(await said(), /event/);
+  });
+  await own.stop();
+});
