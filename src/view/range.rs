@@ -23,6 +23,9 @@ const PRESETS: [(u32, TimeUnit); 6] = [
     (30, TimeUnit::Day),
 ];
 
+/// The latest time of day that can be written with a year of four digits; the browser says so of a later one.
+const LATEST: &str = "9999-12-31T23:59";
+
 /// What a range is called in few words; `None` for all of time.
 #[must_use]
 pub fn name_of(range: Range) -> Option<String> {
@@ -151,21 +154,35 @@ impl RangeForm {
             let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
             format::from_local_input(&text).map(TimeExpr::At)
         };
+        let is_empty = RwSignal::new(false);
         let submit = move |event: leptos::ev::SubmitEvent| {
             event.prevent_default();
-            act.run(Range { after: read(from), before: read(to) });
+            let (after, before) = (read(from), read(to));
+            // No client can be in a range that ends before it begins: the reader mistook one of the two.
+            let ends_first = match (after, before) {
+                (Some(TimeExpr::At(after)), Some(TimeExpr::At(before))) => before <= after,
+                _ => false,
+            };
+            is_empty.set(ends_first);
+            if !ends_first {
+                act.run(Range { after, before });
+            }
         };
         let end = has_before.then(|| {
             view! {
-                <label>{say(t::to)}<input type="datetime-local" name="to" node_ref=to
+                <label>{say(t::to)}<input type="datetime-local" name="to" max=LATEST node_ref=to
+                    aria-invalid=live(move || is_empty.get().to_string())
                     prop:value=live(move || value(range.get().before))/></label>
             }
         });
         view! {
-            <form on:submit=then(submit)>
-                <label>{say(t::from)}<input type="datetime-local" name="from" node_ref=from
+            <form on:submit=then(submit) on:input=then(move |_: leptos::ev::Event| is_empty.set(false))>
+                <label>{say(t::from)}<input type="datetime-local" name="from" max=LATEST node_ref=from
                     prop:value=live(move || value(range.get().after))/></label>
                 {end}
+                <p class="note failure" role="alert" data-testid="range-reversed" hidden=flag(move || !is_empty.get())>
+                    {say(t::range_reversed)}
+                </p>
                 <p class="hint">{live(zone_label)}</p>
                 <button type="submit" class="primary">{say(t::apply)}</button>
             </form>
