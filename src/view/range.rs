@@ -58,9 +58,6 @@ pub fn RangePicker(
     test_id: &'static str,
     #[prop(into)] range: Signal<Range>,
     on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
-    /// Offers the times before which something last happened.
-    #[prop(default = true)]
-    not_since: bool,
     /// What no limit is called.
     unlimited: fn() -> String,
 ) -> impl IntoView {
@@ -79,7 +76,7 @@ pub fn RangePicker(
     };
     let menu = dynamic(move || {
         is_open.get().then(|| {
-            let form = RangeForm { range, offers: [true, not_since], unlimited, act: Callback::new(choose) };
+            let form = RangeForm { range, offers: Offers::Span, unlimited, act: Callback::new(choose) };
             let title = live(move || t::custom_title(&label.get()));
             popover(title, Callback::new(move |()| close()), form.view())
         })
@@ -96,12 +93,22 @@ pub fn RangePicker(
     }
 }
 
+/// Which ranges can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offers {
+    /// Those that have a beginning and no end.
+    Since,
+    /// A beginning, an end, or both.
+    Span,
+    /// The same, and presets for "not since".
+    Last,
+}
+
 /// What a span of time is chosen with.
 #[derive(Clone, Copy)]
 pub struct RangeForm {
     pub range: Signal<Range>,
-    /// Whether times since, and times before which something last happened, can be chosen.
-    pub offers: [bool; 2],
+    pub offers: Offers,
     /// What no limit is called.
     pub unlimited: fn() -> String,
     pub act: Callback<Range>,
@@ -110,11 +117,10 @@ pub struct RangeForm {
 impl RangeForm {
     /// The presets, and two times of day.
     pub fn view(self) -> AnyView {
-        let Self { range, offers: [has_since, has_before], unlimited, act } = self;
-        let since =
-            has_since.then(|| self.presets(t::within, |time| Range { after: Some(time), before: None }));
-        let before =
-            has_before.then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
+        let Self { range, offers, unlimited, act } = self;
+        let since = self.presets(t::within, |time| Range { after: Some(time), before: None });
+        let before = (offers == Offers::Last)
+            .then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
         view! {
             <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
                 on:click=then(move |_| act.run(Range::default()))>{unlimited}</button>
@@ -144,7 +150,7 @@ impl RangeForm {
 
     /// Two times of day, and below them what the range is in both zones.
     fn two_times(self) -> AnyView {
-        let Self { range, offers: [_, has_before], act, .. } = self;
+        let Self { range, offers, act, .. } = self;
         let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
         let value = |time: Option<TimeExpr>| match time {
             Some(TimeExpr::At(time)) => format::to_local_input(time),
@@ -168,7 +174,7 @@ impl RangeForm {
                 act.run(Range { after, before });
             }
         };
-        let end = has_before.then(|| {
+        let end = (offers != Offers::Since).then(|| {
             view! {
                 <label>{say(t::to)}<input type="datetime-local" name="to" max=LATEST node_ref=to
                     aria-invalid=live(move || is_empty.get().to_string())
