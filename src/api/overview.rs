@@ -20,6 +20,8 @@ pub struct Series {
     pub step_ms: i64,
     /// What happened before this time is not counted.
     pub complete_from: Timestamp,
+    /// The oldest time that the log tells of, or the server's start if the log was empty then.
+    pub begins: Timestamp,
     /// The oldest first.
     pub buckets: Vec<Bucket>,
     pub flappers: Vec<Counted>,
@@ -123,9 +125,11 @@ fn body(answer: Result<Option<Answer>, ApiError>) -> Result<String, ApiError> {
 }
 
 fn series(answer: &Members<'_>) -> Option<Series> {
+    let complete_from = answer.time("completeFrom")?;
     Some(Series {
         step_ms: answer.read("stepMs").filter(|ms| *ms > 0)?,
-        complete_from: answer.time("completeFrom")?,
+        complete_from,
+        begins: answer.time("begins").unwrap_or(complete_from),
         buckets: answer.value("buckets").map(|_| answer.list("buckets", bucket))?,
         flappers: answer.list("topFlappers", top),
         refused: answer.list("topRefused", top),
@@ -253,6 +257,7 @@ mod tests {
             to: at,
             step_ms: 60_000,
             complete_from: at,
+            begins: Some(at.plus_ms(1)),
             buckets: vec![told],
             top_flappers: names("f"),
             top_refused: names("r"),
@@ -262,6 +267,7 @@ mod tests {
         let read = series(&Members::of(&text).unwrap()).unwrap();
         let bucket = &read.buckets[0];
         assert_eq!((read.step_ms, read.complete_from, bucket.time), (60_000, at, at));
+        assert_eq!(read.begins, at.plus_ms(1));
         assert_eq!((bucket.connected, bucket.is_inferred), (Some(7), true));
         assert_eq!((bucket.connects, bucket.disconnects, bucket.refused), (3, 5, 2));
         assert_eq!(bucket.ended, [0, 0, 4, 1]);

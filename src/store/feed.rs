@@ -4,9 +4,10 @@
 use std::rc::Rc;
 
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, RwSignal, Set, SetValue, StoredValue, WithValue,
+    Get, GetUntracked, LocalStorage, RwSignal, Set, SetValue, StoredValue, Update, WithValue,
     window_event_listener_untyped,
 };
+use rollcall_model::ConnectionEvent;
 
 use super::{Detail, Overview, Phase, Session, StatusStore, Table};
 use crate::api;
@@ -19,6 +20,8 @@ pub struct Feed {
     pub state: RwSignal<FeedState>,
     /// The reader stopped the page from changing.
     pub is_paused: RwSignal<bool>,
+    /// How many connects, refusals and disconnects the pause has kept from the page.
+    pub waiting: RwSignal<u64>,
     monitor: StoredValue<Option<Monitor>, LocalStorage>,
     table: Table,
     detail: Detail,
@@ -38,6 +41,7 @@ impl Feed {
         Self {
             state: RwSignal::new(FeedState::Off),
             is_paused: RwSignal::new(false),
+            waiting: RwSignal::new(0),
             monitor: StoredValue::new_local(None),
             table,
             detail,
@@ -67,6 +71,7 @@ impl Feed {
     pub fn toggle_pause(self) {
         let is_paused = !self.is_paused.get_untracked();
         self.is_paused.set(is_paused);
+        self.waiting.set(0);
         self.table.set_paused(is_paused);
         self.overview.set_paused(is_paused);
         if !is_paused {
@@ -128,7 +133,14 @@ impl Feed {
                 self.detail.apply(&events);
                 self.overview.hear(&events);
             }
-            Tell::Events(_) => {}
+            Tell::Events(events) => {
+                let is_new =
+                    |(event, is_retained): &&(_, bool)| !is_retained && ConnectionEvent::is_logged(event);
+                let new = events.iter().filter(is_new).count() as u64;
+                if new > 0 {
+                    self.waiting.update(|waiting| *waiting += new);
+                }
+            }
         }
     }
 

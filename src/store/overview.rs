@@ -161,6 +161,10 @@ impl Overview {
 
     pub(super) fn set_paused(self, is_paused: bool) {
         self.inner.update_value(|inner| inner.is_paused = is_paused);
+        if !is_paused {
+            // What happened meanwhile was not heard.
+            self.look_again(true);
+        }
     }
 
     fn ask_if_due(self) {

@@ -275,7 +275,9 @@ impl Table {
         }
         let now_ms = browser::wall_ms();
         let wait_ms = self.inner.try_update_value(|inner| {
-            if !inner.is_wanted || inner.abort.is_some() || inner.is_paused && inner.window.is_loaded() {
+            // Rows that answer another question than the reader's are no rows to keep.
+            let is_kept = inner.is_paused && inner.window.is_loaded() && !self.is_outdated.get_untracked();
+            if !inner.is_wanted || inner.abort.is_some() || is_kept {
                 return None;
             }
             let throttle_ms = inner.throttle_ms();

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use leptos::html;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::banner::name_of;
 use super::later;
 use super::live::{flag, live, maybe, say};
 use super::parts::{button, either, note};
 use super::ui::Ui;
-use crate::boxed::dynamic;
+use crate::boxed::{dynamic, effect_with_first};
 use crate::format;
 use crate::i18n::t;
 use crate::store::paper::ROWS_MAX;
@@ -19,6 +21,7 @@ pub fn export(ui: Ui) -> AnyView {
     let stores = stores();
     let export = stores.export;
     let is_ndjson = RwSignal::new(false);
+    let stack = NodeRef::<html::Div>::new();
     let kind = either(
         [|| "CSV".to_owned(), || "NDJSON".to_owned()],
         ["export-csv", "export-ndjson"],
@@ -69,6 +72,7 @@ pub fn export(ui: Ui) -> AnyView {
             Stage::Running { .. } => Stage::Running { done: 0, total: None },
             other => other,
         });
+        keep_focus(stage, stack);
         dynamic(move || {
             // A memo that nobody reads follows nothing.
             stage.with(|_| ());
@@ -76,13 +80,32 @@ pub fn export(ui: Ui) -> AnyView {
         })
     };
     view! {
-        <div class="stack">
+        <div class="stack" node_ref=stack>
             <div hidden=flag(move || export.stage.get() != Stage::Idle)>{kind}</div>
             {progress()}
             {content}
         </div>
     }
     .into_any()
+}
+
+/// With each stage other buttons come. The focus goes to the first of them, unless the reader is elsewhere by then.
+fn keep_focus(stage: Memo<Stage>, stack: NodeRef<html::Div>) {
+    effect_with_first(move |is_first| {
+        stage.with(|_| ());
+        if is_first {
+            return;
+        }
+        request_animation_frame(move || {
+            let lost = document().active_element().is_none_or(|active| active.tag_name() == "BODY");
+            let stack = stack.try_get_untracked().flatten().filter(|_| lost);
+            let next =
+                stack.and_then(|stack| stack.query_selector(".primary, [data-testid=export-cancel]").ok()?);
+            if let Some(next) = next.and_then(|next| next.dyn_into::<web_sys::HtmlElement>().ok()) {
+                let _ = next.focus();
+            }
+        });
+    });
 }
 
 /// What stopped it, and when it goes on by itself.

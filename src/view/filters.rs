@@ -8,7 +8,7 @@ use rollcall_model::state::RECENT_CONNECTS_MAX;
 
 use super::chips::Chips;
 use super::parts::{Choice, button, either, note, opener};
-use super::range::RangeForm;
+use super::range::{Offers, RangeForm};
 use super::ui::{Popup, Ui, ui};
 use crate::i18n::t;
 use crate::store::{Facet, Stores, stores};
@@ -22,10 +22,8 @@ enum Kind {
         can_type: bool,
         has_counts: bool,
     },
-    /// A span of time; whether it can have an end.
-    Times {
-        has_before: bool,
-    },
+    /// A span of time.
+    Times(Offers),
     /// A least number.
     Least,
     Stale,
@@ -40,11 +38,11 @@ const FILTERS: [(Field, Kind); 17] = [
     (Field::DisconnectInitiator, CLOSED),
     (Field::MqttReasonCode, OPEN),
     (Field::CloseCode, OPEN),
-    (Field::LastConnectTime, Kind::Times { has_before: true }),
-    (Field::LastDisconnectTime, Kind::Times { has_before: true }),
-    (Field::LastActivityTime, Kind::Times { has_before: true }),
+    (Field::LastConnectTime, Kind::Times(Offers::Last)),
+    (Field::LastDisconnectTime, Kind::Times(Offers::Last)),
+    (Field::LastActivityTime, Kind::Times(Offers::Last)),
     (Field::LastActivityEvent, CLOSED),
-    (Field::LastRefusedTime, Kind::Times { has_before: false }),
+    (Field::LastRefusedTime, Kind::Times(Offers::Since)),
     (Field::RecentConnects, Kind::Least),
     (Field::StaleSince, Kind::Stale),
     (Field::Certainty, CLOSED),
@@ -126,9 +124,9 @@ pub fn edit(field: Field, negated: bool, ui: Ui) -> AnyView {
     let form = match kind {
         None => return ().into_any(),
         Some(Kind::Values { can_type, has_counts }) => values(field, negated, can_type, has_counts, ui),
-        Some(Kind::Times { has_before }) => RangeForm {
+        Some(Kind::Times(offers)) => RangeForm {
             range: Signal::derive(move || view.with(|view| view.range(field))),
-            offers: [true, has_before],
+            offers,
             unlimited: say(t::any_time),
             act: Callback::new(move |range| view.change(|view| view.set_range(field, range))),
         }
@@ -137,7 +135,7 @@ pub fn edit(field: Field, negated: bool, ui: Ui) -> AnyView {
         Some(Kind::Stale) => stale(),
     };
     // A range has a button of its own that matters more.
-    let class = if matches!(kind, Some(Kind::Times { .. })) { "" } else { "primary" };
+    let class = if matches!(kind, Some(Kind::Times(_))) { "" } else { "primary" };
     let done = button(class, "filter-done", live(t::done), Callback::new(move |()| ui.close()));
     view! { <div class="stack">{form}{done}</div> }.into_any()
 }

@@ -141,6 +141,10 @@ fn FeedIndicator() -> impl IntoView {
             let time = format::clock(Timestamp::from_millis(since_ms));
             Some(format!("{} · ", t::feed_stale_since(&time)))
         }
+        (_, true) => {
+            let waiting = feed.waiting.get();
+            (waiting > 0).then(|| format!("{} · ", t::feed_waiting(waiting)))
+        }
         _ => None,
     });
     let pause = live(move || if feed.is_paused.get() { t::resume() } else { t::pause() });

@@ -133,7 +133,8 @@ fn notes() -> El {
     let counted_from = Memo::new(move |_| {
         stores.overview.series.with(|series| {
             let (_, series) = series.as_ref()?;
-            let first = series.buckets.first()?.time;
+            // The first bucket begins before the time that is asked for: that a part of it is missing says nothing.
+            let first = series.buckets.first()?.time.plus_ms(series.step_ms);
             (first < series.complete_from).then_some(series.complete_from)
         })
     });

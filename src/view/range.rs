@@ -23,6 +23,9 @@ const PRESETS: [(u32, TimeUnit); 6] = [
     (30, TimeUnit::Day),
 ];
 
+/// The latest time of day that can be written with a year of four digits; the browser says so of a later one.
+const LATEST: &str = "9999-12-31T23:59";
+
 /// What a range is called in few words; `None` for all of time.
 #[must_use]
 pub fn name_of(range: Range) -> Option<String> {
@@ -55,9 +58,6 @@ pub fn RangePicker(
     test_id: &'static str,
     #[prop(into)] range: Signal<Range>,
     on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
-    /// Offers the times before which something last happened.
-    #[prop(default = true)]
-    not_since: bool,
     /// What no limit is called.
     unlimited: fn() -> String,
 ) -> impl IntoView {
@@ -76,7 +76,7 @@ pub fn RangePicker(
     };
     let menu = dynamic(move || {
         is_open.get().then(|| {
-            let form = RangeForm { range, offers: [true, not_since], unlimited, act: Callback::new(choose) };
+            let form = RangeForm { range, offers: Offers::Span, unlimited, act: Callback::new(choose) };
             let title = live(move || t::custom_title(&label.get()));
             popover(title, Callback::new(move |()| close()), form.view())
         })
@@ -93,12 +93,22 @@ pub fn RangePicker(
     }
 }
 
+/// Which ranges can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offers {
+    /// Those that have a beginning and no end.
+    Since,
+    /// A beginning, an end, or both.
+    Span,
+    /// The same, and presets for "not since".
+    Last,
+}
+
 /// What a span of time is chosen with.
 #[derive(Clone, Copy)]
 pub struct RangeForm {
     pub range: Signal<Range>,
-    /// Whether times since, and times before which something last happened, can be chosen.
-    pub offers: [bool; 2],
+    pub offers: Offers,
     /// What no limit is called.
     pub unlimited: fn() -> String,
     pub act: Callback<Range>,
@@ -107,11 +117,10 @@ pub struct RangeForm {
 impl RangeForm {
     /// The presets, and two times of day.
     pub fn view(self) -> AnyView {
-        let Self { range, offers: [has_since, has_before], unlimited, act } = self;
-        let since =
-            has_since.then(|| self.presets(t::within, |time| Range { after: Some(time), before: None }));
-        let before =
-            has_before.then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
+        let Self { range, offers, unlimited, act } = self;
+        let since = self.presets(t::within, |time| Range { after: Some(time), before: None });
+        let before = (offers == Offers::Last)
+            .then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
         view! {
             <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
                 on:click=then(move |_| act.run(Range::default()))>{unlimited}</button>
@@ -141,7 +150,7 @@ impl RangeForm {
 
     /// Two times of day, and below them what the range is in both zones.
     fn two_times(self) -> AnyView {
-        let Self { range, offers: [_, has_before], act, .. } = self;
+        let Self { range, offers, act, .. } = self;
         let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
         let value = |time: Option<TimeExpr>| match time {
             Some(TimeExpr::At(time)) => format::to_local_input(time),
@@ -151,21 +160,35 @@ impl RangeForm {
             let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
             format::from_local_input(&text).map(TimeExpr::At)
         };
+        let is_empty = RwSignal::new(false);
         let submit = move |event: leptos::ev::SubmitEvent| {
             event.prevent_default();
-            act.run(Range { after: read(from), before: read(to) });
+            let (after, before) = (read(from), read(to));
+            // No client can be in a range that ends before it begins: the reader mistook one of the two.
+            let ends_first = match (after, before) {
+                (Some(TimeExpr::At(after)), Some(TimeExpr::At(before))) => before <= after,
+                _ => false,
+            };
+            is_empty.set(ends_first);
+            if !ends_first {
+                act.run(Range { after, before });
+            }
         };
-        let end = has_before.then(|| {
+        let end = (offers != Offers::Since).then(|| {
             view! {
-                <label>{say(t::to)}<input type="datetime-local" name="to" node_ref=to
+                <label>{say(t::to)}<input type="datetime-local" name="to" max=LATEST node_ref=to
+                    aria-invalid=live(move || is_empty.get().to_string())
                     prop:value=live(move || value(range.get().before))/></label>
             }
         });
         view! {
-            <form on:submit=then(submit)>
-                <label>{say(t::from)}<input type="datetime-local" name="from" node_ref=from
+            <form on:submit=then(submit) on:input=then(move |_: leptos::ev::Event| is_empty.set(false))>
+                <label>{say(t::from)}<input type="datetime-local" name="from" max=LATEST node_ref=from
                     prop:value=live(move || value(range.get().after))/></label>
                 {end}
+                <p class="note failure" role="alert" data-testid="range-reversed" hidden=flag(move || !is_empty.get())>
+                    {say(t::range_reversed)}
+                </p>
                 <p class="hint">{live(zone_label)}</p>
                 <button type="submit" class="primary">{say(t::apply)}</button>
             </form>

@@ -260,6 +260,48 @@ test('the table of sessions tells how long, from where, how much, and why each e
     assert.match(rows[3], /said goodbye[^]+127\.0\.0\.1:\d+[^]+\n1 · \d+\s?B\n0 · \d+\s?B$/);
   }));
 
+// The table told how long it had lasted when the page was opened, and the time line, whose end is a little ahead of the time,
+// that it had lasted for hours and until some moment to come.
+test('a session that is open has lasted until now', async () => {
+  const id = 'd:acme01:thermo:lasting';
+  await flap(server, id, 3);
+  await connectRaw(server, id);
+  await untilStatus(server, id, 'connected');
+  const since = Date.now();
+  const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
+  await page(server, id, '&tab=sessions&span=30d', async (dashboard) => {
+    const lasted = dashboard.get('session').first().locator('td').nth(2);
+    const seconds = async () => Number((await lasted.innerText()).match(/^(\d+) sec$/)?.[1]);
+    await until('it has lasted for some seconds', async () => (await seconds()) >= 2);
+    const before = await seconds();
+    await until('it lasts longer', async () => (await seconds()) > before);
+    assert.ok((await seconds()) <= (Date.now() - since) / 1_000 + 2);
+
+    await dashboard.get('timeline').focus();
+    const { keyboard } = dashboard.page;
+    await keyboard.press('ArrowUp');
+    await untilText(dashboard, 'timeline-told', /^4 short sessions/);
+    const end = (await text(dashboard, 'timeline-told')).match(/to (?:.* )?(\d\d:\d\d:\d\d): zoom in/)[1];
+    const past = Array.from({ length: 60 }, (_, at) => clock(Date.now() - at * 1_000));
+    assert.ok(past.includes(end), `${end} is one of the past seconds`);
+    await until('it is drawn by itself', async () => {
+      await keyboard.press('+');
+      await keyboard.press('ArrowDown');
+      return /^\d\d:\d\d:\d\d – still open$/.test(await text(dashboard, 'timeline-told'));
+    });
+  }, { timezoneId: 'UTC' });
+});
+
+test('on a phone, what the broker did not count takes no room', () =>
+  page(guarded, STORIED, '&tab=sessions', async (dashboard) => {
+    await until('there are four', async () => (await dashboard.get('session').count()) === 4);
+    const cells = (at) => dashboard.get('session').nth(at).locator('td:nth-child(n + 6)');
+    // That of the session that is open, and of one that said goodbye.
+    for (const [at, isShown] of [[0, false], [3, true]])
+      for (const cell of await cells(at).all()) assert.equal(await cell.isVisible(), isShown);
+    await screenshot(dashboard.page, 'client-sessions-phone-light');
+  }, { viewport: PHONE }));
+
 test('the tabs are tabs: arrow keys go from one to the next, and each names its panel', () =>
   page(guarded, STORIED, '', async (dashboard) => {
     const selected = () =>
@@ -307,6 +349,26 @@ test('the log shows the kinds that are chosen, and reads on as one scrolls', asy
     });
   });
 });
+
+// Only a beginning could be chosen, and applying it took away the end that the time line had set.
+test('the log is read from one time to another', () =>
+  page(guarded, STORIED, '&logAfter=2025-10-21T00:00:00.000Z&logBefore=2025-10-22T00:00:00.000Z', async (dashboard) => {
+    const [from, to] = ['from', 'to'].map((name) => dashboard.get('panel').locator(`input[name="${name}"]`));
+    await dashboard.get('panel').getByText('Nothing of this kind was logged in this time.').waitFor();
+    const value = dashboard.get('range-log').locator('.value');
+    assert.ok(await value.evaluate((it) => it.scrollWidth <= it.clientWidth), 'both ends are seen');
+    await dashboard.get('range-log').click();
+    assert.deepEqual([await from.inputValue(), await to.inputValue()], ['2025-10-21T00:00', '2025-10-22T00:00']);
+    await to.fill('2024-01-01T00:00');
+    await to.press('Enter');
+    await dashboard.get('range-reversed').waitFor();
+    await to.fill('2099-01-01T00:00');
+    await screenshot(dashboard.page, 'client-log-range-light');
+    await to.press('Enter');
+    await dashboard.untilParameter('logBefore', '2099-01-01T00:00:00.000Z');
+    await dashboard.untilParameter('logAfter', '2025-10-21T00:00:00.000Z');
+    await until('all is listed', async () => (await dashboard.entries().count()) === 8);
+  }, { timezoneId: 'UTC' }));
 
 test('a tail that is stopped counts what is new and shows it when asked', async () => {
   const id = 'd:acme01:thermo:watched';

@@ -231,6 +231,34 @@ test('times are filtered by presets, by "not since" and from one time to another
     { timezoneId: 'Europe/Berlin' },
   ));
 
+// It was taken, and nothing told why no client was left.
+test('a range that ends before it begins is not taken, and says why', () =>
+  journey(async (dashboard, keyboard) => {
+    await dashboard.filter('lastDisconnectTime');
+    const [from, to] = ['from', 'to'].map((name) => dashboard.get('popup').locator(`input[name="${name}"]`));
+    const problem = dashboard.get('range-reversed');
+    await from.fill('2026-01-02T10:00');
+    for (const end of ['2026-01-02T10:00', '2026-01-01T10:00']) {
+      await to.fill(end);
+      assert.equal(await problem.isVisible(), false);
+      await keyboard.press('Enter');
+      await problem.waitFor();
+      assert.equal(await to.getAttribute('aria-invalid'), 'true');
+    }
+    assert.equal(dashboard.parameters().get('disconnectedAfter'), null);
+    await screenshot(dashboard.page, 'range-reversed-light');
+    await to.fill('2099-01-01T10:00');
+    await problem.waitFor({ state: 'hidden' });
+    await keyboard.press('Enter');
+    await dashboard.untilIds([LEFT, LOST, SILENT]);
+    // Empty is no limit.
+    await from.fill('');
+    await to.fill('');
+    await keyboard.press('Enter');
+    await dashboard.untilIds(ALL);
+    assert.equal(dashboard.parameters().get('disconnectedBefore'), null);
+  }, { timezoneId: 'America/New_York' }));
+
 test('the remaining filters of the contract work from the menu', () =>
   journey(async (dashboard) => {
     await dashboard.filter('recentConnects');

@@ -146,3 +146,37 @@ test('an export that waits for the network says so, keeps what has arrived and g
   const after = asked.slice(1).map((path) => new URL(path, server.url).searchParams.get('_afterId'));
   assert.deepEqual([...new Set(after)].length, 1, 'each went on at the same row');
 });
+
+// The button that was pressed is gone with each stage, and the focus was nowhere.
+test('an export is started, given up in the middle and started again with one key, and leaves nothing behind', async () => {
+  const cuts = [1_000_000];
+  const proxy = await cuttingProxy(cuts, () => new Promise(() => {}));
+  await withPage(browser, proxy, { allowed: SERVER_AWAY }, async (dashboard) => {
+    const { page } = dashboard;
+    const focused = (name) =>
+      until(`the focus is on ${name}`, () => page.evaluate((one) => document.activeElement.dataset.testid === one, name));
+    const opener = page.locator('[data-opens="export"]');
+    await dashboard.untilLive();
+    await page.keyboard.press('e');
+    await dashboard.get('export-start').focus();
+    await page.keyboard.press('Enter');
+    await focused('export-cancel');
+    const arrived = async () => Number(await dashboard.get('export-progress').getAttribute('value'));
+    await until('some rows have arrived', async () => (await arrived()) > 1_000);
+    assert.ok((await arrived()) < CLIENTS, 'not all of them');
+    assert.match(await opener.innerText(), /^Exporting: \d+ %$/);
+    await focused('export-cancel');
+    await page.keyboard.press('Enter');
+    await focused('export-start');
+    assert.equal(await dashboard.get('export-progress').isVisible(), false);
+    assert.equal(await opener.innerText(), 'Export');
+
+    const download = page.waitForEvent('download');
+    await page.keyboard.press('Enter');
+    const file = readFileSync(await (await download).path(), 'utf8');
+    assert.ok(file === (await whole('csv')), 'the file is that of an export in one piece');
+    await focused('export-close');
+    await page.keyboard.press('Enter');
+    await dashboard.get('popup').waitFor({ state: 'hidden' });
+  }).finally(proxy.close);
+});

@@ -182,3 +182,81 @@ test('on a phone, too, times can be told in UTC', () =>
     });
     assert.deepEqual(await dashboard.widerThanScreen(), []);
   }));
+
+// A filter that was chosen while the page was paused was never asked about: the rows of the one before stayed, greyed out.
+test('paused, the page says how much it holds back, and still answers what the reader asks', async () => {
+  const own = await startServer();
+  const [first, second, third] = [1, 2, 3].map((at) => `d:acme01:thermo:t-${at}`);
+  await connect(own, first);
+  await withPage(browser, own, {}, async (dashboard) => {
+    const { page } = dashboard;
+    const said = async () => (await dashboard.get('indicator-monitor').innerText()).replace(/\s+/g, ' ');
+    const untilSaid = (text) => until(`the page says ${text}`, async () => (await said()) === text);
+    await dashboard.untilLive();
+    await dashboard.untilIds([first]);
+    await page.keyboard.press('p');
+    await untilSaid('paused');
+    await connect(own, second);
+    await untilSaid('1 new event · paused');
+    assert.deepEqual(await dashboard.ids(), [first]);
+
+    await dashboard.search('t-');
+    await dashboard.untilIds([first, second]);
+    await until('the rows are the answer', async () => (await page.locator('.grid.is-outdated').count()) === 0);
+    await connect(own, third);
+    await untilSaid('2 new events · paused');
+    assert.deepEqual(await dashboard.ids(), [first, second]);
+    await dashboard.open(second);
+    await dashboard.get('story').filter({ hasText: /^Connected since/ }).waitFor();
+    await screenshot(page, 'paused-panel-light');
+
+    await page.getByRole('button', { name: 'Go on (p)' }).click();
+    await dashboard.untilIds([first, second, third]);
+    await dashboard.untilIndicator('monitor', 'live');
+    assert.doesNotMatch(await said(), /event/);
+  });
+  await own.stop();
+});
+
+/** Parts of the top line that lie outside the page or over each other. */
+const crowded = (page) =>
+  page.locator('header.top').evaluate((top) => {
+    const boxes = [...top.children]
+      .map((part) => [part.className, part.getBoundingClientRect(), part.scrollWidth - part.clientWidth])
+      .filter(([name, { width }]) => width > 2 && !/for-readers|grow/.test(name));
+    const gives = /zone|org/;
+    return [
+      ...boxes.filter(([, { right }]) => right > top.clientWidth + 1),
+      ...boxes.filter(([name, , over]) => over > 1 && !gives.test(name)),
+    ].map(([name]) => name);
+  });
+
+// From a tablet to a small laptop, the account was beyond the edge, and in French the pages lay in two lines.
+for (const locale of ['en-US', 'es-ES', 'fr-FR', 'ja-JP', 'ko-KR', 'pt-BR']) {
+  test(`the top line has room for all of it at every width in ${locale}`, async () => {
+    const own = await startServer();
+    const options = { locale, timezoneId: 'America/Argentina/Buenos_Aires', allowed: SERVER_AWAY };
+    await withPage(browser, own, options, async (dashboard) => {
+      const { page } = dashboard;
+      const check = async (state) => {
+        for (const width of [390, 700, 900, 1024, 1120, 1121, 1280, 1360, 1361, 1440]) {
+          await page.setViewportSize({ width, height: 700 });
+          assert.deepEqual(await crowded(page), [], `${state} at ${width} px`);
+        }
+        await page.setViewportSize({ width: 1121, height: 700 });
+        await screenshot(page, `top-${state}-${locale}`);
+      };
+      await dashboard.untilLive();
+      await check('live');
+      await page.keyboard.press('p');
+      await connect(own, ID);
+      await until('an event waits', async () => /1/.test(await dashboard.get('indicator-monitor').innerText()));
+      await check('paused');
+      await page.keyboard.press('p');
+      await own.kill();
+      await dashboard.untilIndicator('monitor', 'down');
+      await dashboard.untilIndicator('api', 'down');
+      await check('down');
+    });
+  });
+}

@@ -21,6 +21,9 @@ pub struct Statistics {
     pub step_ms: i64,
     /// What happened before this time is not, or not yet, counted.
     pub complete_from: Timestamp,
+    /// The oldest time that the log tells of, or the server's start if the log was empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Timestamp>,
     pub buckets: Vec<Bucket>,
     /// The clients that lost their connection most often, the most frequent first. Counted by whole hours.
     pub top_flappers: Vec<Top>,

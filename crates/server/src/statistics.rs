@@ -51,6 +51,8 @@ struct Kept {
     losses: Losses,
     /// What happened before is not, or not yet, counted.
     complete_from: Timestamp,
+    /// The oldest time that the log tells of, or the start if the log was empty then.
+    begins: Timestamp,
 }
 
 impl Statistics {
@@ -68,6 +70,7 @@ impl Statistics {
             tops: Tops::default(),
             losses: Losses::default(),
             complete_from: start,
+            begins: start,
         };
         Self { kept: Mutex::new(kept), found: Mutex::new(None), start, connected_at_start: connected }
     }

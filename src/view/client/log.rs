@@ -96,7 +96,7 @@ fn tools_of_log() -> El {
     let choose = move |range| view.change(|view| view.log = range);
     let picker = view! {
         <RangePicker label=Signal::derive(t::log_range) test_id="range-log" range=range on_choose=choose
-            not_since=false unlimited=say(t::all_time)/>
+            unlimited=say(t::all_time)/>
     };
     let copied =
         move || log.state.with_untracked(|log| copied::entries(log.shown().iter().map(AsRef::as_ref)));

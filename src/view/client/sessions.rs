@@ -58,6 +58,7 @@ pub fn table(line: Line, pages: RwSignal<u64>) -> El {
             made.set_value((of, end));
         }
     });
+    follow_open(body.clone());
     let is_empty = move || {
         let is_done = history.with(|history| !history.is_reading && history.known_since().is_some());
         (is_done && line.with_sessions(<[_]>::is_empty)).then(t::sessions_empty)
@@ -91,11 +92,11 @@ fn row(session: &ClientSession, now: Timestamp) -> El {
     let cells = [
         vec![start(session, now)],
         vec![end(session, now)],
-        vec![el("span", "").text(&duration(session, now).unwrap_or_default())],
+        vec![lasted(session, now)],
         why(session),
         origin(session),
-        vec![el("span", "").text(&traffic(session, |entry| (entry.read_msg, entry.read_bytes)))],
-        vec![el("span", "").text(&traffic(session, |entry| (entry.write_msg, entry.write_bytes)))],
+        traffic(session, |entry| (entry.read_msg, entry.read_bytes)),
+        traffic(session, |entry| (entry.write_msg, entry.write_bytes)),
     ];
     let mut row =
         el("tr", if session.is_inferred() { "is-inferred" } else { "" }).attr("data-testid", "session");
@@ -123,6 +124,29 @@ fn end(session: &ClientSession, now: Timestamp) -> El {
         Ending::Open => el("span", "still").text(&t::session_open()),
         Ending::Unknown => el("span", "hint").text(&t::session_no_end()),
     }
+}
+
+/// How long it lasted. Where it is still open, since when, for [`follow_open`].
+fn lasted(session: &ClientSession, now: Timestamp) -> El {
+    let since = session.start.millis();
+    if session.end == Ending::Open && session.has_start {
+        let lasted = format::duration(now.millis() - since);
+        return el("span", "").attr("data-since", &since.to_string()).text(&lasted);
+    }
+    el("span", "").text(&duration(session, now).unwrap_or_default())
+}
+
+/// The rows are made once, and the session that is open lasts longer each second.
+fn follow_open(body: El) {
+    let clock = stores().clock;
+    effect(move || {
+        let now = clock.now();
+        let cell = body.element().and_then(|body| body.query_selector("[data-since]").ok().flatten());
+        let since = cell.as_ref().and_then(|cell| cell.get_attribute("data-since")?.parse::<i64>().ok());
+        if let (Some(cell), Some(since)) = (cell, since) {
+            cell.set_text_content(Some(&format::duration(now.millis() - since)));
+        }
+    });
 }
 
 /// How long it lasted, with the mark of what was inferred.
@@ -165,8 +189,10 @@ fn origin(session: &ClientSession) -> Vec<El> {
 }
 
 /// `12 · 3.4 kB`, as far as the broker counted.
-fn traffic(session: &ClientSession, read: fn(&LogEntry) -> (Option<u64>, Option<u64>)) -> String {
+fn traffic(session: &ClientSession, read: fn(&LogEntry) -> (Option<u64>, Option<u64>)) -> Vec<El> {
     let (messages, bytes) = session.disconnect.as_ref().map_or((None, None), |entry| read(entry));
     let parts = [messages.map(format::number), bytes.map(format::bytes)];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    let told = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    // An empty cell has no room where each is named (style/client.css).
+    if told.is_empty() { Vec::new() } else { vec![el("span", "").text(&told)] }
 }

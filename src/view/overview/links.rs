@@ -217,6 +217,7 @@ mod tests {
         Series {
             step_ms: 60_000,
             complete_from: AT.plus_ms(-1),
+            begins: AT.plus_ms(-1),
             buckets: vec![bucket],
             flappers: Vec::new(),
             refused: Vec::new(),

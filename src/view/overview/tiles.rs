@@ -80,8 +80,9 @@ fn show(tile: &Tile, known: Option<(Period, &Series)>) -> El {
     };
     let count: u64 = series.buckets.iter().map(tile.count).sum();
     let rate = rate(count as f64 / (counted_ms(series) as f64 / 60_000.0));
-    // Counting may have begun within the period.
-    let is_whole = series.buckets.first().is_none_or(|first| first.time >= counted_from(series));
+    // Counting may have begun within the period. In its first bucket, which begins before it, is early enough.
+    let from = counted_from(series);
+    let is_whole = series.buckets.first().is_none_or(|first| first.time.plus_ms(series.step_ms) > from);
     let counted = if is_whole { name_of_period(period) } else { format::duration(counted_ms(series)) };
     let rate = el("span", "rate").text(&t::in_period(&rate, &counted));
     link(&links::since(series, parameter, sort)).children(&[
@@ -100,11 +101,11 @@ fn rate(per_minute: f64) -> String {
     }
 }
 
-/// From when on the fleet is known: a new server has nothing to count before its start.
+/// From when on there is something to count: a new server has nothing before its start, not even a part of the bucket in
+/// which it was started.
 fn counted_from(series: &Series) -> Timestamp {
-    let known = series.buckets.iter().find(|bucket| bucket.connected.is_some());
-    let first = known.or(series.buckets.first());
-    first.map_or(series.complete_from, |first| first.time.max(series.complete_from))
+    let first = series.buckets.first().map_or(series.complete_from, |first| first.time);
+    first.max(series.complete_from).max(series.begins)
 }
 
 /// For how long was counted, at least a minute.

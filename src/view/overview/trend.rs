@@ -48,8 +48,10 @@ fn trend() -> El {
 }
 
 fn show(series: &Series, address: &str) -> Option<El> {
-    // The newest minute is not over.
-    let minute = links::newest_whole(series)?;
+    // The newest minute is not over. What was before the server's start says nothing of how things go.
+    let is_counted = |minute: &&Bucket| minute.connected.is_some() && !minute.is_inferred;
+    let whole = links::newest_whole(series).filter(is_counted);
+    let minute = whole.or(series.buckets.last())?;
     let rate = format!("+{} −{}", format::number(minute.connects), format::number(minute.disconnects));
     let told = |name: String, count: u64| t::chip(&name, &format::number(count));
     let title =
@@ -58,7 +60,8 @@ fn show(series: &Series, address: &str) -> Option<El> {
     let chart = svg("svg", "spark")
         .attrs(&[("width", &px(WIDTH)), ("height", &px(HEIGHT)), ("aria-hidden", "true")])
         .child(&line);
-    let rate = el("span", "word").text(&t::per_minute(&rate));
+    let rate = if whole.is_some() { t::per_minute(&rate) } else { t::this_minute(&rate) };
+    let rate = el("span", "word").text(&rate);
     let link = el("a", "count trend").attrs(&[("href", address), ("data-go", ""), ("data-testid", "trend")]);
     Some(link.attr("title", &title).children(&[chart, rate]))
 }
@@ -73,5 +76,10 @@ fn points(buckets: &[Bucket]) -> String {
         let y = EDGE + scale.tenths(count, LINE_PX) as f64 / 10.0;
         format!("{},{}", px(at as f64 * step), px(y))
     };
-    known().map(point).collect::<Vec<_>>().join(" ")
+    let mut points: Vec<String> = known().map(point).collect();
+    if let [only] = &points[..] {
+        // A line from a point to itself is a dot.
+        points.push(only.clone());
+    }
+    points.join(" ")
 }

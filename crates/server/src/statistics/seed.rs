@@ -20,6 +20,11 @@ const CHUNK: usize = 1_000;
 pub fn seed(statistics: &Statistics, journal: &dyn Journal) -> Result<(), JournalError> {
     let start = statistics.start;
     let mut seeding = Seeding::new(statistics, start);
+    // The log may go back further than is counted: then nothing in the 30 days is older than the counting.
+    journal.replay(None, Some(start), &mut |event| {
+        seeding.first = event.time;
+        false
+    })?;
     journal.replay(Some(start.plus_ms(-HOURS_KEPT_MS)), Some(start), &mut |event| {
         seeding.take(event);
         true
@@ -31,6 +36,8 @@ pub fn seed(statistics: &Statistics, journal: &dyn Journal) -> Result<(), Journa
 struct Seeding<'a> {
     statistics: &'a Statistics,
     start: Timestamp,
+    /// The oldest that the log tells of, or the start.
+    first: Timestamp,
     chunk: Vec<ConnectionEvent>,
     losses: Losses,
     /// Connects less ends in each minute, and in each hour.
@@ -43,6 +50,7 @@ impl<'a> Seeding<'a> {
         Self {
             statistics,
             start,
+            first: start,
             chunk: Vec::new(),
             losses: Losses::default(),
             minutes: BTreeMap::new(),
@@ -57,6 +65,7 @@ impl<'a> Seeding<'a> {
             _ => 0,
         };
         let ms = event.time.millis();
+        self.first = self.first.min(event.time);
         if self.start.millis() - ms <= MINUTES_KEPT_MS {
             *self.minutes.entry(ms.div_euclid(MINUTE_MS)).or_default() += net;
         }
@@ -82,8 +91,9 @@ impl<'a> Seeding<'a> {
         self.flush();
         self.losses.forget(self.start);
         let mut kept = self.statistics.kept();
-        let Kept { minutes, hours, losses, complete_from, .. } = &mut *kept;
+        let Kept { minutes, hours, losses, complete_from, begins, .. } = &mut *kept;
         losses.prepend(self.losses);
+        *begins = self.first;
         *complete_from = self.start.plus_ms(-HOURS_KEPT_MS);
         for (counts, nets, step_ms) in [(minutes, self.minutes, MINUTE_MS), (hours, self.hours, HOUR_MS)] {
             let mut level = i64::try_from(connected).unwrap_or(i64::MAX);

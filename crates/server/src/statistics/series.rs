@@ -133,6 +133,7 @@ impl Kept {
             to,
             step_ms,
             complete_from: self.complete_from,
+            begins: Some(self.begins),
             buckets,
             top_flappers: lists.flappers,
             top_refused: lists.refused,

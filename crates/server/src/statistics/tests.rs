@@ -158,6 +158,7 @@ fn a_restart_knows_from_the_journal_what_happened_before() {
     seed(&statistics, &journal).unwrap();
     assert_eq!(statistics.complete_from(), at(minute(-20)).plus_ms(-HOURS_KEPT_MS));
     let answer = statistics.series(range(minute(-60), 0, "10m"));
+    assert_eq!(answer.begins, Some(at(-40 * 24 * HOUR_MS)));
     assert_eq!(
         shape(&answer),
         [
@@ -195,4 +196,14 @@ fn a_range_that_cannot_be_answered_says_why() {
         Range::new(at(-24 * HOUR_MS), at(0), Some("10m".parse().unwrap()), at(0))
     );
     assert!(Range::new(at(-24 * HOUR_MS), at(0), Some("1m".parse().unwrap()), at(0)).is_ok());
+}
+
+#[test]
+fn a_server_without_a_log_begins_with_its_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(directory.path(), crate::journal::Retention::default()).unwrap();
+    let statistics = Statistics::new(at(-7 * MINUTE_MS), 0);
+    statistics.record(&[connect("a", -6 * MINUTE_MS)], 1, at(-6 * MINUTE_MS));
+    seed(&statistics, &journal).unwrap();
+    assert_eq!(statistics.series(range(-HOUR_MS, 0, "1h")).begins, Some(at(-7 * MINUTE_MS)));
 }

@@ -20,13 +20,13 @@ pub fn told(line: Line) -> String {
     // The line is a little ahead of the time.
     let now = stores().clock.exact();
     line.read(|state| match state.chosen_item() {
-        Some(item) => tell(state, &item),
+        Some(item) => tell(state, &item, now),
         None => summary(state, now),
     })
 }
 
-fn tell(state: &State, item: &Item) -> String {
-    let (count, now) = (item.mark.count() as u64, state.now);
+fn tell(state: &State, item: &Item, now: Timestamp) -> String {
+    let count = item.mark.count() as u64;
     let moment = |time: Timestamp| format::moment_exact(time, now);
     let range = item.mark.first..=item.mark.last;
     if item.is_refused {
@@ -75,12 +75,9 @@ fn session_in_words(session: &ClientSession, now: Timestamp) -> String {
         })
     });
     let is_inferred = session.is_inferred() && session.end != Ending::Unknown;
-    let parts = [
-        Some(t::range_from_to(&start, &end)),
-        duration(session, now),
-        why,
-        is_inferred.then(t::inferred_mark),
-    ];
+    // How long one has been open is told at the top, to the second; here it would be old a second later.
+    let lasted = duration(session, now).filter(|_| session.end != Ending::Open);
+    let parts = [Some(t::range_from_to(&start, &end)), lasted, why, is_inferred.then(t::inferred_mark)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
@@ -135,10 +132,11 @@ pub fn reach(history: &History, from: i64, now: Timestamp) -> Option<String> {
 }
 
 /// What the shapes mean.
-pub fn legend() -> [El; 5] {
+pub fn legend() -> [El; 6] {
     type Part = (&'static str, &'static str, fn() -> String);
-    let parts: [Part; 5] = [
+    let parts: [Part; 6] = [
         ("", "", t::legend_ended_by),
+        ("", "| ", || words::initiator(Initiator::Client)),
         ("ended-server", "■ ", || words::initiator(Initiator::Server)),
         ("ended-network", "▲ ", || words::initiator(Initiator::Network)),
         ("ended-network", "✕ ", || words::log_event(Some(LogEvent::FailedConnect))),
@@ -149,9 +147,10 @@ pub fn legend() -> [El; 5] {
 
 /// What is in view, line by line, newest first.
 pub fn table(line: Line) -> Vec<El> {
+    let now = stores().clock.exact();
     line.read(|state| {
         let lines = state.items.iter().rev().take(LINES_MAX);
-        let lines = lines.map(|item| el("tr", "").child(&el("td", "").text(&tell(state, item))));
+        let lines = lines.map(|item| el("tr", "").child(&el("td", "").text(&tell(state, item, now))));
         std::iter::once(el("caption", "").text(&t::timeline_label())).chain(lines).collect()
     })
 }

@@ -223,6 +223,9 @@ pub struct StatisticsAnswer {
     /// What happened before this time is not, or not yet, counted.
     #[schema(value_type = String, format = DateTime)]
     complete_from: String,
+    /// The oldest time that the log tells of, or the server's start if the log was empty then.
+    #[schema(value_type = String, format = DateTime)]
+    begins: String,
     /// Oldest first.
     buckets: Vec<Bucket>,
     /// The clients that lost their connection most often, by whole hours; at most 20, as are the next two.
