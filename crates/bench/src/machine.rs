@@ -55,16 +55,17 @@ pub struct Usage {
 
 impl Usage {
     pub fn now() -> Option<Self> {
+        // Each in its place, whatever else there is: without a terminal one of them is -1.
         let numbers =
-            |text: &str| text.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<u64>>();
+            |text: &str| text.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect::<Vec<u64>>();
         let stat = fs::read_to_string("/proc/stat").ok()?;
-        let cpu = numbers(stat.lines().next()?);
+        let cpu = numbers(stat.lines().next()?.strip_prefix("cpu ")?);
         let all = cpu.iter().take(8).sum();
         let idle: u64 = cpu.iter().skip(3).take(2).sum();
         // Of ourselves and of the children that have ended.
         let own = fs::read_to_string("/proc/self/stat").ok()?;
         let own = numbers(own.rsplit_once(") ")?.1);
-        let ours = own.iter().skip(10).take(4).sum();
+        let ours = own.iter().skip(11).take(4).sum();
         Some(Self { busy: all - idle, all, ours })
     }
 

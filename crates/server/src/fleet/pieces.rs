@@ -1,7 +1,7 @@
 //! Work on the rows of a large fleet, in pieces, so that several cores can share it.
 //!
-//! Whoever asks takes one piece after the other; while a core is idle, a thread of a pool does the same. It waits for
-//! nobody but those who have begun a piece: when all are busy, it does everything itself, as without the pool.
+//! Whoever asks takes one piece after the other; for each core on which nobody else does, a thread of a pool helps. It
+//! waits for nobody but those who have begun a piece: when all cores are in use, it does everything itself.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,9 @@ const HELPERS_MAX: usize = 3;
 
 struct Helpers {
     pool: ThreadPool,
-    /// How many of them have nothing to do.
-    idle: AtomicUsize,
+    cores: usize,
+    /// How many take pieces, those who ask included.
+    busy: AtomicUsize,
 }
 
 /// `None` where there is one core only.
@@ -27,24 +28,30 @@ static HELPERS: LazyLock<Option<Helpers>> = LazyLock::new(|| {
     let builder = ThreadPoolBuilder::new().num_threads(helpers).thread_name(|at| format!("scan-{at}"));
     let pool = (helpers > 0).then(|| builder.build())?;
     let pool = pool.inspect_err(|error| tracing::warn!(%error, "questions are answered by one core each"));
-    Some(Helpers { pool: pool.ok()?, idle: AtomicUsize::new(helpers) })
+    Some(Helpers { pool: pool.ok()?, cores: helpers + 1, busy: AtomicUsize::new(0) })
 });
 
 impl Helpers {
-    /// Takes one of the idle ones, if there is any.
-    fn take(&self) -> Option<Taken<'_>> {
-        let one_less = |idle: usize| idle.checked_sub(1);
-        let taken = self.idle.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
-        taken.ok().map(|_| Taken(&self.idle))
+    /// The one who asks.
+    fn ask(&self) -> Busy<'_> {
+        self.busy.fetch_add(1, Ordering::AcqRel);
+        Busy(&self.busy)
+    }
+
+    /// One more, if there is a core for it.
+    fn take(&self) -> Option<Busy<'_>> {
+        let one_more = |busy: usize| (busy < self.cores).then_some(busy + 1);
+        let taken = self.busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        taken.ok().map(|_| Busy(&self.busy))
     }
 }
 
-/// A helper that is idle again when this is dropped.
-struct Taken<'a>(&'a AtomicUsize);
+/// Somebody who takes pieces until this is dropped.
+struct Busy<'a>(&'a AtomicUsize);
 
-impl Drop for Taken<'_> {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -63,10 +70,11 @@ pub fn each<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> V
             done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
+    let _asks = helpers.ask();
     helpers.pool.in_place_scope(|scope| {
-        for taken in std::iter::from_fn(|| helpers.take()).take(pieces - 1) {
+        for busy in std::iter::from_fn(|| helpers.take()).take(pieces - 1) {
             scope.spawn(|_| {
-                let _taken = taken;
+                let _busy = busy;
                 take_all();
             });
         }
@@ -93,8 +101,6 @@ mod tests {
                 });
             }
         });
-        let helpers = HELPERS.as_ref();
-        assert!(helpers.is_none_or(|all| all.idle.load(Ordering::Acquire) <= all.pool.current_num_threads()));
     }
 
     #[test]
