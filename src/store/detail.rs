@@ -95,14 +95,18 @@ impl Detail {
     pub(super) fn start(self) {
         Effect::new(move |before: Option<Option<String>>| {
             let id = self.chosen.get().map(|chosen| chosen.id);
-            if before.flatten() != id {
-                self.open.set(Open::Loading);
-                self.is_asking.set_value(false);
-                self.history.begin(id.clone());
-                self.findings.begin(id.clone());
+            let before = before.flatten();
+            if before.is_some() && id.is_some() && before != id {
+                self.abort.set_value(None);
+                // A task of its own: what is known of the client before makes room meanwhile for nothing but its name, and
+                // whoever holds an arrow key down sees the table follow.
+                set_timeout(move || self.begin(), Duration::ZERO);
+            } else if before != id {
+                self.begin();
+            } else {
+                self.log.reset();
+                self.read();
             }
-            self.log.reset();
-            self.read();
             id
         });
         // Another span goes further back.
@@ -113,6 +117,17 @@ impl Detail {
             }
             span_ms
         });
+    }
+
+    /// Forgets the client before, and reads the one that is chosen now.
+    fn begin(self) {
+        let id = self.chosen.get_untracked().map(|chosen| chosen.id);
+        self.open.set(Open::Loading);
+        self.is_asking.set_value(false);
+        self.history.begin(id.clone());
+        self.findings.begin(id);
+        self.log.reset();
+        self.read();
     }
 
     /// Reads the state and what is new in the log again. A client that the server does not know is not asked for again:
@@ -145,7 +160,11 @@ impl Detail {
             self.open.set(Open::Loading);
             return self.read();
         }
+        // For a moment it is still the state of the client before.
         let Open::Known(doc) = open else { return };
+        if doc.id != id {
+            return;
+        }
         let mine: Vec<&ConnectionEvent> =
             events.iter().map(|(event, _)| event).filter(|event| event.client_id == id).collect();
         if mine.is_empty() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leptos::html;
 use leptos::prelude::{
     Get, GetUntracked, LocalStorage, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, TimeoutHandle, Update,
-    UpdateValue, WithValue, on_cleanup, set_timeout_with_handle,
+    UpdateValue, WithValue, on_cleanup, set_timeout, set_timeout_with_handle,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
@@ -220,6 +220,14 @@ impl Scroller {
         }
     }
 
+    fn take_width(self) {
+        let width = self.grid.try_get_untracked().flatten().map_or(0, |grid| grid.client_width());
+        let width = f64::from(width);
+        if width > 0.0 && self.view_width_px.try_get_untracked().is_some_and(|before| before != width) {
+            self.view_width_px.set(width);
+        }
+    }
+
     fn follow_size(self) {
         let measure = move || {
             if let Some(grid) = self.grid.get_untracked() {
@@ -227,10 +235,9 @@ impl Scroller {
                 if height > 0.0 && height != self.view_px.get_untracked() {
                     self.view_px.set(height);
                 }
-                let width = f64::from(grid.client_width());
-                if width > 0.0 && width != self.view_width_px.get_untracked() {
-                    self.view_width_px.set(width);
-                }
+                // A task of its own: which columns there is room for changes every row, and what made the room (the page of
+                // a client) has just been laid out itself.
+                set_timeout(move || self.take_width(), Duration::ZERO);
             }
         };
         let on_resize = Closure::<dyn Fn()>::new(measure);
