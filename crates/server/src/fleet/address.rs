@@ -82,7 +82,7 @@ impl Wanted {
 /// Whether there is a colon among the first bytes, all of which are looked at as one number.
 #[inline(always)]
 const fn has_colon(packed: PackedAddr) -> bool {
-    const ONES: u64 = u64::MAX / 0xFF >> (8 * (8 - FIRST_COLON_MAX));
+    const ONES: u64 = (u64::MAX / 0xFF) >> (8 * (8 - FIRST_COLON_MAX));
     let beginning = (packed >> (8 * (16 - FIRST_COLON_MAX))) as u64;
     // A byte that is a colon becomes zero, and only a zero, or what follows one, has its highest bit set by this.
     let apart = beginning ^ (ONES * b':' as u64);
