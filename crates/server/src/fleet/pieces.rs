@@ -17,8 +17,8 @@ const PIECE: usize = if cfg!(test) { 2 } else { 1_024 };
 /// More threads would wait for the same memory.
 const HELPERS_MAX: usize = 3;
 
-/// A helper that begins later than this had to wait for a core.
-const LATE: Duration = Duration::from_micros(150);
+/// A helper that begins later than this had to wait for a core; waking one up that is idle takes a part of it.
+const LATE: Duration = Duration::from_micros(700);
 /// For so many times as long as it was late nobody is asked to help, so that waiting for one costs little.
 const REST: u32 = 20;
 
