@@ -163,7 +163,7 @@ impl Bitmap {
 }
 
 /// The part of a column that belongs to some of the words.
-pub fn rows_of<'a, T>(column: &'a [T], words: &Range<usize>) -> &'a [T] {
+fn rows_of<'a, T>(column: &'a [T], words: &Range<usize>) -> &'a [T] {
     &column[words.start * WORD..column.len().min(words.end * WORD)]
 }
 

@@ -5,13 +5,13 @@
 //! is one label for each beginning, and a row is compared by its label with that of its beginning.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use rollcall_model::query::{Field, SortKey};
 
 use super::bitmap::Bitmap;
 use super::bookmark::Position;
-use super::pieces;
-use super::select::{Ranking, take_up};
+use super::select::Ranking;
 use super::view::{Value, View};
 
 /// With more beginnings than this, a place would take too long to work out.
@@ -108,7 +108,14 @@ impl Ranking for DeviceOrder<'_> {
         self.place(self.view.device_id(row.slot), self.view.table.ids.get(row.slot))
     }
 
-    fn scan(&self, rows: &Bitmap, from: Option<&Bound>, to: Option<&Bound>, found: &mut Vec<Row>) -> usize {
+    fn scan_words(
+        &self,
+        rows: &Bitmap,
+        words: Range<usize>,
+        from: Option<&Bound>,
+        to: Option<&Bound>,
+        found: &mut Vec<Row>,
+    ) -> usize {
         let (profiles, order) = (&self.view.table.columns.profile, &self.view.table.order);
         // Turned, all labels are greater than 0; without a place to begin at, every row is behind it.
         let last = |bound: Option<&Bound>, at: usize, none: u64| bound.map_or(none, |bound| bound.0[at].1);
@@ -116,18 +123,15 @@ impl Ranking for DeviceOrder<'_> {
         let limits: Vec<_> = (0..self.view.table.profiles.origins.bound())
             .map(|at| (turn(at), last(from, at, 0), last(to, at, u64::MAX)))
             .collect();
-        let pieces = pieces::each(rows.words().len(), |words| {
-            let (mut before, mut found) = (0, Vec::new());
-            rows.for_each_in(words, |slot| {
-                let (turn, from, to) = limits[usize::from(self.origins[profiles[slot as usize] as usize])];
-                let label = order.label(slot) ^ turn;
-                before += usize::from(label <= from);
-                if (label > from) & (label <= to) {
-                    found.push(self.row(slot));
-                }
-            });
-            (before, found)
+        let mut before = 0;
+        rows.for_each_in(words, |slot| {
+            let (turn, from, to) = limits[usize::from(self.origins[profiles[slot as usize] as usize])];
+            let label = order.label(slot) ^ turn;
+            before += usize::from(label <= from);
+            if (label > from) & (label <= to) {
+                found.push(self.row(slot));
+            }
         });
-        take_up(pieces, found)
+        before
     }
 }

@@ -10,9 +10,8 @@ use rollcall_model::query::SortKey;
 
 use super::bitmap::{Bitmap, WORD, mask};
 use super::bookmark::Position;
-use super::pieces;
 use super::plan::{Number, Part, Plan, Source, lay};
-use super::select::{Ranking, take_up};
+use super::select::Ranking;
 use super::view::Value;
 use super::wide::wide;
 
@@ -131,7 +130,7 @@ impl<'a, N: Number> Keys<'a, N> {
         not_after
     }
 
-    /// As [`Ranking::scan`], for a word with few rows.
+    /// As [`Ranking::scan_words`], for a word with few rows.
     fn scan_sparse(
         &self,
         first: u32,
@@ -158,9 +157,9 @@ impl<'a, N: Number> Keys<'a, N> {
         before
     }
 
-    /// As [`Ranking::scan`].
+    /// As [`Ranking::scan_words`].
     #[inline(always)]
-    fn scan_words(
+    fn scan_wide(
         &self,
         rows: &Bitmap,
         words: Range<usize>,
@@ -285,22 +284,18 @@ impl<'a, N: Number> Ranking for Keys<'a, N> {
         Bound { key: row.key, label: row.label, values }
     }
 
-    fn scan(
+    fn scan_words(
         &self,
         rows: &Bitmap,
+        words: Range<usize>,
         from: Option<&Bound<'a, N>>,
         to: Option<&Bound<'a, N>>,
         found: &mut Vec<Row<N>>,
     ) -> usize {
-        let pieces = pieces::each(rows.words().len(), |words| {
-            let mut found = Vec::new();
-            let before = wide(
-                #[inline(always)]
-                || self.scan_words(rows, words, from, to, &mut found),
-            );
-            (before, found)
-        });
-        take_up(pieces, found)
+        wide(
+            #[inline(always)]
+            || self.scan_wide(rows, words, from, to, found),
+        )
     }
 }
 

@@ -5,29 +5,47 @@
 //! Should the sample mislead, which the count shows, everything is kept and sorted instead.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::bitmap::Bitmap;
+use super::pieces;
 
 /// An order of rows.
-pub trait Ranking {
+pub trait Ranking: Sync {
     /// A row on its way into a window.
-    type Row: Copy;
+    type Row: Copy + Send;
     /// A place in the order: that of a row, or of one that was there once.
-    type Bound;
+    type Bound: Sync;
 
     fn slot(row: &Self::Row) -> u32;
     fn compare(&self, a: &Self::Row, b: &Self::Row) -> Ordering;
     fn bound(&self, row: &Self::Row) -> Self::Bound;
 
-    /// Adds the rows after `from` and up to `to`, the latter included, to `found`. Returns how many rows are before
-    /// these.
-    fn scan(
+    /// Of the rows in some of the words: adds those after `from` and up to `to`, the latter included, to `found`. Returns
+    /// how many are before these.
+    fn scan_words(
         &self,
         rows: &Bitmap,
+        words: Range<usize>,
         from: Option<&Self::Bound>,
         to: Option<&Self::Bound>,
         found: &mut Vec<Self::Row>,
     ) -> usize;
+}
+
+/// Of all rows: how many are before those after `from` and up to `to`, and the latter.
+fn scan<R: Ranking>(
+    ranking: &R,
+    rows: &Bitmap,
+    from: Option<&R::Bound>,
+    to: Option<&R::Bound>,
+) -> (usize, Vec<R::Row>) {
+    let pieces = pieces::each(rows.words().len(), |words| {
+        let mut found = Vec::new();
+        (ranking.scan_words(rows, words, from, to, &mut found), found)
+    });
+    let (before, found): (Vec<usize>, Vec<_>) = pieces.into_iter().unzip();
+    (before.into_iter().sum(), found.concat())
 }
 
 /// So few rows are sorted without much ado. Small in tests, so that they take every way.
@@ -54,22 +72,15 @@ pub fn select<R: Ranking>(
     let end = skip.saturating_add(wanted);
     if count > SORTED_MAX.max(rows.places() / SORTED_SHARE) {
         let (from, to) = between(ranking, rows, count, after, skip, end);
-        let mut found = Vec::new();
-        let before = match (&from, after) {
-            // Only without `after` is it known what is counted.
-            (Some(from), _) => ranking.scan(rows, Some(from), to.as_ref(), &mut found),
-            (None, after) => {
-                ranking.scan(rows, after, to.as_ref(), &mut found);
-                0
-            }
-        };
+        let (counted, found) = scan(ranking, rows, from.as_ref().or(after), to.as_ref());
+        // Only without `after` is it known what is counted.
+        let before = if from.is_some() { counted } else { 0 };
         let is_hit = before <= skip && (to.is_none() || before + found.len() >= end);
         if is_hit {
             return window(ranking, found, skip - before, wanted);
         }
     }
-    let mut found = Vec::new();
-    ranking.scan(rows, after, None, &mut found);
+    let (_, found) = scan(ranking, rows, after, None);
     window(ranking, found, skip, wanted)
 }
 
@@ -83,8 +94,7 @@ fn between<R: Ranking>(
     end: usize,
 ) -> (Option<R::Bound>, Option<R::Bound>) {
     let sample = rows.sample(count, SAMPLE);
-    let mut sampled = Vec::new();
-    ranking.scan(&sample, after, None, &mut sampled);
+    let (_, mut sampled) = scan(ranking, &sample, after, None);
     let share = sample.count() as f64 / count as f64;
     // The deviation of a rank in the sample, and some rows more for ranks at the border.
     let margin = |place: f64| {
@@ -102,16 +112,6 @@ fn between<R: Ranking>(
         is_there.then(|| *sampled.select_nth_unstable_by(place, |a, b| ranking.compare(a, b)).1)
     };
     (from.and_then(&mut at).map(|row| ranking.bound(&row)), at(to).map(|row| ranking.bound(&row)))
-}
-
-/// What the pieces of a scan found, as the scan's own.
-pub fn take_up<R>(pieces: Vec<(usize, Vec<R>)>, found: &mut Vec<R>) -> usize {
-    let mut before = 0;
-    for (before_it, more) in pieces {
-        before += before_it;
-        found.extend(more);
-    }
-    before
 }
 
 fn window<R: Ranking>(ranking: &R, mut found: Vec<R::Row>, skip: usize, wanted: usize) -> Vec<u32> {

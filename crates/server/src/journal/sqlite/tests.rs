@@ -386,17 +386,26 @@ fn entries_that_are_too_old_go_even_when_a_part_is_never_full() {
     assert!(oldest >= at(4_900 - 1_600 - 200) && oldest <= at(4_900 - 1_600), "{oldest}");
 }
 
+/// Two thousand entries of one client, which are more than one small part.
+fn fill_parts(journal: &SqliteJournal) {
+    let events: Vec<_> = (0..2_000).map(|i| connect("a", i)).collect();
+    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+}
+
+fn remove_newest_part(directory: &Path) {
+    let parts = parts_in(&directory.join("journal")).unwrap();
+    std::fs::remove_file(&parts.last().unwrap().1).unwrap();
+}
+
 /// That is what the message about a damaged file says. The states were made from what is gone, too.
 #[test]
 fn a_part_that_was_moved_aside_leaves_a_gap_and_the_log_goes_on_behind_it() {
     let directory = tempfile::tempdir().unwrap();
     let journal = open_small(directory.path());
-    let events: Vec<_> = (0..2_000).map(|i| connect("a", i)).collect();
-    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    fill_parts(&journal);
     keep_all(&journal, &[ClientState::new("a".to_owned())]);
     drop(journal);
-    let parts = parts_in(&directory.path().join("journal")).unwrap();
-    std::fs::remove_file(&parts.last().unwrap().1).unwrap();
+    remove_newest_part(directory.path());
     let journal = open_small(directory.path());
     let left = all(&journal).len();
     assert!(left > 0 && left < 2_000, "{left}");
@@ -421,11 +430,9 @@ fn a_part_that_was_moved_aside_leaves_a_gap_and_the_log_goes_on_behind_it() {
 fn nothing_is_added_to_a_part_that_is_full() {
     let directory = tempfile::tempdir().unwrap();
     let journal = open_small(directory.path());
-    let events: Vec<_> = (0..2_000).map(|i| connect("a", i)).collect();
-    events.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    fill_parts(&journal);
     drop(journal);
-    let parts = parts_in(&directory.path().join("journal")).unwrap();
-    std::fs::remove_file(&parts.last().unwrap().1).unwrap();
+    remove_newest_part(directory.path());
     let journal = open_small(directory.path());
     assert!(!journal.log(&query("a")).unwrap().entries.is_empty());
     journal.append(&[connect("a", 5_000), connect("new", 5_000)]).unwrap();
