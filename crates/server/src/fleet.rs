@@ -23,6 +23,7 @@ mod device_order;
 mod facets;
 mod filter;
 mod frequent;
+mod groups;
 mod index;
 mod keys;
 mod listing;
@@ -31,6 +32,7 @@ mod pieces;
 mod plan;
 mod profiles;
 mod roster;
+mod rows;
 mod search;
 mod select;
 mod symbols;
@@ -299,14 +301,13 @@ impl Fleet {
     fn page(&self, query: &Query, view: View<'_>) -> Result<(Page, Vec<u32>), BookmarkError> {
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
         let rows = filter::evaluate(&query.filter, view);
-        let window =
-            window::take(&rows.bits, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
+        let window = window::take(&rows, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
         let facets = facets::count(&rows, &query.facets, view);
         let last = window.slots.last().filter(|_| window.has_more);
         let page = Page {
             bookmark: last.map(|slot| bookmark::write(query, view, *slot)),
             results: window.slots.iter().filter_map(|slot| view.doc(*slot)).collect(),
-            total_rows: rows.bits.count(),
+            total_rows: rows.count(),
             facets,
             version: self.version(),
         };

@@ -6,11 +6,11 @@ use rollcall_model::query::Field;
 use rollcall_model::state::RECENT_CONNECTS_MAX;
 
 use super::columns::{CODES, NO_TIME, PackedAddr, code_text, is_long_addr, unpack_addr};
-use super::filter::Rows;
 use super::profiles::Profile;
+use super::rows::Rows;
 use super::symbols::Symbols;
 use super::view::View;
-use super::{frequent, pieces, window};
+use super::{frequent, window};
 
 /// Of a field with more values than this the most frequent are given.
 pub const FACET_VALUES_MAX: usize = 100;
@@ -19,57 +19,16 @@ pub const FACET_VALUES_MAX: usize = 100;
 ///
 /// Of a field with many values in many rows (see [`super::frequent`]) only those that are frequent enough are given.
 /// The counts are right in any case.
-pub fn count(rows: &Rows, fields: &[Field], view: View<'_>) -> Vec<(Field, Vec<(String, u64)>)> {
-    let mut by_profile = None;
-    let count = |field: &Field| {
-        let counts = match field {
-            field if is_of_profile(*field) => {
-                let counts: &Vec<u64> = by_profile.get_or_insert_with(|| count_profiles(rows, view));
-                of_profiles(counts, *field, view)
-            }
-            field => count_values(rows, *field, view),
-        };
-        (*field, counts)
+pub fn count(rows: &Rows<'_>, fields: &[Field], view: View<'_>) -> Vec<(Field, Vec<(String, u64)>)> {
+    let count = |field: &Field| match Profile::has(*field) {
+        true => of_profiles(rows.by_profile(), *field, view),
+        false => count_values(rows, *field, view),
     };
-    fields.iter().map(count).collect()
-}
-
-fn is_of_profile(field: Field) -> bool {
-    let profile = Profile::default();
-    matches!(field, Field::DeviceType | Field::Reason)
-        || profile.code(field).is_some()
-        || profile.number(field).is_some()
-}
-
-/// How many rows have each profile, by number.
-fn count_profiles(rows: &Rows, view: View<'_>) -> Vec<u64> {
-    let profiles = &view.table.profiles;
-    if let Some(passes) = &rows.profiles {
-        let counts =
-            profiles.iter().zip(passes).map(|((_, rows), passes)| u64::from(rows) * u64::from(*passes));
-        return counts.collect();
-    }
-    let column = &view.table.columns.profile;
-    if profiles.bound() > FEW_PROFILES {
-        let mut counts = vec![0_u32; profiles.bound()];
-        rows.bits.for_each(|slot| counts[column[slot as usize] as usize] += 1);
-        return counts.into_iter().map(u64::from).collect();
-    }
-    let counts = pieces::each(rows.bits.words().len(), |words| {
-        // Two counters each, taken in turn: neighbours often have the same profile, and an addition to a counter waits
-        // for the one before it.
-        let mut counts = vec![[0_u32; 2]; profiles.bound()];
-        rows.bits.for_each_in(words, |slot| counts[column[slot as usize] as usize][slot as usize & 1] += 1);
-        counts
-    });
-    let sum = |at: usize| counts.iter().map(|counts| counts[at].map(u64::from).iter().sum::<u64>()).sum();
-    (0..profiles.bound()).map(sum).collect()
+    fields.iter().map(|field| (*field, count(field))).collect()
 }
 
 /// Of reason and close codes, plus one.
 const SMALL_NUMBERS: usize = 512;
-/// The counters of so many profiles fit into the fastest cache.
-const FEW_PROFILES: usize = 4_096;
 
 fn of_profiles(counts: &[u64], field: Field, view: View<'_>) -> Vec<(String, u64)> {
     let profiles = &view.table.profiles;
@@ -120,25 +79,25 @@ fn of_profiles(counts: &[u64], field: Field, view: View<'_>) -> Vec<(String, u64
     }
 }
 
-fn count_values(rows: &Rows, field: Field, view: View<'_>) -> Vec<(String, u64)> {
+fn count_values(rows: &Rows<'_>, field: Field, view: View<'_>) -> Vec<(String, u64)> {
     let table = view.table;
     if let Some(times) = table.columns.times(field) {
         let value = |slot| Some(times[slot as usize]).filter(|ms| *ms != NO_TIME);
-        return top(frequent::count(&rows.bits, value), time_text);
+        return top(frequent::count(rows.bits(), value), time_text);
     }
     match field {
         Field::StaleSince if !table.has_stale() => Vec::new(),
         Field::StaleSince => {
             let value = |slot| Some(table.stale_since(slot as usize)).filter(|ms| *ms != NO_TIME);
-            top(frequent::count(&rows.bits, value), time_text)
+            top(frequent::count(rows.bits(), value), time_text)
         }
         Field::RecentConnects => {
             let mut counts = [0_u64; RECENT_CONNECTS_MAX + 1];
-            let mut recent = rows.bits.clone();
+            let mut recent = rows.bits().clone();
             if table.odd_recent == 0 {
                 let since = view.recent_since();
                 recent.retain_values(&table.columns.connect_time, false, |ms| ms > since);
-                counts[0] = rows.bits.count() - recent.count();
+                counts[0] = rows.bits().count() - recent.count();
             }
             recent.for_each(|slot| {
                 let count = usize::try_from(view.recent_connects(slot)).unwrap_or(0);
@@ -148,10 +107,10 @@ fn count_values(rows: &Rows, field: Field, view: View<'_>) -> Vec<(String, u64)>
         }
         // Each id occurs once: the first in order are as frequent as any.
         Field::Id => {
-            let first = window::take(&rows.bits, view, &[], None, 0, FACET_VALUES_MAX).slots;
+            let first = window::take(rows, view, &[], None, 0, FACET_VALUES_MAX).slots;
             first.into_iter().map(|slot| (table.ids.get(slot).to_owned(), 1)).collect()
         }
-        Field::DeviceId => top(frequent::count(&rows.bits, |slot| view.device_id(slot)), str::to_owned),
+        Field::DeviceId => top(frequent::count(rows.bits(), |slot| view.device_id(slot)), str::to_owned),
         _ => {
             let addrs = &table.columns.addr;
             let addr = |slot: u32| match addrs[slot as usize] {
@@ -162,7 +121,7 @@ fn count_values(rows: &Rows, field: Field, view: View<'_>) -> Vec<(String, u64)>
             let text = |addr: Result<PackedAddr, String>| {
                 addr.map_or_else(|long| long, |packed| unpack_addr(packed).unwrap_or_default())
             };
-            top(frequent::count(&rows.bits, addr), text)
+            top(frequent::count(rows.bits(), addr), text)
         }
     }
 }

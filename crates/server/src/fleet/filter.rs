@@ -10,6 +10,7 @@ use rollcall_model::time::TimeExpr;
 use super::bitmap::Bitmap;
 use super::columns::{CODES, NO_TIME, TIMES, code_text};
 use super::profiles::Profile;
+use super::rows::Rows;
 use super::symbols::Symbols;
 use super::table::Table;
 use super::view::View;
@@ -17,22 +18,7 @@ use super::watch::Facts;
 use super::{address, search};
 
 /// The rows that pass all filters.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    pub bits: Bitmap,
-    /// Whether the rows of each profile pass, by number, if nothing else was asked.
-    pub profiles: Option<Vec<bool>>,
-}
-
-impl Rows {
-    /// Takes away the rows that are not in `kept`.
-    pub fn retain(&mut self, kept: &Bitmap) {
-        self.bits.retain_set(kept, false);
-        self.profiles = None;
-    }
-}
-
-pub fn evaluate(filter: &Filter, view: View<'_>) -> Rows {
+pub fn evaluate<'a>(filter: &Filter, view: View<'a>) -> Rows<'a> {
     let table = view.table;
     let (of_profiles, mut of_rows): (Vec<_>, Vec<_>) =
         filter.terms.iter().partition(|term| is_of_profile(term));
@@ -40,25 +26,20 @@ pub fn evaluate(filter: &Filter, view: View<'_>) -> Rows {
     for term in &of_profiles {
         retain_profiles(&mut passes, term, table);
     }
-    let mut bits = if of_profiles.is_empty() {
-        Bitmap::full(table.len())
-    } else {
-        Bitmap::of_values(&table.columns.profile, |profile| passes[profile as usize])
-    };
+    let mut rows = Rows::of_profiles(view, passes);
     of_rows.sort_by_key(|term| cost(term));
     for term in &of_rows {
-        retain(&mut bits, term, view);
+        rows.retain(|bits| retain(bits, term, view));
     }
-    Rows { bits, profiles: of_rows.is_empty().then_some(passes) }
+    rows
 }
 
 /// Whether the profile alone says if a row passes.
 fn is_of_profile(term: &Term) -> bool {
-    let profile = Profile::default();
     match (&term.test, term.field) {
-        (Test::AnyOf(_) | Test::Contains(_), Field::DeviceType | Field::Reason) => true,
-        (Test::AnyOf(_), field) => profile.code(field).is_some() || profile.number(field).is_some(),
-        (Test::Present(_), field) => profile.code(field).is_some(),
+        (Test::Contains(_), Field::DeviceType | Field::Reason) => true,
+        (Test::AnyOf(_), field) => Profile::has(field),
+        (Test::Present(_), field) => Profile::default().code(field).is_some(),
         _ => false,
     }
 }

@@ -3,6 +3,8 @@
 //! Ids are texts, and comparing texts that lie anywhere in memory is what a scan cannot afford. So their order is
 //! kept: blocks of slots in id order, and for each slot a label, so that comparing labels compares ids.
 
+use std::ops::Bound;
+
 use super::arena::Arena;
 
 const BLOCK_MAX: usize = 1_024;
@@ -152,20 +154,22 @@ impl Order {
         }
     }
 
-    /// The slots in id order, from the one after `after` on (before it, when descending).
+    /// The slots in id order, or against it, from `start` on.
     pub fn walk<'a>(
         &'a self,
-        after: Option<(&str, &Arena)>,
+        start: Bound<&str>,
+        ids: &Arena,
         descending: bool,
     ) -> Box<dyn Iterator<Item = u32> + 'a> {
-        let (block, at) = match after {
-            None if descending => (self.blocks.len(), 0),
-            None => (0, 0),
-            Some((id, ids)) => {
+        let (block, at) = match start {
+            Bound::Unbounded if descending => (self.blocks.len(), 0),
+            Bound::Unbounded => (0, 0),
+            Bound::Included(id) | Bound::Excluded(id) => {
                 let (block, at) = self.find(id, ids);
                 let found = self.blocks.get(block).and_then(|b| b.slots.get(at));
                 let is_there = found.is_some_and(|slot| ids.get(*slot) == id);
-                (block, at + usize::from(is_there && !descending))
+                let is_left = (start == Bound::Included(id)) == descending;
+                (block, at + usize::from(is_there && is_left))
             }
         };
         let slots_of = |block: usize| self.blocks.get(block).map_or(&[][..], |block| &block.slots);
@@ -236,9 +240,9 @@ mod tests {
         let mut expect: Vec<_> = (0..ids.len() as u32).collect();
         expect.sort_by_key(|slot| ids.get(*slot));
         for order in [&order, &rebuilt] {
-            assert_eq!(order.walk(None, false).collect::<Vec<_>>(), expect);
+            assert_eq!(order.walk(Bound::Unbounded, &ids, false).collect::<Vec<_>>(), expect);
             assert!(expect.windows(2).all(|pair| order.label(pair[0]) < order.label(pair[1])));
-            assert!(order.walk(None, true).eq(expect.iter().rev().copied()));
+            assert!(order.walk(Bound::Unbounded, &ids, true).eq(expect.iter().rev().copied()));
         }
     }
 
@@ -258,7 +262,7 @@ mod tests {
             let mut ids = Arena::new();
             texts.iter().for_each(|text| ids.push(text));
             let order = Order::rebuild(&ids);
-            let walked = |descending| order.walk(Some((&from, &ids)), descending).map(|slot| ids.get(slot)).collect::<Vec<_>>();
+            let walked = |descending| order.walk(Bound::Excluded(&from), &ids, descending).map(|slot| ids.get(slot)).collect::<Vec<_>>();
             prop_assert_eq!(walked(false), texts.iter().filter(|id| **id > from).map(String::as_str).collect::<Vec<_>>());
             prop_assert_eq!(walked(true), texts.iter().rev().filter(|id| **id < from).map(String::as_str).collect::<Vec<_>>());
             let label = order.label_of(&from, &ids);

@@ -149,12 +149,12 @@ impl<'a> Part<'a> {
             Field::Id => (Source::Label, u64::BITS),
             Field::ClientAddr => (Source::Addr, u128::BITS),
             Field::DeviceId => (Source::DeviceId, u128::BITS),
-            _ => return Self::of_profile(key, view),
+            _ => return Self::in_profile(key, view),
         };
         Self { key, bits, source }
     }
 
-    fn of_profile(key: SortKey, view: View<'a>) -> Self {
+    fn in_profile(key: SortKey, view: View<'a>) -> Self {
         let profiles = &view.table.profiles;
         let (texts, bits) = match key.field {
             Field::DeviceType => texts_of(&profiles.device_types),
@@ -239,6 +239,14 @@ impl<'a> Part<'a> {
             Source::Label => N::from_u64(self.label(view.table.order.label(slot))),
             Source::Addr => N::from_wide(self.addr(view.table.columns.addr[at])),
             Source::DeviceId => N::from_wide(self.finish_wide(view.device_id(slot).map(prefix))),
+        }
+    }
+
+    /// The part of a profile, by its number; for a field of profiles.
+    pub fn of_profile(&self, number: u32) -> u128 {
+        match &self.source {
+            Source::Profile { parts, .. } => u128::from(parts[number as usize]),
+            _ => 0,
         }
     }
 

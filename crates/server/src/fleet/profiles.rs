@@ -33,6 +33,14 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether a field is one of the profile.
+    pub fn has(field: Field) -> bool {
+        let any = Self::default();
+        matches!(field, Field::DeviceType | Field::Reason)
+            || any.code(field).is_some()
+            || any.number(field).is_some()
+    }
+
     /// The code in a field that has codes.
     pub const fn code(&self, field: Field) -> Option<u8> {
         Some(match field {

@@ -11,7 +11,8 @@ use rollcall_model::query::{Field, Query, SortKey};
 
 use super::bitmap::Bitmap;
 use super::bookmark::{self, BookmarkError};
-use super::filter::{self, Rows};
+use super::filter;
+use super::rows::Rows;
 use super::table::Table;
 use super::view::View;
 use super::{FACET_VALUES_MAX, Fleet, Page, facets, window};
@@ -71,24 +72,24 @@ impl Fleet {
         let seen = View { table: &table, now };
         let unseen = View { table: &roster.table, now };
         let mut unseen_rows = filter::evaluate(&query.filter, unseen);
-        unseen_rows.retain(&roster.unseen);
-        if unseen_rows.bits.count() == 0 {
+        unseen_rows.retain(|rows| rows.retain_set(&roster.unseen, false));
+        if unseen_rows.count() == 0 {
             return self.page(query, seen).map(|(page, _)| page);
         }
         let rows = [(seen, filter::evaluate(&query.filter, seen)), (unseen, unseen_rows)];
         self.merged_page(query, &rows)
     }
 
-    fn merged_page(&self, query: &Query, rows: &[(View<'_>, Rows); 2]) -> Result<Page, BookmarkError> {
+    fn merged_page(&self, query: &Query, rows: &[(View<'_>, Rows<'_>); 2]) -> Result<Page, BookmarkError> {
         let [(seen, seen_rows), (unseen, unseen_rows)] = rows;
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, *seen)).transpose()?;
-        let total_rows = seen_rows.bits.count() + unseen_rows.bits.count();
+        let total_rows = seen_rows.count() + unseen_rows.count();
         // How many of the rows before the window are of which table is known only when both are walked.
         let skip = query.skip.min(total_rows);
         let end = (skip + u64::from(query.limit)).min(total_rows) as usize;
         let windows = rows
             .each_ref()
-            .map(|(view, rows)| window::take(&rows.bits, *view, &query.sort, after.as_ref(), 0, end));
+            .map(|(view, rows)| window::take(rows, *view, &query.sort, after.as_ref(), 0, end));
         let of = |at: usize, view: &View<'_>| -> Vec<Row<'_>> {
             let view = View { table: rows[at].0.table, ..*view };
             windows[at].slots.iter().map(|slot| Row { view, slot: *slot }).collect()
@@ -138,7 +139,7 @@ fn compare(a: Row<'_>, b: Row<'_>, sort: &[SortKey]) -> Ordering {
 
 /// The values of each field in both tables, the most frequent first. Where a table has more values than are given,
 /// one that is rare in both may be missing.
-fn facets_of(rows: &[(View<'_>, Rows); 2], fields: &[Field]) -> Vec<(Field, Vec<(String, u64)>)> {
+fn facets_of(rows: &[(View<'_>, Rows<'_>); 2], fields: &[Field]) -> Vec<(Field, Vec<(String, u64)>)> {
     let [(seen, seen_rows), (unseen, unseen_rows)] = rows;
     let of_seen = facets::count(seen_rows, fields, *seen);
     let of_unseen = facets::count(unseen_rows, fields, *unseen);

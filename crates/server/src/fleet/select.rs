@@ -49,7 +49,7 @@ fn scan<R: Ranking>(
 }
 
 /// So few rows are sorted without much ado. Small in tests, so that they take every way.
-const SORTED_MAX: usize = if cfg!(test) { 16 } else { 20_000 };
+pub const SORTED_MAX: usize = if cfg!(test) { 16 } else { 20_000 };
 /// One row in so many, too: finding a sample of them by chance would take longer.
 const SORTED_SHARE: usize = 32;
 /// Rows in a sample.

@@ -3,14 +3,19 @@
 //! The order by id is kept, so a window of it is a walk, as long as that is short. Every other window is found by
 //! selection ([`super::select`]), by numbers that order as the rows do ([`super::plan`], [`super::device_order`]).
 
+use std::ops::Bound;
+
 use rollcall_model::query::{Field, SortKey};
 
 use super::bitmap::Bitmap;
 use super::bookmark::Position;
 use super::device_order::DeviceOrder;
+use super::groups;
 use super::keys::Keys;
 use super::plan::Plan;
+use super::rows::Rows;
 use super::select::select;
+use super::symbols::ABSENT;
 use super::view::{Value, View};
 
 /// The rows of a window in order, and whether there are more behind it.
@@ -24,7 +29,7 @@ pub struct Window {
 const WALK_MAX: usize = if cfg!(test) { 8 } else { 20_000 };
 
 pub fn take(
-    rows: &Bitmap,
+    rows: &Rows<'_>,
     view: View<'_>,
     sort: &[SortKey],
     after: Option<&Position>,
@@ -32,6 +37,22 @@ pub fn take(
     limit: usize,
 ) -> Window {
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+    // One more than the window has tells whether there are more.
+    let mut slots = slots(rows, view, sort, after, skip, limit + 1);
+    let has_more = slots.len() > limit;
+    slots.truncate(limit);
+    Window { slots, has_more }
+}
+
+/// The slots of `wanted` rows in order, fewer at the end, after those up to `after` and `skip` more.
+pub fn slots(
+    rows: &Rows<'_>,
+    view: View<'_>,
+    sort: &[SortKey],
+    after: Option<&Position>,
+    skip: usize,
+    wanted: usize,
+) -> Vec<u32> {
     // A field that no row has orders nothing.
     let is_empty = |key: &SortKey| key.field == Field::StaleSince && !view.table.has_stale();
     // Unless it tells the rows from the one that a bookmark remembers.
@@ -40,20 +61,18 @@ pub fn take(
         let after = after.map(|position| position.without(at));
         let mut sort = sort.to_vec();
         sort.remove(at);
-        return take(rows, view, &sort, after.as_ref(), skip as u64, limit);
+        return slots(rows, view, &sort, after.as_ref(), skip, wanted);
     }
-    // One more than the window has tells whether there are more.
-    let wanted = limit + 1;
     let by_id = match sort {
         [] => Some(false),
         [key, ..] if key.field == Field::Id => Some(key.descending),
         _ => None,
     };
-    let walked = by_id.and_then(|descending| walk(rows, view, descending, after, skip, wanted));
-    let mut slots = walked.unwrap_or_else(|| ranked(rows, view, sort, after, skip, wanted));
-    let has_more = slots.len() > limit;
-    slots.truncate(limit);
-    Window { slots, has_more }
+    let found = match by_id {
+        Some(descending) => walk(rows, view, descending, after, skip, wanted),
+        None => groups::slots(rows, view, sort, after, skip, wanted),
+    };
+    found.unwrap_or_else(|| ranked(rows.bits(), view, sort, after, skip, wanted))
 }
 
 fn ranked(
@@ -84,19 +103,26 @@ fn ranked(
 
 /// Looks for the rows in the order by id. `None` when that takes too long.
 fn walk(
-    rows: &Bitmap,
+    rows: &Rows<'_>,
     view: View<'_>,
     descending: bool,
     after: Option<&Position>,
-    skip: usize,
+    mut skip: usize,
     wanted: usize,
 ) -> Option<Vec<u32>> {
-    let order = &view.table.order;
-    let after = after.map(|position| (position.id.as_str(), &view.table.ids));
+    let (order, ids) = (&view.table.order, &view.table.ids);
     let is_jump = after.is_none() && skip > 0 && rows.count() == view.table.len() as u64;
-    let (mut walk, mut skip) = match is_jump {
-        true => (order.walk_from(skip, descending), 0),
-        false => (order.walk(after, descending), skip),
+    let mut walk = if is_jump {
+        order.walk_from(std::mem::take(&mut skip), descending)
+    } else if let Some(after) = after {
+        order.walk(Bound::Excluded(&after.id), ids, descending)
+    } else {
+        let stretch = Stretch::of(rows, view);
+        let steps = skip.saturating_add(wanted) as u64 * stretch.rows / rows.count().max(1);
+        if steps > WALK_MAX as u64 {
+            return None;
+        }
+        order.walk(stretch.start(descending).as_ref().map(String::as_str), ids, descending)
     };
     let mut found = Vec::with_capacity(wanted);
     for _ in 0..WALK_MAX {
@@ -114,4 +140,43 @@ fn walk(
         }
     }
     None
+}
+
+/// Where in the order by id some rows are.
+struct Stretch<'a> {
+    /// What the ids of the first and of the last of them begin with, as far as that is known.
+    origins: Option<(&'a str, &'a str)>,
+    /// How many rows begin as any of them.
+    rows: u64,
+}
+
+impl<'a> Stretch<'a> {
+    fn of(rows: &Rows<'_>, view: View<'a>) -> Self {
+        let (table, counts) = (view.table, rows.by_profile());
+        let profiles = || table.profiles.iter().zip(counts);
+        let mut is_origin = vec![false; table.profiles.origins.bound()];
+        let found = profiles().filter(|(_, count)| **count > 0);
+        found.for_each(|((profile, _), _)| is_origin[profile.origin as usize] = true);
+        // The ids of rows without one can be anywhere.
+        if is_origin[ABSENT as usize] {
+            return Self { origins: None, rows: table.len() as u64 };
+        }
+        let begin = profiles().filter(|((profile, _), _)| is_origin[profile.origin as usize]);
+        let rows = begin.map(|((_, rows), _)| u64::from(rows)).sum();
+        let texts = || (1_u32..).zip(&is_origin[1..]).filter(|(_, is_origin)| **is_origin);
+        let texts = || texts().filter_map(|(number, _)| table.profiles.origins.text(number));
+        Self { origins: texts().min().zip(texts().max()), rows }
+    }
+
+    fn start(&self, descending: bool) -> Bound<String> {
+        match self.origins {
+            Some((first, _)) if !descending => Bound::Included(first.to_owned()),
+            // Everything that begins with `a:` is before `a;`.
+            Some((_, last)) => match last.strip_suffix(':') {
+                Some(last) => Bound::Excluded(format!("{last};")),
+                None => Bound::Unbounded,
+            },
+            None => Bound::Unbounded,
+        }
+    }
 }
