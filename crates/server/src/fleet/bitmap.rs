@@ -8,6 +8,9 @@ use super::wide::wide;
 /// Rows in one word.
 pub const WORD: usize = u64::BITS as usize;
 
+/// So few rows of a word are tested one by one.
+const FEW: u32 = 4;
+
 /// One bit for each slot.
 #[derive(Debug, Clone)]
 pub struct Bitmap {
@@ -82,11 +85,7 @@ impl Bitmap {
                 (first..first + WORD as u32).for_each(&mut each);
                 continue;
             }
-            let mut rest = word;
-            while rest != 0 {
-                each(first + rest.trailing_zeros());
-                rest &= rest - 1;
-            }
+            ones(word).for_each(|bit| each(first + bit));
         }
     }
 
@@ -120,10 +119,14 @@ impl Bitmap {
                 || {
                     let column = rows_of(column, &words).chunks(WORD);
                     let kept = old[words].iter().zip(column).map(|(word, values)| {
-                        if *word == 0 {
-                            return 0;
-                        }
-                        let found = mask(values, &passes);
+                        // The memory of many rows is not read for the sake of one.
+                        let found = match word.count_ones() {
+                            0 => 0,
+                            1..=FEW => ones(*word)
+                                .filter(|bit| passes(values[*bit as usize]))
+                                .fold(0, |found, bit| found | 1 << bit),
+                            _ => mask(values, &passes),
+                        };
                         word & if negated { !found } else { found }
                     });
                     kept.collect()
@@ -138,10 +141,7 @@ impl Bitmap {
         *self = Self::of_pieces(self.places(), |words| {
             let mut kept = old[words.clone()].to_vec();
             for (at, word) in words.zip(&mut kept) {
-                let mut rest = *word;
-                while rest != 0 {
-                    let bit = rest.trailing_zeros();
-                    rest &= rest - 1;
+                for bit in ones(*word) {
                     if !passes((at * WORD) as u32 + bit) {
                         *word &= !(1 << bit);
                     }
@@ -160,6 +160,13 @@ impl Bitmap {
             *word &= if negated { !other } else { *other };
         }
     }
+}
+
+/// The numbers of the bits that are set, ascending.
+#[inline(always)]
+fn ones(word: u64) -> impl Iterator<Item = u32> {
+    let step = |rest: &u64| Some(rest & rest.wrapping_sub(1));
+    std::iter::successors(Some(word), step).take_while(|rest| *rest != 0).map(u64::trailing_zeros)
 }
 
 /// The part of a column that belongs to some of the words.

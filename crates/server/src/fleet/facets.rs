@@ -20,63 +20,103 @@ pub const FACET_VALUES_MAX: usize = 100;
 /// Of a field with many values in many rows (see [`super::frequent`]) only those that are frequent enough are given.
 /// The counts are right in any case.
 pub fn count(rows: &Rows<'_>, fields: &[Field], view: View<'_>) -> Vec<(Field, Vec<(String, u64)>)> {
-    let count = |field: &Field| match Profile::has(*field) {
-        true => of_profiles(rows.by_profile(), *field, view),
+    let mut tally = None;
+    let mut count = |field: &Field| match Profile::has(*field) {
+        true => tally.get_or_insert_with(|| Tally::of(rows.by_profile(), view)).values(*field, view),
         false => count_values(rows, *field, view),
     };
     fields.iter().map(|field| (*field, count(field))).collect()
 }
 
-/// Of reason and close codes, plus one.
-const SMALL_NUMBERS: usize = 512;
+/// How often each value of each field of the profile occurs: all fields at once, because reading the profiles takes
+/// longer than adding.
+struct Tally {
+    /// By the number of the symbol.
+    device_types: Vec<u64>,
+    reasons: Vec<u64>,
+    /// By the number plus one.
+    reason_codes: Vec<u64>,
+    close_codes: Vec<u64>,
+    /// Of close codes that are not in there: nearly all are small.
+    great_close_codes: AHashMap<u32, u64>,
+    /// In the order of [`CODED`], by code.
+    codes: [[u64; CODES as usize]; CODED.len()],
+}
 
-fn of_profiles(counts: &[u64], field: Field, view: View<'_>) -> Vec<(String, u64)> {
-    let profiles = &view.table.profiles;
-    let with_counts =
-        profiles.iter().map(|(profile, _)| profile).zip(counts).filter(|(_, count)| **count > 0);
-    let by_symbol = |symbols: &Symbols, symbol: &dyn Fn(&Profile) -> u32| {
-        let mut by_number = vec![0_u64; symbols.bound()];
-        with_counts.clone().for_each(|(profile, count)| by_number[symbol(profile) as usize] += count);
-        let texts = by_number.into_iter().enumerate();
-        let texts = texts.filter_map(|(number, count)| Some((symbols.text(number as u32)?, count)));
-        top(texts.collect::<Vec<_>>(), str::to_owned)
-    };
-    match field {
-        Field::DeviceType => by_symbol(&profiles.device_types, &|profile| profile.device_type),
-        Field::Reason => by_symbol(&profiles.reasons, &|profile| profile.reason),
-        Field::MqttReasonCode | Field::CloseCode => {
-            // Nearly all numbers are small.
-            let mut small = vec![0_u64; SMALL_NUMBERS];
-            let mut great: AHashMap<u32, u64> = AHashMap::new();
-            for (profile, count) in with_counts {
-                let number = profile.number(field).unwrap_or_default();
-                match small.get_mut(number as usize) {
-                    Some(sum) => *sum += count,
-                    None => *great.entry(number).or_default() += count,
-                }
+/// The fields that have codes.
+const CODED: [Field; 7] = [
+    Field::ClientType,
+    Field::ConnectionStatus,
+    Field::Certainty,
+    Field::LastActivityEvent,
+    Field::MqttConnectProtocol,
+    Field::DisconnectInitiator,
+    Field::Secure,
+];
+const SMALL_CLOSE_CODES: usize = 512;
+
+impl Tally {
+    /// From how many rows have each profile.
+    fn of(counts: &[u64], view: View<'_>) -> Self {
+        let profiles = &view.table.profiles;
+        let mut tally = Self {
+            device_types: vec![0; profiles.device_types.bound()],
+            reasons: vec![0; profiles.reasons.bound()],
+            reason_codes: vec![0; usize::from(u8::MAX) + 2],
+            close_codes: vec![0; SMALL_CLOSE_CODES],
+            great_close_codes: AHashMap::new(),
+            codes: [[0; CODES as usize]; CODED.len()],
+        };
+        for ((profile, _), count) in profiles.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            tally.device_types[profile.device_type as usize] += count;
+            tally.reasons[profile.reason as usize] += count;
+            tally.reason_codes[usize::from(profile.reason_code)] += count;
+            match tally.close_codes.get_mut(profile.close_code as usize) {
+                Some(sum) => *sum += count,
+                None => *tally.great_close_codes.entry(profile.close_code).or_default() += count,
             }
-            let numbers = (0_u32..).zip(small).chain(great);
-            top(numbers.filter_map(|(number, count)| Some((number.checked_sub(1)?, count))), |number| {
-                number.to_string()
-            })
+            for (codes, field) in tally.codes.iter_mut().zip(CODED) {
+                codes[usize::from(profile.code(field).unwrap_or_default())] += count;
+            }
         }
-        _ => {
-            let mut by_code = [0_u64; CODES as usize];
-            for (profile, count) in with_counts {
-                if let Some(sum) = profile.code(field).and_then(|code| by_code.get_mut(usize::from(code))) {
-                    *sum += count;
-                }
+        tally
+    }
+
+    fn values(&self, field: Field, view: View<'_>) -> Vec<(String, u64)> {
+        let profiles = &view.table.profiles;
+        let numbers = |counts: &[u64]| (0_u32..).zip(counts.to_vec());
+        match field {
+            Field::DeviceType => of_symbols(&self.device_types, &profiles.device_types),
+            Field::Reason => of_symbols(&self.reasons, &profiles.reasons),
+            Field::MqttReasonCode => of_numbers(numbers(&self.reason_codes)),
+            Field::CloseCode => {
+                let great = self.great_close_codes.iter().map(|(code, count)| (*code, *count));
+                of_numbers(numbers(&self.close_codes).chain(great))
             }
-            // Two codes can have one text: MQTT 5 with and without WebSocket.
-            let mut by_text: AHashMap<&'static str, u64> = AHashMap::new();
-            for (code, count) in (0..CODES).zip(by_code) {
-                if let Some(text) = code_text(field, code) {
-                    *by_text.entry(text).or_default() += count;
+            _ => {
+                // Two codes can have one text: MQTT 5 with and without WebSocket.
+                let mut by_text: AHashMap<&'static str, u64> = AHashMap::new();
+                let codes = CODED.iter().zip(&self.codes).filter(|(coded, _)| **coded == field);
+                for (code, count) in codes.flat_map(|(_, counts)| (0_u8..).zip(counts)) {
+                    if let Some(text) = code_text(field, code) {
+                        *by_text.entry(text).or_default() += count;
+                    }
                 }
+                top(by_text, str::to_owned)
             }
-            top(by_text, str::to_owned)
         }
     }
+}
+
+fn of_symbols(counts: &[u64], symbols: &Symbols) -> Vec<(String, u64)> {
+    let texts = (0_u32..).zip(counts);
+    top(texts.filter_map(|(number, count)| Some((symbols.text(number)?, *count))), str::to_owned)
+}
+
+/// From numbers plus one.
+fn of_numbers(counts: impl Iterator<Item = (u32, u64)>) -> Vec<(String, u64)> {
+    let numbers = counts.filter_map(|(number, count)| Some((number.checked_sub(1)?, count)));
+    top(numbers, |number| number.to_string())
 }
 
 fn count_values(rows: &Rows<'_>, field: Field, view: View<'_>) -> Vec<(String, u64)> {

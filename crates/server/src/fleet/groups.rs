@@ -58,7 +58,7 @@ pub fn slots(
         let mut values = after.values.iter();
         let rank = plan.pack(|part| values.next().map_or(0, |value| part.of_value(value)));
         rest = &rest[rest.partition_point(|group| group.rank < rank)..];
-        if let Some((first, later)) = rest.split_first().filter(|(first, _)| first.rank == rank) {
+        if let Some((_, later)) = rest.split_first().filter(|(first, _)| first.rank == rank) {
             let rows = of_ranks(rank, rank);
             let after = Position {
                 values: after.values.get(leading..).unwrap_or_default().to_vec(),

@@ -52,8 +52,10 @@ fn scan<R: Ranking>(
 pub const SORTED_MAX: usize = if cfg!(test) { 16 } else { 20_000 };
 /// One row in so many, too: finding a sample of them by chance would take longer.
 const SORTED_SHARE: usize = 32;
-/// Rows in a sample.
-const SAMPLE: usize = if cfg!(test) { 8 } else { 8_192 };
+/// Rows in a sample: reading one is a wait for the memory, so there are no more than the rows at the beginning need.
+const SAMPLE_FOR_FIRST: usize = if cfg!(test) { 8 } else { 2_048 };
+/// The same for rows that are deep in the order, which a smaller sample tells less well from those around them.
+const SAMPLE_FOR_DEEP: usize = if cfg!(test) { 16 } else { 8_192 };
 /// How far from its place in the sample a rank may be, in standard deviations.
 const DEVIATIONS: f64 = 4.5;
 
@@ -93,7 +95,7 @@ fn between<R: Ranking>(
     skip: usize,
     end: usize,
 ) -> (Option<R::Bound>, Option<R::Bound>) {
-    let sample = rows.sample(count, SAMPLE);
+    let sample = rows.sample(count, if skip == 0 { SAMPLE_FOR_FIRST } else { SAMPLE_FOR_DEEP });
     let (_, mut sampled) = scan(ranking, &sample, after, None);
     let share = sample.count() as f64 / count as f64;
     // The deviation of a rank in the sample, and some rows more for ranks at the border.
