@@ -28,6 +28,7 @@ mod index;
 mod keys;
 mod listing;
 mod order;
+mod packed_addr;
 mod pieces;
 mod plan;
 mod profiles;

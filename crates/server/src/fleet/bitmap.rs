@@ -104,6 +104,32 @@ impl Bitmap {
         })
     }
 
+    /// The rows whose value in a column is in one of some ranges, the last of each included.
+    pub fn of_ranges(column: &[u64], ranges: &[(u64, u64)]) -> Self {
+        Self::of_pieces(column.len(), |words| {
+            wide(
+                #[inline(always)]
+                || {
+                    let mut found = Vec::with_capacity(words.len());
+                    for values in rows_of(column, &words).chunks(WORD) {
+                        let mut word = 0;
+                        for &(first, last) in ranges {
+                            let is_in = |value: u64| value.wrapping_sub(first) <= last - first;
+                            // Mostly there is none, which is seen faster than which ones.
+                            let mut is_hit = false;
+                            values.iter().for_each(|value| is_hit |= is_in(*value));
+                            if is_hit {
+                                word |= mask(values, is_in);
+                            }
+                        }
+                        found.push(word);
+                    }
+                    found
+                },
+            )
+        })
+    }
+
     /// Keeps the rows whose value in a column, which has one for each row, passes. Tests whole words, in a loop without
     /// branches.
     pub fn retain_values<T: Copy + Sync>(

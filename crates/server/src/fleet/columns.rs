@@ -8,6 +8,7 @@ use rollcall_model::{
     ActivityEvent, Certainty, ClientState, ClientType, ConnectionStatus, Initiator, Protocol, Timestamp,
 };
 
+use super::packed_addr::{self, NO_ADDR, PackedAddr};
 use super::profiles::Profile;
 
 /// The time of nothing. No [`Timestamp`] is that early.
@@ -30,32 +31,6 @@ pub mod recent {
     pub const COUNT: u8 = 0x7F;
     /// The span of a list that does not end with the start of the newest session.
     pub const UNKNOWN_SPAN: u16 = u16::MAX;
-}
-
-/// A text of up to 15 bytes, padded with zeros to 15, and its length plus one; so numbers compare as the texts do.
-/// Of a longer text the first 15 bytes, and [`LONG_ADDR`]; the rest is in the cold part of the row.
-pub type PackedAddr = u128;
-const LONG_ADDR: u8 = 0xFF;
-const INLINE_ADDR_BYTES: usize = 15;
-
-pub fn pack_addr(addr: Option<&str>) -> PackedAddr {
-    let Some(addr) = addr else { return 0 };
-    let mut bytes = [0; 16];
-    let kept = addr.len().min(INLINE_ADDR_BYTES);
-    bytes[..kept].copy_from_slice(&addr.as_bytes()[..kept]);
-    bytes[INLINE_ADDR_BYTES] = if addr.len() > INLINE_ADDR_BYTES { LONG_ADDR } else { kept as u8 + 1 };
-    u128::from_be_bytes(bytes)
-}
-
-pub const fn is_long_addr(addr: PackedAddr) -> bool {
-    addr.to_be_bytes()[INLINE_ADDR_BYTES] == LONG_ADDR
-}
-
-/// The whole address; `None` for none and for long ones.
-pub fn unpack_addr(addr: PackedAddr) -> Option<String> {
-    let bytes = addr.to_be_bytes();
-    let len = usize::from(bytes[INLINE_ADDR_BYTES]).checked_sub(1)?;
-    bytes[..INLINE_ADDR_BYTES].get(..len).map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
 /// Declares the columns once: the struct, and growing all of them by an empty row.
@@ -92,7 +67,7 @@ columns! {
     recent: u8 = 0,
     /// Of a list, how many whole seconds there are from its first start to its last.
     recent_span_s: u16 = recent::UNKNOWN_SPAN,
-    addr: PackedAddr = 0,
+    addr: PackedAddr = NO_ADDR,
     connect_time: i64 = NO_TIME,
     disconnect_time: i64 = NO_TIME,
     activity_time: i64 = NO_TIME,
@@ -163,7 +138,7 @@ impl Columns {
     /// Writes everything of a state but its profile.
     pub fn write(&mut self, slot: usize, state: &ClientState) {
         let current = state.current.as_ref();
-        self.addr[slot] = pack_addr(current.and_then(|session| session.peer.addr.as_deref()));
+        self.addr[slot] = packed_addr::pack(current.and_then(|session| session.peer.addr.as_deref()));
         self.connect_time[slot] = pack_time(current.map(|session| session.key.start));
         self.disconnect_time[slot] = pack_time(state.last_disconnect_time());
         self.activity_time[slot] = pack_time(state.last_activity.map(|(time, _)| time));
@@ -198,27 +173,4 @@ pub fn write_profile(profile: &mut Profile, state: &ClientState) {
     profile.protocol = pack_protocol(peer.and_then(|peer| peer.protocol));
     profile.secure = pack_bool(peer.and_then(|peer| peer.secure));
     profile.activity_event = state.last_activity.map_or(0, |(_, event)| 1 + event as u8);
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn packed_addresses_compare_as_their_texts_and_come_back(a in "[01.\\x00é]{0,17}", b in "[01.\\x00é]{0,17}") {
-            let (packed_a, packed_b) = (pack_addr(Some(&a)), pack_addr(Some(&b)));
-            if packed_a != packed_b {
-                prop_assert_eq!(packed_a.cmp(&packed_b), a.cmp(&b));
-            } else {
-                prop_assert!(a == b || is_long_addr(packed_a));
-            }
-            prop_assert_eq!(is_long_addr(packed_a), a.len() > 15);
-            if !is_long_addr(packed_a) {
-                prop_assert_eq!(unpack_addr(packed_a), Some(a));
-            }
-        }
-    }
 }

@@ -5,7 +5,8 @@ use rollcall_model::Timestamp;
 use rollcall_model::query::Field;
 use rollcall_model::state::RECENT_CONNECTS_MAX;
 
-use super::columns::{CODES, NO_TIME, PackedAddr, code_text, is_long_addr, unpack_addr};
+use super::columns::{CODES, NO_TIME, code_text};
+use super::packed_addr::{self, NO_ADDR, PackedAddr};
 use super::profiles::Profile;
 use super::rows::Rows;
 use super::symbols::Symbols;
@@ -154,12 +155,12 @@ fn count_values(rows: &Rows<'_>, field: Field, view: View<'_>) -> Vec<(String, u
         _ => {
             let addrs = &table.columns.addr;
             let addr = |slot: u32| match addrs[slot as usize] {
-                0 => None,
-                addr if is_long_addr(addr) => view.long_addr(slot).map(Err),
+                NO_ADDR => None,
+                addr if packed_addr::is_long(addr) => view.long_addr(slot).map(Err),
                 addr => Some(Ok(addr)),
             };
             let text = |addr: Result<PackedAddr, String>| {
-                addr.map_or_else(|long| long, |packed| unpack_addr(packed).unwrap_or_default())
+                addr.map_or_else(|long| long, |packed| packed_addr::unpack(packed).unwrap_or_default())
             };
             top(frequent::count(rows.bits(), addr), text)
         }

@@ -93,7 +93,7 @@ impl<'a, N: Number> Keys<'a, N> {
             }
             Source::Addr => {
                 let addrs = table.columns.addr[at..].iter();
-                place.put(keys, addrs.map(|addr| N::from_wide(part.addr(*addr))));
+                place.put(keys, addrs.map(|addr| N::from_u64(part.addr(*addr))));
             }
             Source::RecentConnects if table.odd_recent == 0 => {
                 let (view, since) = (self.plan.view, self.plan.view.recent_since());

@@ -5,7 +5,8 @@ use std::ops::{BitOr, Shl, Shr};
 
 use rollcall_model::query::{Field, SortKey};
 
-use super::columns::{CODES, NO_TIME, code_text, pack_addr};
+use super::columns::{CODES, NO_TIME, code_text};
+use super::packed_addr::{self, NO_ADDR, PackedAddr};
 use super::profiles::Profile;
 use super::symbols::Symbols;
 use super::view::{Value, View};
@@ -88,7 +89,8 @@ impl<'a> Plan<'a> {
     pub fn new(view: View<'a>, sort: &'a [SortKey]) -> Self {
         let mut plan = Self { view, sort, parts: Vec::new(), bits: 0, is_exact: true };
         for key in sort {
-            if plan.bits >= u128::BITS {
+            // Behind a number that two values can share, the next one would be compared too early.
+            if plan.bits >= u128::BITS || !plan.is_exact {
                 plan.is_exact = false;
                 break;
             }
@@ -147,7 +149,7 @@ impl<'a> Part<'a> {
             Field::StaleSince => (Source::Stale, TIME_BITS),
             Field::RecentConnects => (Source::RecentConnects, 8),
             Field::Id => (Source::Label, u64::BITS),
-            Field::ClientAddr => (Source::Addr, u128::BITS),
+            Field::ClientAddr => (Source::Addr, u64::BITS),
             Field::DeviceId => (Source::DeviceId, u128::BITS),
             _ => return Self::in_profile(key, view),
         };
@@ -208,9 +210,9 @@ impl<'a> Part<'a> {
         if self.key.descending { !label } else { label }
     }
 
-    /// The part of a packed address: none is 0 and becomes the greatest in either direction.
-    pub const fn addr(&self, packed: u128) -> u128 {
-        if self.key.descending && packed != 0 { u128::MAX - packed } else { packed.wrapping_sub(1) }
+    /// The part of a packed address: none is the greatest in either direction.
+    pub const fn addr(&self, packed: PackedAddr) -> u64 {
+        if self.key.descending && packed != NO_ADDR { NO_ADDR - 1 - packed } else { packed }
     }
 
     /// Absent is greatest in either direction.
@@ -237,7 +239,7 @@ impl<'a> Part<'a> {
                 N::from_u64(self.finish(u64::try_from(view.recent_connects(slot)).ok()))
             }
             Source::Label => N::from_u64(self.label(view.table.order.label(slot))),
-            Source::Addr => N::from_wide(self.addr(view.table.columns.addr[at])),
+            Source::Addr => N::from_u64(self.addr(view.table.columns.addr[at])),
             Source::DeviceId => N::from_wide(self.finish_wide(view.device_id(slot).map(prefix))),
         }
     }
@@ -265,7 +267,7 @@ impl<'a> Part<'a> {
                     Err(at) => 2 * at as u64,
                 }))
             }
-            (Source::Addr, Value::Text(addr)) => return self.addr(pack_addr(Some(addr))),
+            (Source::Addr, Value::Text(addr)) => return u128::from(self.addr(packed_addr::pack(Some(addr)))),
             (Source::DeviceId, Value::Text(text)) => Some(prefix(text)),
             // A value of the wrong kind: whoever made that bookmark gets the beginning.
             _ => Some(0),

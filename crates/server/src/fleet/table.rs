@@ -8,11 +8,10 @@ use crate::codec::Writer;
 use crate::naming::Naming;
 
 use super::arena::Arena;
-use super::columns::{
-    Columns, NO_TIME, is_long_addr, push, recent, unpack_addr, unpack_code, unpack_time, write_profile,
-};
+use super::columns::{Columns, NO_TIME, push, recent, unpack_code, unpack_time, write_profile};
 use super::index::Index;
 use super::order::Order;
+use super::packed_addr;
 use super::profiles::{Profile, Profiles};
 use super::symbols::Dictionary;
 use super::{cold, columns};
@@ -203,7 +202,7 @@ impl Table {
     fn write_cells(&mut self, at: usize, state: &ClientState) {
         self.columns.write(at, state);
         let recent_list = self.columns.recent[at] & recent::LISTED != 0;
-        let long_addr = is_long_addr(self.columns.addr[at]);
+        let long_addr = packed_addr::is_long(self.columns.addr[at]);
         let Self { dictionary, scratch, cold, .. } = self;
         cold::pack(state, recent_list, long_addr, dictionary, scratch, &mut cold[at]);
     }
@@ -242,7 +241,7 @@ impl Table {
     fn marks(&self, at: usize) -> Marks {
         Marks {
             is_stranger: self.is_stranger(at),
-            has_long_addr: is_long_addr(self.columns.addr[at]),
+            has_long_addr: packed_addr::is_long(self.columns.addr[at]),
             is_missed: self.columns.missed[at] != NO_TIME,
             is_odd_recent: self.columns.recent[at] != 0
                 && self.columns.recent_span_s[at] == recent::UNKNOWN_SPAN,
@@ -300,7 +299,7 @@ impl Table {
         if !cold.is_empty() {
             let current = cold::CurrentInColumns {
                 start,
-                addr: unpack_addr(columns.addr[at]),
+                addr: packed_addr::unpack(columns.addr[at]),
                 protocol: profile.protocol,
                 secure: profile.secure,
             };

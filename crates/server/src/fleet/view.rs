@@ -7,7 +7,8 @@ use rollcall_model::query::{Field, SortKey};
 use rollcall_model::state::RECENT_CONNECTS_MS;
 use rollcall_model::{ClientType, StateDoc, Timestamp};
 
-use super::columns::{NO_TIME, code_text, is_long_addr, recent, unpack_addr, unpack_code, unpack_time};
+use super::columns::{NO_TIME, code_text, recent, unpack_code, unpack_time};
+use super::packed_addr;
 use super::table::Table;
 
 /// A field's value; the owned form of [`rollcall_model::query::SortValue`].
@@ -136,7 +137,11 @@ impl<'a> View<'a> {
             Field::RecentConnects => Value::Number(self.recent_connects(slot)),
             Field::ClientAddr => {
                 let packed = columns.addr[at];
-                let addr = if is_long_addr(packed) { self.long_addr(slot) } else { unpack_addr(packed) };
+                let addr = if packed_addr::is_long(packed) {
+                    self.long_addr(slot)
+                } else {
+                    packed_addr::unpack(packed)
+                };
                 addr.map_or(Value::Absent, |addr| Value::Text(Cow::Owned(addr)))
             }
             _ => match profile.number(field) {

@@ -13,8 +13,9 @@ use rollcall_model::Timestamp;
 use rollcall_model::query::{Field, Query, SortKey};
 
 use super::bookmark::names_row;
-use super::columns::{NO_TIME, PackedAddr, TIMES, code_text, is_long_addr, recent};
+use super::columns::{NO_TIME, TIMES, code_text, recent};
 use super::filter::{Known, known};
+use super::packed_addr::{self, NO_ADDR, PackedAddr};
 use super::profiles::Profile;
 use super::table::Table;
 use super::view::View;
@@ -270,8 +271,8 @@ fn rank(field: Field, facts: &Facts) -> Option<Rank> {
     let number = |packed: u32| if packed == 0 { Rank::Absent } else { Rank::Number(i64::from(packed)) };
     match field {
         Field::StaleSince => Some(time(facts.stale)),
-        Field::ClientAddr if facts.addr == 0 => Some(Rank::Absent),
-        Field::ClientAddr => (!is_long_addr(facts.addr)).then_some(Rank::Addr(facts.addr)),
+        Field::ClientAddr if facts.addr == NO_ADDR => Some(Rank::Absent),
+        Field::ClientAddr => (!packed_addr::is_long(facts.addr)).then_some(Rank::Addr(facts.addr)),
         Field::Secure => Some(number(u32::from(facts.profile.secure))),
         Field::Id | Field::DeviceId | Field::DeviceType | Field::Reason | Field::RecentConnects => None,
         field => Some(match facts.profile.number(field) {
@@ -292,7 +293,7 @@ fn differs(field: Field, before: &Facts, after: &Facts) -> bool {
     let (was, is) = (&before.profile, &after.profile);
     match field {
         Field::StaleSince => before.stale != after.stale,
-        Field::ClientAddr => before.addr != after.addr || is_long_addr(after.addr),
+        Field::ClientAddr => before.addr != after.addr || packed_addr::is_long(after.addr),
         // A list keeps its length and its end when a start comes late.
         Field::RecentConnects => {
             before.recent != after.recent
