@@ -22,6 +22,15 @@ struct Group {
     rows: usize,
 }
 
+/// Some rows by the values of the first fields of a sort.
+struct Groups<'a> {
+    rows: &'a Rows<'a>,
+    plan: Plan<'a>,
+    /// Of each profile, by number.
+    ranks: Vec<u128>,
+    in_order: Vec<Group>,
+}
+
 /// As [`window::slots`]; `None` for other sorts, and where it would take longer.
 pub fn slots(
     rows: &Rows<'_>,
@@ -31,40 +40,22 @@ pub fn slots(
     mut skip: usize,
     wanted: usize,
 ) -> Option<Vec<u32>> {
+    // How many rows of its group are up to a place is not known.
+    if after.is_some() && skip > 0 {
+        return None;
+    }
     let leading = sort.iter().take_while(|key| Profile::has(key.field)).count();
-    let is_known = after.is_none() || skip == 0;
-    if leading == 0 || !is_known || view.table.profiles.bound() > PROFILES_MAX {
-        return None;
-    }
-    if rows.count() <= SORTED_MAX as u64 {
-        return None;
-    }
-    let plan = Plan::new(view, &sort[..leading]);
-    if !plan.is_exact {
-        return None;
-    }
-    let counts = rows.by_profile();
-    // Of each profile, by number.
-    let ranks: Vec<u128> =
-        (0..counts.len()).map(|number| plan.pack(|part| part.of_profile(number as u32))).collect();
-    let of_ranks = |first: u128, last: u128| {
-        let is_within = |(rank, rows): (&u128, &u64)| *rows > 0 && (first..=last).contains(rank);
-        rows.of(ranks.iter().zip(counts).map(is_within).collect())
-    };
-    let groups = groups(&ranks, counts);
-    let mut rest = groups.as_slice();
+    let (by_group, within) = sort.split_at(leading);
+    let groups = Groups::of(rows, view, by_group)?;
+    let mut rest = groups.in_order.as_slice();
     let mut found = Vec::new();
     if let Some(after) = after {
-        let mut values = after.values.iter();
-        let rank = plan.pack(|part| values.next().map_or(0, |value| part.of_value(value)));
+        let rank = groups.rank_of(after);
         rest = &rest[rest.partition_point(|group| group.rank < rank)..];
         if let Some((_, later)) = rest.split_first().filter(|(first, _)| first.rank == rank) {
-            let rows = of_ranks(rank, rank);
-            let after = Position {
-                values: after.values.get(leading..).unwrap_or_default().to_vec(),
-                id: after.id.clone(),
-            };
-            found = window::slots(&rows, view, &sort[leading..], Some(&after), 0, wanted);
+            let values = after.values.get(leading..).unwrap_or_default().to_vec();
+            let after = Position { values, id: after.id.clone() };
+            found = window::slots(&groups.rows(rank, rank), view, within, Some(&after), 0, wanted);
             rest = later;
         }
     }
@@ -81,22 +72,48 @@ pub fn slots(
             together <= SORTED_MAX
         });
         let (run, later) = rest.split_at(small.count().max(1));
-        let sort = if run.len() == 1 { &sort[leading..] } else { sort };
-        let rows = of_ranks(first.rank, run.last().map_or(first.rank, |last| last.rank));
+        let sort = if run.len() == 1 { within } else { sort };
+        let rows = groups.rows(first.rank, run.last().map_or(first.rank, |last| last.rank));
         found.extend(window::slots(&rows, view, sort, None, skip, wanted - found.len()));
         (skip, rest) = (0, later);
     }
     Some(found)
 }
 
-/// The groups in order, from the rank of each profile and the number of its rows.
-fn groups(ranks: &[u128], counts: &[u64]) -> Vec<Group> {
-    // Ranks are few and profiles many.
-    let mut groups = AHashMap::<u128, usize>::new();
-    for (rank, rows) in ranks.iter().zip(counts).filter(|(_, rows)| **rows > 0) {
-        *groups.entry(*rank).or_default() += *rows as usize;
+impl<'a> Groups<'a> {
+    fn of(rows: &'a Rows<'a>, view: View<'a>, sort: &'a [SortKey]) -> Option<Self> {
+        if sort.is_empty() || view.table.profiles.bound() > PROFILES_MAX {
+            return None;
+        }
+        if rows.count() <= SORTED_MAX as u64 {
+            return None;
+        }
+        let plan = Plan::new(view, sort);
+        if !plan.is_exact {
+            return None;
+        }
+        let counts = rows.by_profile();
+        let rank = |number: usize| plan.pack(|part| part.of_profile(number as u32));
+        let ranks: Vec<u128> = (0..counts.len()).map(rank).collect();
+        // Ranks are few and profiles many.
+        let mut groups = AHashMap::<u128, usize>::new();
+        for (rank, rows) in ranks.iter().zip(counts).filter(|(_, rows)| **rows > 0) {
+            *groups.entry(*rank).or_default() += *rows as usize;
+        }
+        let mut in_order: Vec<_> = groups.into_iter().map(|(rank, rows)| Group { rank, rows }).collect();
+        in_order.sort_unstable_by_key(|group| group.rank);
+        Some(Self { rows, plan, ranks, in_order })
     }
-    let mut groups: Vec<_> = groups.into_iter().map(|(rank, rows)| Group { rank, rows }).collect();
-    groups.sort_unstable_by_key(|group| group.rank);
-    groups
+
+    /// Those in the groups from one rank to another.
+    fn rows(&self, first: u128, last: u128) -> Rows<'_> {
+        let ranks = self.ranks.iter().zip(self.rows.by_profile());
+        self.rows.of(ranks.map(|(rank, rows)| *rows > 0 && (first..=last).contains(rank)).collect())
+    }
+
+    /// Where a place is or was.
+    fn rank_of(&self, place: &Position) -> u128 {
+        let mut values = place.values.iter();
+        self.plan.pack(|part| values.next().map_or(0, |value| part.of_value(value)))
+    }
 }
