@@ -215,3 +215,44 @@ pub fn mask<T: Copy>(values: &[T], passes: impl Fn(T) -> bool) -> u64 {
     let first = eights.iter().enumerate().fold(0, |mask, (at, values)| mask | (eight(values) << (8 * at)));
     if rest.is_empty() { first } else { first | (bits(rest) << (8 * eights.len())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(bitmap: &Bitmap) -> Vec<u32> {
+        let mut rows = Vec::new();
+        bitmap.for_each(|slot| rows.push(slot));
+        rows
+    }
+
+    proptest! {
+        #[test]
+        fn a_column_is_tested_for_the_rows_in_the_set_be_they_few_or_many(
+            column in prop::collection::vec(0..8_u64, 1..300),
+            odds in prop::collection::vec(0..20_u32, 5),
+            ranges in prop::collection::vec((0..8_u64, 0..3_u64), 0..3),
+            negated in any::<bool>(),
+        ) {
+            // Words with few rows, with many, with all.
+            let is_in = |slot: u32| slot * 7 % 20 >= odds[slot as usize / WORD];
+            let all = 0..column.len() as u32;
+            let mut set = Bitmap::empty(column.len());
+            all.clone().filter(|slot| is_in(*slot)).for_each(|slot| set.set(slot));
+            let ranges: Vec<_> = ranges.into_iter().map(|(first, more)| (first, first + more)).collect();
+            let passes = |value: u64| ranges.iter().any(|(first, last)| (*first..=*last).contains(&value));
+            let value = |slot: &u32| column[*slot as usize];
+            let found: Vec<_> = all.clone().filter(|slot| passes(value(slot))).collect();
+            prop_assert_eq!(rows(&Bitmap::of_ranges(&column, &ranges)), found.clone());
+            prop_assert_eq!(rows(&Bitmap::of_values(&column, passes)), found);
+            let kept: Vec<_> = all.filter(|slot| is_in(*slot) && passes(value(slot)) != negated).collect();
+            let mut by_slot = set.clone();
+            by_slot.retain_slots(|slot| passes(value(&slot)) != negated);
+            set.retain_values(&column, negated, passes);
+            prop_assert_eq!(rows(&set), kept.clone());
+            prop_assert_eq!(rows(&by_slot), kept);
+        }
+    }
+}
