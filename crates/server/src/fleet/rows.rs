@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use super::bitmap::Bitmap;
 use super::pieces;
+use super::profiles::Profile;
 use super::view::View;
 
 /// The counters of so many profiles fit into the fastest cache.
@@ -45,6 +46,12 @@ impl<'a> Rows<'a> {
         let among = (!self.are_told).then(|| self.bits());
         let (bits, by_profile) = (OnceCell::new(), OnceCell::new());
         Rows { view: self.view, profiles, among, are_told: self.are_told, bits, by_profile }
+    }
+
+    /// The profiles of which rows can pass.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        let profiles = self.view.table.profiles.iter().zip(&self.profiles);
+        profiles.filter(|((_, rows), passes)| *rows > 0 && **passes).map(|((profile, _), _)| profile)
     }
 
     pub fn bits(&self) -> &Bitmap {

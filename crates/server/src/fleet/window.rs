@@ -118,7 +118,7 @@ fn walk(
         order.walk(Bound::Excluded(&after.id), ids, descending)
     } else {
         let stretch = Stretch::of(rows, view);
-        let steps = skip.saturating_add(wanted) as u64 * stretch.rows / rows.count().max(1);
+        let steps = (skip.saturating_add(wanted) as u64).saturating_mul(stretch.rows) / rows.count().max(1);
         if steps > WALK_MAX as u64 {
             return None;
         }
@@ -152,20 +152,21 @@ struct Stretch<'a> {
 
 impl<'a> Stretch<'a> {
     fn of(rows: &Rows<'_>, view: View<'a>) -> Self {
-        let (table, counts) = (view.table, rows.by_profile());
-        let profiles = || table.profiles.iter().zip(counts);
-        let mut is_origin = vec![false; table.profiles.origins.bound()];
-        let found = profiles().filter(|(_, count)| **count > 0);
-        found.for_each(|((profile, _), _)| is_origin[profile.origin as usize] = true);
+        let profiles = &view.table.profiles;
+        let mut is_origin = vec![false; profiles.origins.bound()];
+        rows.profiles().for_each(|profile| is_origin[profile.origin as usize] = true);
         // The ids of rows without one can be anywhere.
         if is_origin[ABSENT as usize] {
-            return Self { origins: None, rows: table.len() as u64 };
+            return Self { origins: None, rows: view.table.len() as u64 };
         }
-        let begin = profiles().filter(|((profile, _), _)| is_origin[profile.origin as usize]);
-        let rows = begin.map(|((_, rows), _)| u64::from(rows)).sum();
-        let texts = || (1_u32..).zip(&is_origin[1..]).filter(|(_, is_origin)| **is_origin);
-        let texts = || texts().filter_map(|(number, _)| table.profiles.origins.text(number));
-        Self { origins: texts().min().zip(texts().max()), rows }
+        let alike = profiles.iter().filter(|(profile, _)| is_origin[profile.origin as usize]);
+        let mut origins: Option<(&str, &str)> = None;
+        for (number, _) in (0_u32..).zip(&is_origin).filter(|(_, is_origin)| **is_origin) {
+            let text = profiles.origins.text(number).unwrap_or_default();
+            origins =
+                origins.map_or(Some((text, text)), |(first, last)| Some((first.min(text), last.max(text))));
+        }
+        Self { origins, rows: alike.map(|(_, rows)| u64::from(rows)).sum() }
     }
 
     fn start(&self, descending: bool) -> Bound<String> {
