@@ -149,6 +149,10 @@ fn measure_fleet(args: &RunArgs, clients: u32, rows: u64) -> anyhow::Result<Vec<
     let empty = empty_server(&args.cache)?;
     let data = Data::prepare(&args.cache, clients, rows)?;
     let mut table = Vec::new();
+    if wants(Part::Fold) && clients >= MEMORY_CLIENTS_MIN {
+        // First, so that no memory is taken twice.
+        table.push(recording::fleet_memory(data.world)?);
+    }
     if wants(Part::Questions) || wants(Part::Monitor) || wants(Part::Restart) {
         let (mut asked, start) = Asked::start(&data.folder, data.world)?;
         eprintln!("connecting the clients …");

@@ -22,6 +22,20 @@ use crate::world::{Present, World};
 /// Events that are committed in one go, as the recorder does.
 const BATCH: usize = 10_000;
 
+/// Memory that a client takes in the fleet: its state, its id, its place in the order.
+pub fn fleet_memory(world: World) -> anyhow::Result<Row> {
+    let resident = || machine::memory(std::process::id()).map(|memory| memory.resident);
+    let before = resident()?;
+    let fleet = Fleet::new();
+    let mut events =
+        world.past(world.sessions() - 1).chain(world.present()).chain(world.activity()).peekable();
+    while events.peek().is_some() {
+        fleet.apply(&events.by_ref().take(BATCH).collect::<Vec<_>>());
+    }
+    let each = resident()?.saturating_sub(before) as f64 / fleet.len() as f64;
+    Ok(Row::figure("memory of a client in the fleet", "bytes", Better::Less, Some(250.0), each, None))
+}
+
 /// How many events a second one core folds.
 pub fn fold(world: World, events: usize) -> anyhow::Result<Row> {
     eprintln!("folding …");
