@@ -13,6 +13,7 @@ use super::view::View;
 
 /// Reading addresses takes longer than looking at all numbers, unless at most one row in so many is asked about.
 const READ_SHARE: usize = if cfg!(test) { 2 } else { 64 };
+
 /// The hexadecimal digits of a group of IPv6.
 const GROUP_DIGITS: usize = 4;
 
