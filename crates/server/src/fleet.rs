@@ -302,8 +302,8 @@ impl Fleet {
     fn page(&self, query: &Query, view: View<'_>) -> Result<(Page, Vec<u32>), BookmarkError> {
         let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, view)).transpose()?;
         let rows = filter::evaluate(&query.filter, view);
-        let window = window::take(&rows, view, &query.sort, after.as_ref(), query.skip, query.limit as usize);
-        let facets = facets::count(&rows, &query.facets, view);
+        let window = window::take(&rows, &query.sort, after.as_ref(), query.skip, query.limit as usize);
+        let facets = facets::count(&rows, &query.facets);
         let last = window.slots.last().filter(|_| window.has_more);
         let page = Page {
             bookmark: last.map(|slot| bookmark::write(query, view, *slot)),

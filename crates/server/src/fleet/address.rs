@@ -22,12 +22,8 @@ pub fn retain(rows: &mut Bitmap, values: &[String], negated: bool, view: View<'_
     let networks: Vec<_> = networks(values).collect();
     let column = &view.table.columns.addr;
     let is_held = |slot: u32| {
-        let packed = column[slot as usize];
-        let address = ipv4(packed).map(IpAddr::V4).or_else(|| {
-            let is_long = packed_addr::is_long(packed);
-            let text = if is_long { view.long_addr(slot) } else { packed_addr::unpack(packed) };
-            text?.parse().ok()
-        });
+        let address = ipv4(column[slot as usize]).map(IpAddr::V4);
+        let address = address.or_else(|| view.addr(slot)?.parse().ok());
         address.is_some_and(|address| networks.iter().any(|network| network.holds(address)))
     };
     if rows.count() as usize * READ_SHARE < column.len() {

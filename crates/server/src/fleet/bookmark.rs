@@ -40,6 +40,11 @@ impl Position {
         }
         position
     }
+
+    /// Without the values of the first keys of the sort.
+    pub fn without_first(&self, keys: usize) -> Self {
+        Self { values: self.values.get(keys..).unwrap_or_default().to_vec(), id: self.id.clone() }
+    }
 }
 
 const VERSION: u8 = 1;

@@ -20,11 +20,11 @@ pub const FACET_VALUES_MAX: usize = 100;
 ///
 /// Of a field with many values in many rows (see [`super::frequent`]) only those that are frequent enough are given.
 /// The counts are right in any case.
-pub fn count(rows: &Rows<'_>, fields: &[Field], view: View<'_>) -> Vec<(Field, Vec<(String, u64)>)> {
-    let mut tally = None;
+pub fn count(rows: &Rows<'_>, fields: &[Field]) -> Vec<(Field, Vec<(String, u64)>)> {
+    let (view, mut tally) = (rows.view, None);
     let mut count = |field: &Field| match Profile::has(*field) {
         true => tally.get_or_insert_with(|| Tally::of(rows.by_profile(), view)).values(*field, view),
-        false => count_values(rows, *field, view),
+        false => count_values(rows, *field),
     };
     fields.iter().map(|field| (*field, count(field))).collect()
 }
@@ -120,7 +120,8 @@ fn of_numbers(counts: impl Iterator<Item = (u32, u64)>) -> Vec<(String, u64)> {
     top(numbers, |number| number.to_string())
 }
 
-fn count_values(rows: &Rows<'_>, field: Field, view: View<'_>) -> Vec<(String, u64)> {
+fn count_values(rows: &Rows<'_>, field: Field) -> Vec<(String, u64)> {
+    let view = rows.view;
     let table = view.table;
     if let Some(times) = table.columns.times(field) {
         let value = |slot| Some(times[slot as usize]).filter(|ms| *ms != NO_TIME);
@@ -148,7 +149,7 @@ fn count_values(rows: &Rows<'_>, field: Field, view: View<'_>) -> Vec<(String, u
         }
         // Each id occurs once: the first in order are as frequent as any.
         Field::Id => {
-            let first = window::take(rows, view, &[], None, 0, FACET_VALUES_MAX).slots;
+            let first = window::take(rows, &[], None, 0, FACET_VALUES_MAX).slots;
             first.into_iter().map(|slot| (table.ids.get(slot).to_owned(), 1)).collect()
         }
         Field::DeviceId => top(frequent::count(rows.bits(), |slot| view.device_id(slot)), str::to_owned),

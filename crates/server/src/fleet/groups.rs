@@ -10,7 +10,6 @@ use super::plan::Plan;
 use super::profiles::Profile;
 use super::rows::Rows;
 use super::select::SORTED_MAX;
-use super::view::View;
 use super::window;
 
 /// Looking at more profiles takes longer than looking at the rows.
@@ -34,7 +33,6 @@ struct Groups<'a> {
 /// As [`window::slots`]; `None` for other sorts, and where it would take longer.
 pub fn slots(
     rows: &Rows<'_>,
-    view: View<'_>,
     sort: &[SortKey],
     after: Option<&Position>,
     mut skip: usize,
@@ -46,16 +44,15 @@ pub fn slots(
     }
     let leading = sort.iter().take_while(|key| Profile::has(key.field)).count();
     let (by_group, within) = sort.split_at(leading);
-    let groups = Groups::of(rows, view, by_group)?;
+    let groups = Groups::of(rows, by_group)?;
     let mut rest = groups.in_order.as_slice();
     let mut found = Vec::new();
     if let Some(after) = after {
         let rank = groups.rank_of(after);
         rest = &rest[rest.partition_point(|group| group.rank < rank)..];
         if let Some((_, later)) = rest.split_first().filter(|(first, _)| first.rank == rank) {
-            let values = after.values.get(leading..).unwrap_or_default().to_vec();
-            let after = Position { values, id: after.id.clone() };
-            found = window::slots(&groups.rows(rank, rank), view, within, Some(&after), 0, wanted);
+            let after = after.without_first(leading);
+            found = window::slots(&groups.rows(rank, rank), within, Some(&after), 0, wanted);
             rest = later;
         }
     }
@@ -74,21 +71,21 @@ pub fn slots(
         let (run, later) = rest.split_at(small.count().max(1));
         let sort = if run.len() == 1 { within } else { sort };
         let rows = groups.rows(first.rank, run.last().map_or(first.rank, |last| last.rank));
-        found.extend(window::slots(&rows, view, sort, None, skip, wanted - found.len()));
+        found.extend(window::slots(&rows, sort, None, skip, wanted - found.len()));
         (skip, rest) = (0, later);
     }
     Some(found)
 }
 
 impl<'a> Groups<'a> {
-    fn of(rows: &'a Rows<'a>, view: View<'a>, sort: &'a [SortKey]) -> Option<Self> {
-        if sort.is_empty() || view.table.profiles.bound() > PROFILES_MAX {
+    fn of(rows: &'a Rows<'a>, sort: &'a [SortKey]) -> Option<Self> {
+        if sort.is_empty() || rows.view.table.profiles.bound() > PROFILES_MAX {
             return None;
         }
         if rows.count() <= SORTED_MAX as u64 {
             return None;
         }
-        let plan = Plan::new(view, sort);
+        let plan = Plan::new(rows.view, sort);
         if !plan.is_exact {
             return None;
         }

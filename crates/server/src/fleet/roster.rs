@@ -76,32 +76,31 @@ impl Fleet {
         if unseen_rows.count() == 0 {
             return self.page(query, seen).map(|(page, _)| page);
         }
-        let rows = [(seen, filter::evaluate(&query.filter, seen)), (unseen, unseen_rows)];
+        let rows = [filter::evaluate(&query.filter, seen), unseen_rows];
         self.merged_page(query, &rows)
     }
 
-    fn merged_page(&self, query: &Query, rows: &[(View<'_>, Rows<'_>); 2]) -> Result<Page, BookmarkError> {
-        let [(seen, seen_rows), (unseen, unseen_rows)] = rows;
-        let after = query.bookmark.as_deref().map(|text| bookmark::read(text, query, *seen)).transpose()?;
-        let total_rows = seen_rows.count() + unseen_rows.count();
+    fn merged_page(&self, query: &Query, rows: &[Rows<'_>; 2]) -> Result<Page, BookmarkError> {
+        let [seen, unseen] = rows;
+        let after =
+            query.bookmark.as_deref().map(|text| bookmark::read(text, query, seen.view)).transpose()?;
+        let total_rows = seen.count() + unseen.count();
         // How many of the rows before the window are of which table is known only when both are walked.
         let skip = query.skip.min(total_rows);
         let end = (skip + u64::from(query.limit)).min(total_rows) as usize;
-        let windows = rows
-            .each_ref()
-            .map(|(view, rows)| window::take(rows, *view, &query.sort, after.as_ref(), 0, end));
-        let of = |at: usize, view: &View<'_>| -> Vec<Row<'_>> {
-            let view = View { table: rows[at].0.table, ..*view };
+        let windows = rows.each_ref().map(|rows| window::take(rows, &query.sort, after.as_ref(), 0, end));
+        let [of_seen, of_unseen] = [0, 1].map(|at| -> Vec<Row<'_>> {
+            let view = rows[at].view;
             windows[at].slots.iter().map(|slot| Row { view, slot: *slot }).collect()
-        };
-        let mut merged = merge(&of(0, seen), &of(1, unseen), &query.sort);
+        });
+        let mut merged = merge(&of_seen, &of_unseen, &query.sort);
         let has_more = merged.len() > end || windows.iter().any(|window| window.has_more);
         merged.truncate(end);
         let page = merged.get(skip as usize..).unwrap_or_default();
         let last = page.last().filter(|_| has_more);
         Ok(Page {
             // A row of the roster is no row that the fleet could find by its number.
-            bookmark: last.map(|row| match std::ptr::eq(row.view.table, seen.table) {
+            bookmark: last.map(|row| match std::ptr::eq(row.view.table, seen.view.table) {
                 true => bookmark::write(query, row.view, row.slot),
                 false => bookmark::write_whole(query, row.view, row.slot),
             }),
@@ -139,10 +138,8 @@ fn compare(a: Row<'_>, b: Row<'_>, sort: &[SortKey]) -> Ordering {
 
 /// The values of each field in both tables, the most frequent first. Where a table has more values than are given,
 /// one that is rare in both may be missing.
-fn facets_of(rows: &[(View<'_>, Rows<'_>); 2], fields: &[Field]) -> Vec<(Field, Vec<(String, u64)>)> {
-    let [(seen, seen_rows), (unseen, unseen_rows)] = rows;
-    let of_seen = facets::count(seen_rows, fields, *seen);
-    let of_unseen = facets::count(unseen_rows, fields, *unseen);
+fn facets_of(rows: &[Rows<'_>; 2], fields: &[Field]) -> Vec<(Field, Vec<(String, u64)>)> {
+    let [of_seen, of_unseen] = rows.each_ref().map(|rows| facets::count(rows, fields));
     let merge = |((field, of_seen), (_, of_unseen)): ((Field, Vec<_>), (Field, Vec<_>))| {
         let mut counts = std::collections::BTreeMap::<String, u64>::new();
         for (value, count) in of_seen.into_iter().chain(of_unseen) {

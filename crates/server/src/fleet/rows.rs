@@ -14,7 +14,7 @@ const FEW_PROFILES: usize = 4_096;
 /// See the module.
 #[derive(Debug)]
 pub struct Rows<'a> {
-    view: View<'a>,
+    pub view: View<'a>,
     /// Whether the rows of each profile can pass, by number.
     profiles: Vec<bool>,
     /// The rows that can pass, where the profile does not tell.

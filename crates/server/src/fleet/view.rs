@@ -115,6 +115,11 @@ impl<'a> View<'a> {
         oldest.map(|time| time.plus_ms(RECENT_CONNECTS_MS))
     }
 
+    pub fn addr(self, slot: u32) -> Option<String> {
+        let packed = self.table.columns.addr[slot as usize];
+        if packed_addr::is_long(packed) { self.long_addr(slot) } else { packed_addr::unpack(packed) }
+    }
+
     /// An address that is too long for its column.
     pub fn long_addr(self, slot: u32) -> Option<String> {
         self.table.state(slot)?.current?.peer.addr
@@ -135,15 +140,7 @@ impl<'a> View<'a> {
             Field::Secure => number(i64::from(profile.secure)),
             Field::StaleSince => Value::from_time(self.table.stale_since(at)),
             Field::RecentConnects => Value::Number(self.recent_connects(slot)),
-            Field::ClientAddr => {
-                let packed = columns.addr[at];
-                let addr = if packed_addr::is_long(packed) {
-                    self.long_addr(slot)
-                } else {
-                    packed_addr::unpack(packed)
-                };
-                addr.map_or(Value::Absent, |addr| Value::Text(Cow::Owned(addr)))
-            }
+            Field::ClientAddr => self.addr(slot).map_or(Value::Absent, |addr| Value::Text(Cow::Owned(addr))),
             _ => match profile.number(field) {
                 Some(packed) => number(i64::from(packed)),
                 None => Value::from_text(profile.code(field).and_then(|code| code_text(field, code))),

@@ -7,7 +7,6 @@ use std::ops::Bound;
 
 use rollcall_model::query::{Field, SortKey};
 
-use super::bitmap::Bitmap;
 use super::bookmark::Position;
 use super::device_order::DeviceOrder;
 use super::groups;
@@ -16,7 +15,7 @@ use super::plan::Plan;
 use super::rows::Rows;
 use super::select::select;
 use super::symbols::ABSENT;
-use super::view::{Value, View};
+use super::view::Value;
 
 /// The rows of a window in order, and whether there are more behind it.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,17 +27,10 @@ pub struct Window {
 /// So many rows are walked in the time that a selection takes.
 const WALK_MAX: usize = if cfg!(test) { 8 } else { 20_000 };
 
-pub fn take(
-    rows: &Rows<'_>,
-    view: View<'_>,
-    sort: &[SortKey],
-    after: Option<&Position>,
-    skip: u64,
-    limit: usize,
-) -> Window {
+pub fn take(rows: &Rows<'_>, sort: &[SortKey], after: Option<&Position>, skip: u64, limit: usize) -> Window {
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     // One more than the window has tells whether there are more.
-    let mut slots = slots(rows, view, sort, after, skip, limit + 1);
+    let mut slots = slots(rows, sort, after, skip, limit + 1);
     let has_more = slots.len() > limit;
     slots.truncate(limit);
     Window { slots, has_more }
@@ -47,21 +39,20 @@ pub fn take(
 /// The slots of `wanted` rows in order, fewer at the end, after those up to `after` and `skip` more.
 pub fn slots(
     rows: &Rows<'_>,
-    view: View<'_>,
     sort: &[SortKey],
     after: Option<&Position>,
     skip: usize,
     wanted: usize,
 ) -> Vec<u32> {
     // A field that no row has orders nothing.
-    let is_empty = |key: &SortKey| key.field == Field::StaleSince && !view.table.has_stale();
+    let is_empty = |key: &SortKey| key.field == Field::StaleSince && !rows.view.table.has_stale();
     // Unless it tells the rows from the one that a bookmark remembers.
     let is_told = |at: &usize| after.is_some_and(|after| after.values.get(*at) != Some(&Value::Absent));
     if let Some(at) = sort.iter().position(is_empty).filter(|at| !is_told(at)) {
         let after = after.map(|position| position.without(at));
         let mut sort = sort.to_vec();
         sort.remove(at);
-        return slots(rows, view, &sort, after.as_ref(), skip, wanted);
+        return slots(rows, &sort, after.as_ref(), skip, wanted);
     }
     let by_id = match sort {
         [] => Some(false),
@@ -69,20 +60,20 @@ pub fn slots(
         _ => None,
     };
     let found = match by_id {
-        Some(descending) => walk(rows, view, descending, after, skip, wanted),
-        None => groups::slots(rows, view, sort, after, skip, wanted),
+        Some(descending) => walk(rows, descending, after, skip, wanted),
+        None => groups::slots(rows, sort, after, skip, wanted),
     };
-    found.unwrap_or_else(|| ranked(rows.bits(), view, sort, after, skip, wanted))
+    found.unwrap_or_else(|| ranked(rows, sort, after, skip, wanted))
 }
 
 fn ranked(
-    rows: &Bitmap,
-    view: View<'_>,
+    rows: &Rows<'_>,
     sort: &[SortKey],
     after: Option<&Position>,
     skip: usize,
     wanted: usize,
 ) -> Vec<u32> {
+    let (view, rows) = (rows.view, rows.bits());
     let by_id = [SortKey { field: Field::Id, descending: false }];
     let sort = if sort.is_empty() { &by_id } else { sort };
     if let Some(order) = DeviceOrder::new(view, sort) {
@@ -104,20 +95,20 @@ fn ranked(
 /// Looks for the rows in the order by id. `None` when that takes too long.
 fn walk(
     rows: &Rows<'_>,
-    view: View<'_>,
     descending: bool,
     after: Option<&Position>,
     mut skip: usize,
     wanted: usize,
 ) -> Option<Vec<u32>> {
-    let (order, ids) = (&view.table.order, &view.table.ids);
-    let is_jump = after.is_none() && skip > 0 && rows.count() == view.table.len() as u64;
+    let table = rows.view.table;
+    let (order, ids) = (&table.order, &table.ids);
+    let is_jump = after.is_none() && skip > 0 && rows.count() == table.len() as u64;
     let mut walk = if is_jump {
         order.walk_from(std::mem::take(&mut skip), descending)
     } else if let Some(after) = after {
         order.walk(Bound::Excluded(&after.id), ids, descending)
     } else {
-        let stretch = Stretch::of(rows, view);
+        let stretch = Stretch::of(rows);
         let steps = (skip.saturating_add(wanted) as u64).saturating_mul(stretch.rows) / rows.count().max(1);
         if steps > WALK_MAX as u64 {
             return None;
@@ -151,13 +142,14 @@ struct Stretch<'a> {
 }
 
 impl<'a> Stretch<'a> {
-    fn of(rows: &Rows<'_>, view: View<'a>) -> Self {
-        let profiles = &view.table.profiles;
+    fn of(rows: &Rows<'a>) -> Self {
+        let table = rows.view.table;
+        let profiles = &table.profiles;
         let mut is_origin = vec![false; profiles.origins.bound()];
         rows.profiles().for_each(|profile| is_origin[profile.origin as usize] = true);
         // The ids of rows without one can be anywhere.
         if is_origin[ABSENT as usize] {
-            return Self { origins: None, rows: view.table.len() as u64 };
+            return Self { origins: None, rows: table.len() as u64 };
         }
         let alike = profiles.iter().filter(|(profile, _)| is_origin[profile.origin as usize]);
         let mut origins: Option<(&str, &str)> = None;
