@@ -139,7 +139,13 @@ impl Bridge {
         // The broker's accept loop waits for the header, so it is written at once and whole.
         broker.write_all(&proxy_header(client, address)).await?;
         let (reader, writer) = broker.into_split();
-        let from_broker = FromBroker { broker: reader, size: FIRST_READ, traffic: Arc::clone(&traffic) };
+        let from_broker = FromBroker {
+            broker: reader,
+            size: FIRST_READ,
+            is_full: false,
+            read_bytes: 0,
+            traffic: Arc::clone(&traffic),
+        };
         Ok(Crossing { from_broker, to_broker: ToBroker { broker: writer, traffic }, announcement })
     }
 }
@@ -184,6 +190,10 @@ impl ToBroker {
 pub(crate) struct FromBroker {
     broker: OwnedReadHalf,
     size: usize,
+    /// The last chunk was full, so that more is waiting.
+    is_full: bool,
+    /// What the client had sent when it was last looked at.
+    read_bytes: u64,
     traffic: Arc<Traffic>,
 }
 
@@ -196,13 +206,24 @@ impl FromBroker {
         }
     }
 
+    /// Waits for a moment so that what the broker sends meanwhile is in one chunk, unless the client may be waiting for an answer or
+    /// more than a chunk is there already.
+    pub(crate) async fn gather(&mut self, moment: Duration) {
+        let read_bytes = self.traffic.read_bytes();
+        let was_silent = std::mem::replace(&mut self.read_bytes, read_bytes) == read_bytes;
+        if was_silent && !self.is_full {
+            tokio::time::sleep(moment).await;
+        }
+    }
+
     async fn read(&mut self) -> Option<Vec<u8>> {
         self.broker.readable().await.ok()?;
         let mut bytes = Vec::with_capacity(self.size);
         let read = self.broker.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;
         // Before the client has them: whatever it has seen is counted when it leaves.
         self.traffic.write_bytes.fetch_add(read as u64, Ordering::Relaxed);
-        self.size = if read >= self.size {
+        self.is_full = read >= self.size;
+        self.size = if self.is_full {
             (self.size * 2).min(CHUNK_MAX)
         } else {
             self.size.min((read * 2).max(FIRST_READ))

@@ -5,6 +5,8 @@
 //! Doing this instead of using a broker's own WebSocket listener lets many MQTT packets share one WebSocket message,
 //! which is what a browser's throughput hangs on.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -28,6 +30,10 @@ use crate::source::embedded::PACKET_BYTES_MAX;
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 /// One WebSocket message from a client may carry a packet of the greatest size and its header.
 const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX as usize + 16;
+
+/// For so long what the broker sends after a message is gathered into the next one. A browser's work is in the number of messages:
+/// each is a task of several processes. Half of a frame, so nobody sees it.
+const GATHERED: Duration = Duration::from_millis(8);
 
 /// What it takes to let a WebSocket client in. Cheap to clone.
 #[derive(Clone)]
@@ -180,6 +186,7 @@ async fn downwards(mut from_broker: FromBroker, to_client: &mut SplitSink<WebSoc
         if !matches!(tokio::time::timeout(SEND_MAX, to_client.send(message)).await, Ok(Ok(()))) {
             return Stopped::ByClient;
         }
+        from_broker.gather(GATHERED).await;
     }
     Stopped::ByBroker
 }
