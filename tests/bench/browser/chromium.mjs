@@ -52,8 +52,11 @@ export async function openChromium({ url, key, token, address, probe, scale }) {
     evaluate: (body, argument) => page.evaluate(body, argument),
     click: ({ x, y }) => page.mouse.click(x, y),
     press: (key) => page.keyboard.press(key),
-    /** Its pages are loaded: whatever it asks from now on goes straight to the server. */
-    letGo: () => page.unroute(pattern),
+    /** Its pages are loaded: whatever it asks from now on goes straight to the server, and is not reported. */
+    async letGo() {
+      await page.unroute(pattern);
+      await stopReports(page);
+    },
     pid: renderer,
     async collectGarbage() {
       for (let round = 0; round < 3; round++) await own.send('HeapProfiler.collectGarbage');
@@ -62,4 +65,14 @@ export async function openChromium({ url, key, token, address, probe, scale }) {
     screenshot: (path) => page.screenshot({ path }),
     close: () => browser.close(),
   };
+}
+
+/**
+ * The driver has the browser report every message of every WebSocket to it, which takes half a core and shows in every figure.
+ * Nothing public ends that.
+ */
+async function stopReports(page) {
+  const session = page._connection?.toImpl?.(page)?.delegate?._mainFrameSession?._client;
+  if (!session) throw new Error('this version of playwright-core has its DevTools session elsewhere');
+  await session.send('Network.disable');
 }
