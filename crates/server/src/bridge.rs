@@ -139,13 +139,7 @@ impl Bridge {
         // The broker's accept loop waits for the header, so it is written at once and whole.
         broker.write_all(&proxy_header(client, address)).await?;
         let (reader, writer) = broker.into_split();
-        let from_broker = FromBroker {
-            broker: reader,
-            size: FIRST_READ,
-            is_full: false,
-            read_bytes: 0,
-            traffic: Arc::clone(&traffic),
-        };
+        let from_broker = FromBroker::new(reader, Arc::clone(&traffic));
         Ok(Crossing { from_broker, to_broker: ToBroker { broker: writer, traffic }, announcement })
     }
 }
@@ -198,6 +192,10 @@ pub(crate) struct FromBroker {
 }
 
 impl FromBroker {
+    fn new(broker: OwnedReadHalf, traffic: Arc<Traffic>) -> Self {
+        Self { broker, size: FIRST_READ, is_full: false, read_bytes: 0, traffic }
+    }
+
     /// The next bytes, or nothing when the broker has closed and said why, where it had to.
     pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
         match self.read().await {
@@ -273,5 +271,31 @@ mod tests {
         let header = proxy_header("[2001:db8::1]:4660".parse().unwrap(), server);
         assert_eq!(header.len(), 16 + 36);
         assert_eq!(header[13], 0x21);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_within_a_moment_is_gathered_unless_the_client_may_be_waiting() {
+        const MOMENT: Duration = Duration::from_millis(8);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut broker, _) = listener.accept().await.unwrap();
+        let (traffic, (broker_side, _writer)) = (Arc::new(Traffic::default()), stream.into_split());
+        let mut from_broker = FromBroker::new(broker_side, Arc::clone(&traffic));
+        let waited = async |from_broker: &mut FromBroker| {
+            let begun = tokio::time::Instant::now();
+            from_broker.gather(MOMENT).await;
+            begun.elapsed()
+        };
+
+        broker.write_all(b"told").await.unwrap();
+        assert_eq!(from_broker.next().await.unwrap(), b"told");
+        assert!(waited(&mut from_broker).await >= MOMENT);
+        traffic.read_bytes.fetch_add(2, Ordering::Relaxed);
+        assert_eq!(waited(&mut from_broker).await, Duration::ZERO, "the client may be waiting");
+        assert!(waited(&mut from_broker).await >= MOMENT);
+
+        broker.write_all(&vec![0; 2 * FIRST_READ]).await.unwrap();
+        assert_eq!(from_broker.next().await.unwrap().len(), FIRST_READ);
+        assert_eq!(waited(&mut from_broker).await, Duration::ZERO, "more is waiting");
     }
 }
