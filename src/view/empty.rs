@@ -81,6 +81,18 @@ fn FirstRun() -> impl IntoView {
         };
         format!("mosquitto_pub -h {host} -p {port}{ca} {who} -t hello -m world")
     };
+    let python = move || {
+        let Way { host, port, is_secure, .. } = way();
+        let (id, auth) = if is_open.get() {
+            ("hello-2".to_owned(), "")
+        } else {
+            let auth = r#", auth={"username": "use-token-auth", "password": "TOKEN"}"#;
+            (format!("d:{}:thermo:t-1", org()), auth)
+        };
+        let tls = if is_secure { r#", tls={"ca_certs": "DIR/tls/ca.pem"}"# } else { "" };
+        let call = format!(r#"hostname="{host}", port={port}, client_id="{id}"{auth}{tls}"#);
+        format!("python3 -c 'import paho.mqtt.publish as mqtt; mqtt.single(\"hello\", \"world\", {call})'")
+    };
     let hint = live(move || if way().is_local { t::first_run_local() } else { t::first_run_hint() });
     view! {
         <div class="empty" data-testid="first-run">
@@ -91,6 +103,8 @@ fn FirstRun() -> impl IntoView {
             </div>
             <p>{hint}</p>
             <p class="command"><code>{live(connect)}</code><Copy text=connect/></p>
+            <p>{say(t::first_run_python)}</p>
+            <p class="command"><code>{live(python)}</code><Copy text=python/></p>
             <p>{say(t::first_run_after)}</p>
         </div>
     }

@@ -118,32 +118,32 @@ fn ApiIndicator() -> impl IntoView {
 fn FeedIndicator() -> impl IntoView {
     let stores = stores();
     let feed = stores.feed;
+    // Nothing waits behind a pause while nothing arrives, so that is told first.
     let state = live(move || match feed.shown() {
+        (FeedState::Down { .. }, _) => "down".to_owned(),
         (_, true) => "paused".to_owned(),
         (FeedState::Live { .. }, _) => "live".to_owned(),
         (FeedState::Off | FeedState::Connecting, _) => "connecting".to_owned(),
-        (FeedState::Down { .. }, _) => "down".to_owned(),
     });
     let text = live(move || match feed.shown() {
-        (_, true) => t::feed_paused(),
-        (FeedState::Off, _) => t::feed_off(),
-        (FeedState::Connecting, _) => t::feed_connecting(),
-        (FeedState::Live { round_trip_ms: None }, _) => t::feed_live(),
-        (FeedState::Live { round_trip_ms: Some(ms) }, _) => t::feed_live_latency(&format::latency(ms)),
         (FeedState::Down { retry_at_ms, .. }, _) => {
             stores.clock.tick();
             let left_ms = (retry_at_ms - wall_ms()).max(0) + 999;
             t::feed_retry_in(&format::duration(left_ms))
         }
+        (_, true) => t::feed_paused(),
+        (FeedState::Off, _) => t::feed_off(),
+        (FeedState::Connecting, _) => t::feed_connecting(),
+        (FeedState::Live { round_trip_ms: None }, _) => t::feed_live(),
+        (FeedState::Live { round_trip_ms: Some(ms) }, _) => t::feed_live_latency(&format::latency(ms)),
     });
     let since = maybe(move || match feed.shown() {
-        (FeedState::Down { since_ms, .. }, false) => {
-            let time = format::clock(Timestamp::from_millis(since_ms));
-            Some(format!("{} · ", t::feed_stale_since(&time)))
+        (FeedState::Down { since_ms, .. }, _) => {
+            Some(t::feed_stale_since(&format::clock(Timestamp::from_millis(since_ms))))
         }
         (_, true) => {
             let waiting = feed.waiting.get();
-            (waiting > 0).then(|| format!("{} · ", t::feed_waiting(waiting)))
+            (waiting > 0).then(|| t::feed_waiting(waiting))
         }
         _ => None,
     });
@@ -151,7 +151,8 @@ fn FeedIndicator() -> impl IntoView {
     let sign = live(move || if feed.is_paused.get() { "▶".to_owned() } else { "❚❚".to_owned() });
     view! {
         <span class="indicator" data-testid="indicator-monitor" data-state=state title=say(t::feed_title)>
-            <i class="lamp" aria-hidden="true"></i><span class="since">{since}</span>{text}
+            <i class="lamp" aria-hidden="true"></i><span class="since">{since}</span>
+            <span class="told">{text}</span>
         </span>
         <button class="icon" type="button" title=pause aria-label=pause on:click=then(move |_| feed.toggle_pause())>
             <span aria-hidden="true">{sign}</span>

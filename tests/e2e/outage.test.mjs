@@ -1,6 +1,7 @@
 // The server dies, is killed, comes back; the page says what it knows. Each test has a server of its own.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
 import { launchBrowser, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
@@ -11,6 +12,7 @@ import {
   connectRaw,
   LIMIT_MS,
   mqttsPort,
+  run,
   startServer,
   temporaryFolder,
   until,
@@ -27,6 +29,12 @@ after(async () => {
   await browser?.close();
   await cleanUp();
 });
+
+/** Runs what the page says, as a reader would who has the library for it. */
+function shell(line) {
+  const own = line.replace(/^python3/, process.env.ROLLCALL_PYTHON ?? 'python3');
+  execFileSync('/bin/sh', ['-c', own], { timeout: LIMIT_MS, stdio: 'pipe' });
+}
 
 const device = (name) => `d:acme01:thermo:${name}`;
 
@@ -200,9 +208,12 @@ test('the first run shows how to connect a client, with the real address', async
     assert.ok(command.includes(String(server.mqttPort)), command);
     await screenshot(page, 'first-run-light');
 
-    const id = device('first');
-    await connect(server, id);
-    await dashboard.untilRow(id, { status: 'connected' });
+    // Both at once: the first client that connects takes the commands away.
+    const python = await page.getByText('python3 -c').innerText();
+    shell(command);
+    await dashboard.untilRow('hello-1', { status: 'disconnected', initiator: 'client' });
+    shell(python);
+    await dashboard.untilRow('hello-2', { status: 'disconnected', initiator: 'client' });
   });
   await server.stop();
 });
@@ -219,6 +230,16 @@ test('where devices are registered, the first run says how to, and names what th
     assert.match(command, new RegExp(`-p ${mqttsPort(server)} --cafile `));
     assert.match(command, /-u use-token-auth -P TOKEN/);
     await screenshot(dashboard.page, 'first-run-tls-light');
+    const python = await first.getByText('python3 -c').innerText();
+    const registered = await first.getByText('rollcall devices add').innerText();
+
+    // As a reader would, with their own folder, and the token that the first command prints.
+    const [, ...words] = registered.replace('DIR', data).split(' ');
+    const { stdout } = run(words);
+    const token = stdout.match(/token:? +(\S+)/i)?.[1];
+    assert.ok(token, stdout);
+    for (const line of [command, python]) shell(line.replaceAll('DIR', data).replace('TOKEN', token));
+    await dashboard.untilRow('d:acme01:thermo:t-1', { status: 'disconnected', initiator: 'client' });
   });
   await server.stop();
 });

@@ -197,14 +197,14 @@ test('paused, the page says how much it holds back, and still answers what the r
     await page.keyboard.press('p');
     await untilSaid('paused');
     await connect(own, second);
-    await untilSaid('1 new event · paused');
+    await untilSaid('1 new event paused');
     assert.deepEqual(await dashboard.ids(), [first]);
 
     await dashboard.search('t-');
     await dashboard.untilIds([first, second]);
     await until('the rows are the answer', async () => (await page.locator('.grid.is-outdated').count()) === 0);
     await connect(own, third);
-    await untilSaid('2 new events · paused');
+    await untilSaid('2 new events paused');
     assert.deepEqual(await dashboard.ids(), [first, second]);
     await dashboard.open(second);
     await dashboard.get('story').filter({ hasText: /^Connected since/ }).waitFor();
@@ -250,11 +250,17 @@ for (const locale of ['en-US', 'es-ES', 'fr-FR', 'ja-JP', 'ko-KR', 'pt-BR']) {
       await check('live');
       await page.keyboard.press('p');
       await connect(own, ID);
-      await until('an event waits', async () => /1/.test(await dashboard.get('indicator-monitor').innerText()));
+      for (const width of [390, 1440]) {
+        await page.setViewportSize({ width, height: 700 });
+        await until(`an event waits at ${width} px`, async () =>
+          /1/.test(await dashboard.get('indicator-monitor').innerText()),
+        );
+      }
       await check('paused');
-      await page.keyboard.press('p');
       await own.kill();
+      // Also while it is paused: nothing waits behind the pause any more.
       await dashboard.untilIndicator('monitor', 'down');
+      await page.keyboard.press('p');
       await dashboard.untilIndicator('api', 'down');
       await check('down');
     });

@@ -165,7 +165,9 @@ fn end_to_end(workspace: &Workspace, screenshots: bool) -> anyhow::Result<Counts
     let mut node = process::command(workspace, "node");
     node.args(["--test", "--test-reporter=spec"])
         .args(journeys)
-        .env("ROLLCALL_BIN", workspace.server("debug"));
+        .env("ROLLCALL_BIN", workspace.server("debug"))
+        // Has the MQTT library that the commands on the page are for.
+        .env("ROLLCALL_PYTHON", setup::python_environment(workspace, "tests/sdk/requirements.txt")?);
     if screenshots {
         let pictures = tests.join("screenshots");
         std::fs::create_dir_all(&pictures)
