@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use leptos::prelude::{ArcRwSignal, Get, Set};
+use leptos::prelude::{ArcRwSignal, Get, GetUntracked, Set};
 
 use crate::format;
 use crate::json::{self, Malformed};
@@ -82,6 +82,12 @@ pub fn set_catalogue(catalogue: Catalogue) {
 #[must_use]
 pub fn current() -> Arc<Catalogue> {
     CURRENT.with(ArcRwSignal::get)
+}
+
+/// The catalogue now, untracked.
+#[must_use]
+pub fn shown() -> Arc<Catalogue> {
+    CURRENT.with(ArcRwSignal::get_untracked)
 }
 
 fn text(slot: usize, arguments: &[(&str, &str)]) -> String {

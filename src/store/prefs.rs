@@ -115,9 +115,14 @@ impl Prefs {
         }
         spawn_local(async move {
             let text = api::catalogue(language, &api::Token::default()).await;
-            // A language that cannot be had leaves the page in the one it is in.
-            if let Some(catalogue) = text.ok().and_then(|text| Catalogue::parse(language, &text).ok()) {
-                show(catalogue);
+            match text.ok().and_then(|text| Catalogue::parse(language, &text).ok()) {
+                Some(catalogue) => show(catalogue),
+                // The page stays in the language that it is in, and says so where languages are chosen.
+                None => {
+                    if let Some(shown) = known(&i18n::shown().language) {
+                        self.language.set(shown);
+                    }
+                }
             }
             if !self.is_worded.get_untracked() {
                 self.is_worded.set(true);
@@ -126,11 +131,16 @@ impl Prefs {
     }
 
     pub fn choose_language(self, language: &str) {
-        if let Some((known, _)) = LANGUAGES.iter().find(|(tag, _)| *tag == language) {
+        if let Some(known) = known(language) {
             browser::remember(LANGUAGE, Some(known));
             self.language.set(known);
         }
     }
+}
+
+/// The language with exactly this tag.
+fn known(language: &str) -> Option<&'static str> {
+    LANGUAGES.iter().find(|(tag, _)| *tag == language).map(|(tag, _)| *tag)
 }
 
 /// The remembered language, else the first of the browser's that there is a catalogue for.

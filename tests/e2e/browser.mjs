@@ -11,6 +11,7 @@ import { LIMIT_MS, until } from './harness.mjs';
 
 const EXECUTABLE = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
 const SCREENSHOTS = process.env.ROLLCALL_SCREENSHOTS;
+const LOCALES = path.resolve(import.meta.dirname, '../../locales');
 export const DESKTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 /** What a browser itself says when its server is away, or is up and still restoring (503). */
@@ -72,11 +73,42 @@ export async function withPage(browser, server, options, body) {
   }
 }
 
-/** Saves a picture if a folder for pictures is given. */
+/**
+ * Saves a picture if a folder for pictures is given. What is called `…-light` is saved as `…-dark` and, in Japanese, as `…-ja`, too;
+ * the page is left as it was.
+ */
 export async function screenshot(page, name) {
   if (!SCREENSHOTS) return;
   mkdirSync(SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
+  const save = (name) => page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`) });
+  await save(name);
+  const [, state] = name.match(/^(.*)-light$/) ?? [];
+  if (!state) return;
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await save(`${state}-dark`);
+  await page.emulateMedia({ colorScheme: 'light' });
+  // The server may be away in this state.
+  const words = '**/locales/*.json';
+  await page.route(words, (route) => route.fulfill({ path: path.join(LOCALES, path.basename(route.request().url())) }));
+  const language = await chooseLanguage(page, 'ja');
+  await save(`${state}-ja`);
+  await chooseLanguage(page, language);
+  await page.unroute(words);
+}
+
+/** Changes the language, also from behind a dialog; answers with the one before. */
+async function chooseLanguage(page, language) {
+  const before = await page.evaluate((language) => {
+    const select = document.querySelector('select.language');
+    const before = select.value;
+    select.value = language;
+    select.dispatchEvent(new Event('change', { bubbles: true }));
+    return before;
+  }, language);
+  await until(`the page speaks ${language}`, () =>
+    page.evaluate((language) => document.documentElement.lang === language, language),
+  );
+  return before;
 }
 
 const hook = (name) => `[data-testid="${name}"]`;

@@ -106,3 +106,16 @@ test('a language that was chosen is remembered, and the time zone is the reader\
     await untilLanguage(page, 'ja');
     await page.getByText(title, { exact: true }).first().waitFor();
   }));
+
+// The choice said one language and the page another.
+test('a language that cannot be fetched is not shown as chosen', () =>
+  withPage(browser, server, { locale: 'en-GB', allowed: /ERR_FAILED/ }, async ({ page }) => {
+    await untilLanguage(page, 'en');
+    await page.route('**/locales/fr.json', (route) => route.abort());
+    const choice = page.locator('select.language');
+    await choice.selectOption('fr');
+    await until('English is chosen again', async () => (await choice.inputValue()) === 'en');
+    await page.unroute('**/locales/fr.json');
+    await choice.selectOption('fr');
+    await untilLanguage(page, 'fr');
+  }));
