@@ -63,7 +63,27 @@ pub struct LogEntry {
     pub certainty: Option<Certainty>,
 }
 
+/// Who takes an id over has connected at most this long before the end of the session that it took it from is told.
+const TAKEN_OVER_WITHIN_MS: i64 = 5_000;
+
 impl LogEntry {
+    /// Whether another connection took the id over. The entries of plain Watson servers say so in words only.
+    #[must_use]
+    pub fn is_takeover(&self) -> bool {
+        let is_said = || {
+            let words = reason::close_code_text(reason::CLOSE_TAKEN_OVER);
+            self.event.is_none() && words.is_some_and(|words| self.message.ends_with(words))
+        };
+        self.close_code == Some(reason::CLOSE_TAKEN_OVER) || self.mqtt_reason_code == Some(0x8E) || is_said()
+    }
+
+    /// Whether a session that began then took the id from the one whose end this entry tells: an end that names no session is
+    /// told after the connect that caused it.
+    #[must_use]
+    pub fn is_takeover_by(&self, start: Timestamp) -> bool {
+        self.is_takeover() && self.timestamp.millis() - start.millis() <= TAKEN_OVER_WITHIN_MS
+    }
+
     /// The entry for an event; `None` for events that are not logged (activity, missed).
     #[must_use]
     pub fn from_event(event: &ConnectionEvent) -> Option<Self> {

@@ -140,7 +140,12 @@ fn disconnect(sessions: &mut Vec<Session>, open: &mut Vec<usize>, entry: &Arc<Lo
     let end = Ending::At(entry.timestamp, entry.certainty.unwrap_or(Certainty::Reported));
     let at = match entry.connect_time {
         Some(start) => open.iter().rposition(|at| sessions[*at].is_of(start, entry.client_port)),
-        None => open.iter().rposition(|at| sessions[*at].start <= entry.timestamp),
+        None => {
+            let last = open.iter().rposition(|at| sessions[*at].start <= entry.timestamp);
+            let is_robber =
+                last.is_some_and(|last| last > 0 && entry.is_takeover_by(sessions[open[last]].start));
+            last.map(|last| last - usize::from(is_robber))
+        }
     };
     if let Some(at) = at {
         let session = &mut sessions[open.remove(at)];

@@ -154,7 +154,14 @@ fn close<'a>(sessions: &mut [Session<'a>], only_ended: &mut Vec<Session<'a>>, en
     let end = End { time: entry.timestamp, cause, entry };
     let Some(start) = entry.connect_time else {
         let later = sessions.partition_point(|session| session.start <= entry.timestamp);
-        let open = later.checked_sub(1).and_then(|at| sessions.get_mut(at));
+        let (before, _) = sessions.split_at_mut(later);
+        let open = match before {
+            [.., robbed, robber] if robbed.end.is_none() && entry.is_takeover_by(robber.start) => {
+                Some(robbed)
+            }
+            [.., last] => Some(last),
+            [] => None,
+        };
         if let Some(session) = open.filter(|session| session.end.is_none()) {
             session.end = Some(end);
         }

@@ -15,16 +15,20 @@ const ATTEMPTS_MIN_PATIENT: usize = 3;
 const PATIENT_MS: i64 = 10 * MINUTE_MS;
 
 pub(super) fn find(history: &History<'_>, state: &StateDoc) -> Option<Finding> {
-    let connected = history.sessions.last().map(|session| session.start).max(state.last_connect_time);
-    let attempts: Vec<&LogEntry> =
-        history.refused.iter().copied().filter(|entry| Some(entry.timestamp) > connected).collect();
-    let while_connected = state.connection_status == ConnectionStatus::Connected;
-    let attempts: Vec<&LogEntry> =
-        attempts.into_iter().filter(|entry| !while_connected || history.is_recent(entry.timestamp)).collect();
+    let last_session = history.sessions.last();
+    let connected = last_session.map(|session| session.start).max(state.last_connect_time);
+    let is_connected = state.connection_status == ConnectionStatus::Connected;
+    // Until then the client itself was connected, whoever tried.
+    let gone =
+        last_session.and_then(|session| session.end).map(|end| end.time).max(state.last_disconnect_time);
+    let gone = gone.filter(|gone| !is_connected && Some(*gone) >= connected);
+    let newer = history.refused.iter().copied().filter(|entry| Some(entry.timestamp) > connected);
+    let (strange, own): (Vec<&LogEntry>, Vec<&LogEntry>) =
+        newer.partition(|entry| is_connected || gone.is_some_and(|gone| entry.timestamp < gone));
+    let strange = strange.into_iter().filter(|entry| history.is_recent(entry.timestamp)).collect();
+    let (attempts, while_connected) = if is_enough(&own, false) { (own, false) } else { (strange, true) };
     let (first, last) = (attempts.first()?.timestamp, attempts.last()?.timestamp);
-    let is_patient = last.millis() - first.millis() >= PATIENT_MS && !while_connected;
-    let needed = if is_patient { ATTEMPTS_MIN_PATIENT } else { ATTEMPTS_MIN };
-    if attempts.len() < needed || !history.is_recent(last) {
+    if !is_enough(&attempts, while_connected) || !history.is_recent(last) {
         return None;
     }
     let why = most_frequent(
@@ -49,6 +53,12 @@ pub(super) fn find(history: &History<'_>, state: &StateDoc) -> Option<Finding> {
     let until = history.until(last, 2 * pauses.max().unwrap_or(0));
     let evidence = attempts.into_iter().cloned().collect();
     Some(Finding::new(kind, confidence, first, until, evidence))
+}
+
+fn is_enough(attempts: &[&LogEntry], while_connected: bool) -> bool {
+    let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else { return false };
+    let is_patient = last.timestamp.millis() - first.timestamp.millis() >= PATIENT_MS && !while_connected;
+    attempts.len() >= if is_patient { ATTEMPTS_MIN_PATIENT } else { ATTEMPTS_MIN }
 }
 
 /// Attempts may come from anywhere; so many addresses are named.

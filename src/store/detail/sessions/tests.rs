@@ -9,7 +9,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// An entry in few letters: `+5` connect at 5 s, `-9/5` disconnect at 9 s of the session since 5 s, `-9` the same
-/// without its session, `?9/5` inferred, `x7` refused.
+/// without its session, `%9` because the id was taken over, `?9/5` inferred, `x7` refused.
 fn entry(text: &str) -> Arc<LogEntry> {
     let (kind, rest) = text.split_at(1);
     let (time, start) = rest.split_once('/').map_or((rest, None), |(time, start)| (time, Some(start)));
@@ -22,6 +22,7 @@ fn entry(text: &str) -> Arc<LogEntry> {
     let certainty = if kind == "?" { "inferred" } else { "reported" };
     let json = serde_json::json!({
         "message": "", "timestamp": seconds(time), "event": event, "certainty": certainty,
+        "closeCode": (kind == "%").then_some(288),
         "connectTime": if kind == "+" { Some(seconds(time)) } else { start.map(seconds) },
     });
     Arc::new(serde_json::from_value(json).unwrap())
@@ -142,4 +143,15 @@ proptest! {
         }
         prop_assert!(found.sessions.len() + found.refused.len() <= log.len());
     }
+}
+
+/// A plain message of a take-over comes after the connect that caused it, and was taken for the end of the new session.
+#[test]
+fn who_takes_an_id_over_is_not_who_lost_it() {
+    let open = doc("connected", 40, None);
+    check("+0 +20 %20 +40 %41", Some(&open), "0-20 20-41 40-…");
+    // Told before it, or long after: the end of what was open.
+    check("+0 %20 +20 %40 +40", Some(&open), "0-20 20-40 40-…");
+    check("+0 %20", Some(&doc("disconnected", 0, Some(20))), "0-20");
+    check("+0 -10 +20 %21", Some(&doc("disconnected", 20, Some(21))), "0-10 20-21");
 }

@@ -1,7 +1,8 @@
 //! Histories whose cause is known.
 
 use super::story::{Dice, GOODBYE, HOUR, KEEP_ALIVE, MINUTE, NETWORK, SECOND, Story, TAKEN_OVER, at};
-use crate::diagnosis::{Cause, Confidence, FindingKind};
+use crate::diagnosis::{Cause, Confidence, Finding, FindingKind};
+use crate::event::EventKind;
 
 const HERE: &str = "10.0.0.7";
 const THERE: &str = "192.0.2.9";
@@ -31,6 +32,23 @@ fn two_clients_with_one_id_are_found_with_both_addresses() {
     assert!(finding.evidence.iter().all(|entry| entry.mqtt_reason_code == Some(0x8E)));
     assert!(finding.evidence.is_sorted_by(|a, b| a.timestamp >= b.timestamp));
     assert!(finding.message.contains("from 10.0.0.7 and 192.0.2.9"), "{}", finding.message);
+}
+
+/// As Watson's own messages tell it, of an end without its session.
+#[test]
+fn two_clients_with_one_id_are_found_where_ends_name_no_session() {
+    let mut story = contested(30, 8 * SECOND, [HERE, THERE]);
+    for event in &mut story.events {
+        if let EventKind::Disconnect { session, .. } = &mut event.kind {
+            *session = None;
+        }
+    }
+    let findings = story.findings(5 * MINUTE);
+    let [finding] = findings.as_slice() else { panic!("{findings:#?}") };
+    let FindingKind::SharedId { takeovers, addresses, hold_ms } = &finding.kind else {
+        panic!("{finding:#?}")
+    };
+    assert_eq!((*takeovers, *hold_ms, addresses.len()), (30, 8 * SECOND, 2));
 }
 
 #[test]
@@ -133,6 +151,26 @@ fn a_stranger_who_keeps_trying_a_live_id_is_told_apart_from_its_client() {
     };
     assert!(*while_connected);
     assert_eq!(addresses, &[THERE]);
+}
+
+/// "Never let in" was told of a client that had been connected all the time, once it had gone.
+#[test]
+fn a_stranger_who_tried_a_live_id_is_still_a_stranger_when_its_client_has_gone() {
+    let mut story = Story::new();
+    story.session(0, 10 * MINUTE, HERE, GOODBYE);
+    (1..9).for_each(|attempt| {
+        story.refused(attempt * MINUTE, THERE);
+    });
+    let is_strange = |story: &Story, now: i64| match &story.findings(now)[..] {
+        [Finding { kind: FindingKind::Refused { attempts: 8, while_connected, .. }, .. }] => *while_connected,
+        other => panic!("{other:#?}"),
+    };
+    assert!(is_strange(&story, 11 * MINUTE));
+    // What is tried after that is the client's own trouble.
+    (20..28).for_each(|attempt| {
+        story.refused(attempt * MINUTE, HERE);
+    });
+    assert!(!is_strange(&story, 30 * MINUTE));
 }
 
 #[test]
