@@ -122,8 +122,12 @@ impl Statistics {
         {
             return known.clone();
         }
-        let losses = self.kept().losses.all();
-        let looked = if losses.is_empty() { Vec::new() } else { incidents(&losses, &base(), now) };
+        let (losses, known_from) = {
+            let kept = self.kept();
+            (kept.losses.all(), kept.begins.max(kept.losses.complete_from()))
+        };
+        let looked =
+            if losses.is_empty() { Vec::new() } else { incidents(&losses, known_from, &base(), now) };
         *found = Some((now, looked.clone()));
         looked
     }

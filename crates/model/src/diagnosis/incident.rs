@@ -164,9 +164,10 @@ impl Cause {
 const OVER_MS: i64 = 2 * MINUTE_MS;
 
 /// The incidents of the past day ([`RECENT_MS`]), the newest first. The losses may come in any order and more than
-/// once; those of the day before are needed to know what happens every day.
+/// once; those of the day before are needed to know what happens every day. `known_from` is when the first of them could have
+/// been told: what was usual before is not known.
 #[must_use]
-pub fn incidents(losses: &[Loss], base: &Base, now: Timestamp) -> Vec<Incident> {
+pub fn incidents(losses: &[Loss], known_from: Timestamp, base: &Base, now: Timestamp) -> Vec<Incident> {
     let mut classes = BTreeMap::<Class, Vec<&Loss>>::new();
     for loss in losses.iter().filter(|loss| loss.time <= now.plus_ms(OVER_MS)) {
         if let Some(class) = Class::of(loss.cause) {
@@ -177,7 +178,8 @@ pub fn incidents(losses: &[Loss], base: &Base, now: Timestamp) -> Vec<Incident> 
     for of_class in classes.values_mut() {
         of_class.sort_by_key(|loss| (loss.time, loss.client, loss.cause, loss.certainty));
         of_class.dedup_by_key(|loss| (loss.time, loss.client));
-        let bursts = burst::find(of_class);
+        burst::leave_out_the_restless(of_class);
+        let bursts = burst::find(of_class, known_from);
         if bursts.is_empty() {
             continue;
         }
@@ -206,11 +208,14 @@ fn describe(
     // One client counts once, with its last loss.
     members.sort_by_key(|loss| (loss.client, std::cmp::Reverse(loss.time)));
     members.dedup_by_key(|loss| loss.client);
+    let cause = super::most_frequent(members.iter().map(|loss| loss.cause))?;
+    // A server shuts down once.
+    let is_over = now.millis() - last.millis() > OVER_MS || cause == Cause::ServerShutdown;
     let mut incident = Incident {
-        cause: super::most_frequent(members.iter().map(|loss| loss.cause))?,
+        cause,
         certainty: members.iter().map(|loss| loss.certainty).min()?,
         since: first,
-        until: (now.millis() - last.millis() > OVER_MS).then_some(last),
+        until: is_over.then_some(last),
         clients: members.len() as u64,
         usual,
         shares: share::find(&members, &reasons.without(within), base),

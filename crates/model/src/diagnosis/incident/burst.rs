@@ -1,5 +1,7 @@
 //! Minutes in which far more clients were lost than usual.
 
+use std::collections::{HashMap, VecDeque};
+
 use super::{Cause, Loss, MINUTE_MS};
 use crate::time::Timestamp;
 
@@ -11,8 +13,12 @@ const LENGTH_MAX_MIN: usize = 15;
 const LENGTH_MAX_KEEP_ALIVE_MIN: usize = 60;
 /// More minutes than this are not looked at: eight days.
 const MINUTES_MAX: usize = 8 * 24 * 60;
-/// Of the time before the first loss this many minutes are known to have been quiet.
+/// Of the time before the first loss so many minutes are looked at; they were quiet.
 const QUIET_MIN: i64 = 60;
+/// A client that was lost in so many minutes of the last hour says nothing of the others when it is lost again.
+const RESTLESS_MINUTES: usize = 10;
+/// Fewer minutes than this have no usual one.
+const MEDIAN_MIN: usize = 10;
 /// How many of the hours before must have the same burst for it to be a habit.
 const HABIT_HOURS: i64 = 3;
 /// How early or late a habit may be.
@@ -26,12 +32,37 @@ pub(super) struct Burst {
     pub usual: f64,
 }
 
+const fn minute(time: Timestamp) -> i64 {
+    time.millis().div_euclid(MINUTE_MS)
+}
+
+/// Leaves out what clients that come and go all the time add, of losses in the order of their time.
+pub(super) fn leave_out_the_restless(losses: &mut Vec<&Loss>) {
+    let mut counts = HashMap::<u64, usize>::new();
+    losses.iter().for_each(|loss| *counts.entry(loss.client).or_default() += 1);
+    // Of the few that were lost so often, the minutes of their last losses, the newest last.
+    let often = counts.into_iter().filter(|(_, count)| *count > RESTLESS_MINUTES);
+    let mut before: HashMap<u64, VecDeque<i64>> =
+        often.map(|(client, _)| (client, VecDeque::new())).collect();
+    losses.retain(|loss| {
+        let Some(minutes) = before.get_mut(&loss.client) else { return true };
+        let now = minute(loss.time);
+        if minutes.back() != Some(&now) {
+            minutes.push_back(now);
+        }
+        if minutes.len() > RESTLESS_MINUTES + 1 {
+            minutes.pop_front();
+        }
+        !(minutes.len() > RESTLESS_MINUTES && minutes.front().is_some_and(|first| now - first <= 60))
+    });
+}
+
 /// The bursts among the losses of one class, which are in the order of their time.
-pub(super) fn find(losses: &[&Loss]) -> Vec<Burst> {
-    let minute = |time: Timestamp| time.millis().div_euclid(MINUTE_MS);
+pub(super) fn find(losses: &[&Loss], known_from: Timestamp) -> Vec<Burst> {
     let (Some(first), Some(last)) = (losses.first(), losses.last()) else { return Vec::new() };
-    let last = minute(last.time);
-    let first = (minute(first.time) - QUIET_MIN).max(last + 1 - MINUTES_MAX as i64);
+    let (first, last) = (minute(first.time), minute(last.time));
+    let quiet = (first - QUIET_MIN).max(minute(known_from)).min(first);
+    let first = quiet.max(last + 1 - MINUTES_MAX as i64);
     let mut counts = vec![0_usize; usize::try_from(last + 1 - first).unwrap_or(0)];
     // A client that is lost ten times in a minute is one client.
     let mut lost: Vec<(i64, u64)> = losses.iter().map(|loss| (minute(loss.time), loss.client)).collect();
@@ -61,8 +92,10 @@ fn spans(counts: &[usize]) -> Vec<(usize, usize, f64)> {
     // Two minutes, because a burst may lie across the border of two. Eight deviations of a Poisson process happen
     // never; four times the usual is more than day and night differ.
     let enough = (8.0 * usual + 8.0 * (2.0 * usual).sqrt()).max(CLIENTS_MIN as f64);
-    let tail = (2.0 * usual).max(2.0);
     let count = |at: usize| counts.get(at).copied().unwrap_or(0);
+    // What lately was usual is no part of a burst, although it was not all the time.
+    let lately =
+        |at: usize| self::usual(counts.get(at.saturating_sub(QUIET_MIN as usize)..at).unwrap_or_default());
     let mut spans = Vec::<(usize, usize, f64)>::new();
     let mut at = 0;
     while at < counts.len() {
@@ -70,6 +103,7 @@ fn spans(counts: &[usize]) -> Vec<(usize, usize, f64)> {
             at += 1;
             continue;
         }
+        let tail = (2.0 * usual.max(lately(at))).max(2.0);
         // A minute as usual before one that is enough by itself is not part of it.
         let is_usual = count(at) as f64 <= tail && count(at + 1) as f64 >= enough;
         let mut from = if is_usual { at + 1 } else { at };
@@ -93,7 +127,8 @@ fn spans(counts: &[usize]) -> Vec<(usize, usize, f64)> {
 fn usual(counts: &[usize]) -> f64 {
     let mut sorted = counts.to_vec();
     sorted.sort_unstable();
-    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
+    let is_long = sorted.len() >= MEDIAN_MIN;
+    let median = sorted.get(sorted.len() / 2).copied().filter(|_| is_long).unwrap_or(0);
     let quiet = sorted.iter().take_while(|count| **count < CLIENTS_MIN / 2);
     let (minutes, total) = quiet.fold((0_usize, 0_usize), |(n, sum), count| (n + 1, sum + count));
     let mean = if minutes == 0 { 0.0 } else { total as f64 / minutes as f64 };

@@ -21,7 +21,7 @@ fn a_calm_fleet_has_no_findings_and_no_incidents() {
             assert!(findings.is_empty(), "client {index} of seed {seed}: {findings:#?}");
         }
         assert!(losses.len() > 5_000, "the fleet lives");
-        assert_eq!(incidents(&losses, &base, at(NOW)), []);
+        assert_eq!(incidents(&losses, at(-DAY), &base, at(NOW)), []);
     }
 }
 

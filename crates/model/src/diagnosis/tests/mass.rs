@@ -27,11 +27,15 @@ fn usual_losses(fleet: &mut [(Story, String)], days: i64) {
 }
 
 fn found(fleet: &[(Story, String)], now: i64) -> Vec<Incident> {
+    found_since(fleet, -DAY, now)
+}
+
+fn found_since(fleet: &[(Story, String)], known_from: i64, now: i64) -> Vec<Incident> {
     let losses: Vec<Loss> =
         fleet.iter().flat_map(|(story, _)| story.losses()).filter(|loss| loss.time <= at(now)).collect();
     let mut base = Base::default();
     fleet.iter().for_each(|(story, addr)| base.add(&story.id, Some(addr), Some(MqttVersion::V311)));
-    incidents(&losses, &base, at(now))
+    incidents(&losses, at(known_from), &base, at(now))
 }
 
 /// Ends the sessions of those that `hit` chooses, spread over `spread`, at `time`.
@@ -103,10 +107,81 @@ fn a_planned_restart_of_the_server_is_told_as_that_and_not_as_the_network() {
     let found = found(&fleet, DAY + 2 * HOUR);
     assert_eq!((found.len(), found[0].cause, found[0].clients), (1, Cause::ServerShutdown, 1_000));
     assert!(found[0].message.starts_with("The server was shut down"), "{}", found[0].message);
-    let (story, _) = &fleet[17];
+    assert!(found[0].until.is_some());
+    let (story, _) = &mut fleet[17];
     let mut findings = story.findings_with(&found, DAY + 2 * HOUR);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings.remove(0).kind.as_str(), "massDisconnect");
+    // Back again, it was a restart and no trouble of this client.
+    story.open(DAY + HOUR + MINUTE, "10.0.0.1");
+    assert_eq!(story.findings_with(&found, DAY + 2 * HOUR), []);
+}
+
+/// Losses of clients that come and go, every two minutes each, some of them a minute.
+fn restless(clients: i64, from: i64, to: i64) -> Vec<(Story, String)> {
+    let story = |number: i64| {
+        let mut story = Story::of(&format!("d:acme01:cam:restless-{number}"));
+        let mut time = from + number * 17 * SECOND;
+        while time < to {
+            story.session(time, time + SECOND, "10.9.9.9", NETWORK);
+            time += 2 * MINUTE;
+        }
+        (story, "10.9.9.9".to_owned())
+    };
+    (0..clients).map(story).collect()
+}
+
+/// Three clients that were lost each minute made the outage of the others last for hours: it was not told at all.
+#[test]
+fn an_outage_is_found_among_clients_that_come_and_go_all_the_time() {
+    let mut fleet = fleet(600);
+    let time = DAY - HOUR;
+    let hit = strike(&mut fleet, time, MINUTE, NETWORK, |_, addr| addr.starts_with("10.0.7."));
+    fleet.extend(restless(7, DAY - 6 * HOUR, DAY));
+    let found = found(&fleet, DAY);
+    let [incident] = found.as_slice() else { panic!("{found:#?}") };
+    assert!((hit..hit + 3).contains(&incident.clients), "{incident:#?}");
+    assert!(incident.shares.iter().any(|share| share.value == "10.0.7.0/24"), "{incident:#?}");
+    let is_told = |(story, _): &(Story, String)| {
+        let findings = story.findings_with(&found, DAY);
+        findings.iter().any(|finding| finding.kind.as_str() == "massDisconnect")
+    };
+    assert_eq!(fleet.iter().filter(|one| is_told(one)).count() as u64, hit);
+}
+
+/// Losses of five clients a minute, each lost once, for so many minutes; they are the last of the fleet.
+fn uneasy(fleet: &mut [(Story, String)], from: i64, minutes: usize) {
+    for (number, (story, addr)) in fleet.iter_mut().rev().take(minutes * 5).enumerate() {
+        let time = from + number as i64 * 12 * SECOND;
+        story.session(time - MINUTE, time, addr, NETWORK);
+    }
+}
+
+/// What others lost was taken for a part of the incident, until it said nothing any more, or was too long for one. `known_from`
+/// is when the server was first started.
+#[test]
+fn an_incident_is_over_when_only_what_was_usual_lately_goes_on() {
+    for (known_from, uneasy_from) in [(DAY, DAY), (-DAY, DAY - 3 * HOUR)] {
+        let time = DAY + 7 * MINUTE;
+        let now = time + 9 * MINUTE;
+        let mut fleet = fleet(4_000);
+        let minutes = (now - uneasy_from) / MINUTE;
+        uneasy(&mut fleet, uneasy_from, usize::try_from(minutes).unwrap());
+        fleet[0].0.session(known_from, known_from + MINUTE, "10.0.0.0", NETWORK);
+        let hit = strike(&mut fleet, time, SECOND, NETWORK, |_, addr| addr.starts_with("10.0.7."));
+        let found = found_since(&fleet, known_from, now);
+        let [incident] = found.as_slice() else { panic!("{found:#?}") };
+        assert!((hit..hit + 15).contains(&incident.clients), "{incident:#?}");
+        assert!(incident.until.is_some_and(|until| until < at(time + 3 * MINUTE)), "{incident:#?}");
+        assert!(incident.shares.iter().any(|share| share.value == "10.0.7.0/24"), "{incident:#?}");
+    }
+}
+
+#[test]
+fn an_incident_in_the_first_minute_is_one() {
+    let mut fleet = fleet(100);
+    strike(&mut fleet, DAY, SECOND, NETWORK, |_, _| true);
+    assert_eq!(found_since(&fleet, DAY, DAY + MINUTE).len(), 1);
 }
 
 #[test]
@@ -172,11 +247,11 @@ fn order_and_duplicates_make_no_difference_to_incidents() {
     strike(&mut fleet, DAY - HOUR, MINUTE, NETWORK, |_, _| true);
     let mut losses: Vec<Loss> = fleet.iter().flat_map(|(story, _)| story.losses()).collect();
     let base = Base::default();
-    let expect = incidents(&losses, &base, at(DAY));
+    let expect = incidents(&losses, at(-DAY), &base, at(DAY));
     assert_eq!(expect.len(), 1);
     losses.extend(losses.clone());
     losses.sort_by_key(|loss| (loss.client, std::cmp::Reverse(loss.time)));
-    assert_eq!(incidents(&losses, &base, at(DAY)), expect);
+    assert_eq!(incidents(&losses, at(-DAY), &base, at(DAY)), expect);
 }
 
 #[test]
