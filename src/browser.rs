@@ -2,8 +2,10 @@
 //! visibility. Knows nothing of the dashboard.
 
 use leptos::prelude::{ArcRwSignal, Set};
+use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 /// Milliseconds since 1970 by this computer's clock.
 #[must_use]
@@ -104,28 +106,42 @@ pub fn is_firefox() -> bool {
     agent.is_some_and(|agent| agent.contains("Firefox/"))
 }
 
-/// Puts a text on the clipboard. Returns whether the browser took it.
-pub fn copy(text: &str) -> bool {
-    let Some(window) = web_sys::window() else { return false };
+/// Puts a text on the clipboard, and tells whether the browser took it.
+pub fn copy(text: &str, told: impl FnOnce(bool) + 'static) {
     // Outside secure contexts, such as plain HTTP in a company's network, there is no `navigator.clipboard`.
-    if window.is_secure_context() {
-        let _ = window.navigator().clipboard().write_text(text);
-        return true;
-    }
-    copy_by_selection(text).unwrap_or(false)
+    let Some(clipboard) = clipboard() else { return told(copy_by_selection(text).unwrap_or(false)) };
+    let (text, written) = (text.to_owned(), clipboard.write_text(text));
+    spawn_local(async move {
+        // Whoever may not write may still copy what is selected.
+        let is_written = JsFuture::from(written).await.is_ok();
+        told(is_written || copy_by_selection(&text).unwrap_or(false));
+    });
+}
+
+fn clipboard() -> Option<web_sys::Clipboard> {
+    let navigator = web_sys::window()?.navigator();
+    let clipboard = js_sys::Reflect::get(&navigator, &JsValue::from_str("clipboard")).ok()?;
+    clipboard.is_object().then(|| clipboard.unchecked_into())
 }
 
 /// The old way: a text area for a moment, its content selected, and the browser's own copy command.
 fn copy_by_selection(text: &str) -> Option<bool> {
     let document = web_sys::window()?.document()?;
+    let before = document.active_element();
     let area: web_sys::HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
     area.set_class_name("for-readers");
     area.set_value(text);
-    document.body()?.append_child(&area).ok()?;
+    // Outside an open dialog nothing can be selected.
+    let dialog = document.query_selector("dialog[open]").ok()?;
+    let place: web_sys::Element = dialog.or_else(|| document.body().map(JsCast::unchecked_into))?;
+    place.append_child(&area).ok()?;
     area.select();
-    let command = js_sys::Reflect::get(&document, &JsValue::from_str("execCommand")).ok()?;
-    let command: js_sys::Function = command.dyn_into().ok()?;
-    let is_done = command.call1(&document, &JsValue::from_str("copy")).ok()?.is_truthy();
+    let command = js_sys::Reflect::get(&document, &JsValue::from_str("execCommand")).ok();
+    let command = command.and_then(|command| command.dyn_into::<js_sys::Function>().ok());
+    let done = command.and_then(|command| command.call1(&document, &JsValue::from_str("copy")).ok());
     area.remove();
-    Some(is_done)
+    if let Some(before) = before.and_then(|before| before.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = before.focus();
+    }
+    Some(done.is_some_and(|done| done.is_truthy()))
 }

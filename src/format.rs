@@ -207,6 +207,20 @@ pub fn moment(time: Timestamp, now: Timestamp) -> String {
     })
 }
 
+/// The time of today, or the day: for where it stands before how long ago that is.
+#[must_use]
+pub fn moment_brief(time: Timestamp, now: Timestamp) -> String {
+    with(|formats| {
+        let [then, today] = [time, now].map(local_date);
+        let format = match () {
+            () if then == today => &formats.clock_short,
+            () if then.0 == today.0 => &formats.day,
+            () => &formats.day_year,
+        };
+        call_time(format, time)
+    })
+}
+
 /// Like [`moment`], to the second: `08:52:01`, `18 Nov 08:52:01`, `18 Nov 2025 08:52:01`.
 #[must_use]
 pub fn moment_exact(time: Timestamp, now: Timestamp) -> String {

@@ -22,5 +22,9 @@ pub mod words;
 
 /// Shows the dashboard in the page.
 pub fn mount() {
+    let unloaded = leptos::prelude::document().query_selector(".unloaded").ok().flatten();
+    if let Some(unloaded) = unloaded {
+        unloaded.remove();
+    }
     leptos::mount::mount_to_body(view::App);
 }

@@ -13,9 +13,10 @@ pub struct Shown {
 
 /// How many characters of the end stay visible, and how many of the beginning are given to the page at all.
 const TAIL: usize = 9;
-/// Texts up to this length fit wherever ids are shown, and are not taken apart: a right-to-left text would read
-/// differently in two parts.
-const SHORT: usize = 24;
+/// Texts up to this length fit wherever ids are shown, and are not taken apart. From right to left a text would read differently
+/// in two parts, so there it may be longer.
+const SHORT: usize = 16;
+const SHORT_FROM_RIGHT: usize = 24;
 const HEAD_MAX: usize = 160;
 
 /// Takes a text apart for display in one line with an ellipsis in the middle.
@@ -23,7 +24,10 @@ const HEAD_MAX: usize = 160;
 pub fn middle(text: &str) -> Shown {
     let head_end = text.char_indices().nth(HEAD_MAX).map_or(text.len(), |(at, _)| at);
     let tail_start = text.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
-    if text.chars().nth(SHORT).is_none() {
+    let is_from_right =
+        |c: char| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}');
+    let short = if text.chars().take(SHORT_FROM_RIGHT).any(is_from_right) { SHORT_FROM_RIGHT } else { SHORT };
+    if text.chars().nth(short).is_none() {
         return Shown { head: visible(text), tail: String::new() };
     }
     if head_end < tail_start {

@@ -6,6 +6,7 @@ mod cells;
 mod chips;
 mod client;
 mod columns;
+mod copied;
 mod dom;
 mod empty;
 mod export;
@@ -38,9 +39,9 @@ use crate::boxed::effect;
 use crate::view::live::{flag, say};
 use leptos::prelude::*;
 
-use crate::format;
 use crate::i18n::t;
 use crate::store::{ApiState, Phase, Stores, stores};
+use crate::{format, text};
 use ui::Ui;
 
 /// The whole page: the dashboard, or the sign-in page in its place.
@@ -51,6 +52,7 @@ pub fn App() -> impl IntoView {
     later::Later::provide();
     keys::listen(later::later());
     hold_back();
+    effect(|| document().set_title(&title()));
     let is_worded = stores().prefs.is_worded;
     // One step behind the session, so that the stores ask for the rows before the page is built, not after.
     let phase = RwSignal::new(Phase::Checking);
@@ -62,6 +64,20 @@ pub fn App() -> impl IntoView {
         Phase::In => view! { <Dashboard/> }.into_any(),
         Phase::Out => later::sign_in(),
     }
+}
+
+/// What the browser calls the page: the client, or where one is.
+fn title() -> String {
+    let (stores, name) = (stores(), t::page_title());
+    if stores.session.phase.get() != Phase::In {
+        return name;
+    }
+    let place = stores.view.with(|view| match (&view.client, view.overview) {
+        (Some(id), _) => text::limited(id, 80),
+        (None, Some(_)) => t::page_overview(),
+        (None, None) => t::page_clients(),
+    });
+    format!("{place} · {name}")
 }
 
 /// How long nothing is painted at most.

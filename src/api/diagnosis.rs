@@ -7,7 +7,7 @@ use rollcall_model::log::LogEntry;
 use serde::de::DeserializeOwned;
 
 use super::fetch::get;
-use super::{ApiError, STATES, Token, is_plain};
+use super::{ApiError, Incident, STATES, Token, is_plain};
 use crate::json;
 
 /// Something that is wrong with a client, as `rollcall_model::diagnosis::Finding` is written: its members, each with the
@@ -56,9 +56,9 @@ impl Finding {
 
     /// The mass disconnect that the client was part of.
     #[must_use]
-    pub fn incident(&self) -> Option<Self> {
+    pub fn incident(&self) -> Option<Incident> {
         let (_, value) = self.0.iter().find(|(name, _)| name == "incident")?;
-        Self::of(value)
+        Incident::read(value)
     }
 
     /// The entries that it rests on, newest first.

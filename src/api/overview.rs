@@ -162,6 +162,14 @@ fn top(top: &Members<'_>) -> Option<Counted> {
     Some(Counted { name: top.text("name")?, count: top.number("count") })
 }
 
+impl Incident {
+    /// Reads one; `None` when it is none.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        incident(&Members::of(text).ok()?)
+    }
+}
+
 fn incident(incident: &Members<'_>) -> Option<Incident> {
     Some(Incident {
         cause: incident.text("cause")?,
@@ -179,9 +187,11 @@ fn end(end: &Members<'_>) -> Option<End> {
 }
 
 fn share(share: &Members<'_>) -> Option<Share> {
-    let percent = share.read::<f64>("share")?.clamp(0.0, 1.0) * 100.0;
+    let share_of = share.read::<f64>("share")?.clamp(0.0, 1.0);
+    let percent = (share_of * 100.0).round() as u64;
     // Not all is not a hundred of a hundred.
-    Some(Share { field: share.text("field")?, value: share.text("value")?, percent: percent as u64 })
+    let percent = if share_of < 1.0 { percent.min(99) } else { percent };
+    Some(Share { field: share.text("field")?, value: share.text("value")?, percent })
 }
 
 /// The members of an object, each with the text of its value.

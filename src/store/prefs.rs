@@ -44,6 +44,8 @@ const THEME: &str = "rollcall.theme";
 const LANGUAGE: &str = "rollcall.language";
 const ZONE: &str = "rollcall.zone";
 const UTC: &str = "utc";
+const LETTERS: &str = "rollcall.letters";
+const OFF: &str = "off";
 const COLUMNS: &str = "rollcall.columns";
 const VIEWS: &str = "rollcall.views";
 
@@ -55,6 +57,8 @@ pub struct Prefs {
     pub is_worded: RwSignal<bool>,
     /// Times are told in UTC.
     pub is_utc: RwSignal<bool>,
+    /// Single letters and signs are shortcuts.
+    pub has_letters: RwSignal<bool>,
     pub layout: RwSignal<Layout>,
     pub views: RwSignal<Vec<SavedView>>,
 }
@@ -75,6 +79,7 @@ impl Prefs {
             language: RwSignal::new(language),
             is_worded: RwSignal::new(language == Catalogue::source().language),
             is_utc: RwSignal::new(text(ZONE) == UTC),
+            has_letters: RwSignal::new(text(LETTERS) != OFF),
             layout: RwSignal::new(Layout::parse(&text(COLUMNS))),
             views: RwSignal::new(saved::parse(&text(VIEWS))),
         };
@@ -93,6 +98,12 @@ impl Prefs {
         let is_utc = !self.is_utc.get_untracked();
         browser::remember(ZONE, is_utc.then_some(UTC));
         self.is_utc.set(is_utc);
+    }
+
+    pub fn toggle_letters(self) {
+        let has_letters = !self.has_letters.get_untracked();
+        browser::remember(LETTERS, (!has_letters).then_some(OFF));
+        self.has_letters.set(has_letters);
     }
 
     /// Changes the columns and remembers them.

@@ -53,7 +53,10 @@ pub fn name_of(problem: &Problem) -> String {
     match problem {
         Problem::Unreachable => t::cannot_reach(),
         Problem::Refused { status: 403, message } => t::forbidden(&text::limited(message, 300)),
-        Problem::Refused { status, message } => t::refused(&status.to_string(), &text::limited(message, 300)),
+        Problem::Refused { status, message } => {
+            let told = Some(text::limited(message.trim(), 300)).filter(|told| !told.is_empty());
+            t::refused(&status.to_string(), &told.unwrap_or_else(t::cause_unknown))
+        }
         Problem::Malformed => t::malformed(),
     }
 }

@@ -100,7 +100,7 @@ pub fn content(field: Field, doc: &StateDoc, now: Timestamp) -> [Part; 3] {
     let plain = |text: String| [part("text", text), Part::default(), Part::default()];
     if is_time(field) {
         // The blank is for those who hear the cell or copy it.
-        let at = time_of(field, doc).map(|time| format::moment(time, now) + " ").unwrap_or_default();
+        let at = time_of(field, doc).map(|time| format::moment_brief(time, now) + " ").unwrap_or_default();
         return [part("at", at), ago_of(field, doc, now).unwrap_or_default(), Part::default()];
     }
     match field {

@@ -5,8 +5,8 @@ use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
 
 use super::chips::{name_of_term, remove, terms_in_force};
+use super::copied::Copied;
 use crate::api::Status;
-use crate::browser;
 use crate::i18n::t;
 use crate::store::stores;
 
@@ -149,21 +149,8 @@ impl Way {
 /// A button that copies a text and says that it did.
 #[component]
 pub fn Copy(text: impl Fn() -> String + 'static) -> impl IntoView {
-    let is_copied = RwSignal::new(false);
-    let copy = move |_| {
-        if !browser::copy(&text()) {
-            return;
-        }
-        is_copied.set(true);
-        // The button may be gone by then.
-        let calm = move || {
-            let _ = is_copied.try_set(false);
-        };
-        leptos::prelude::set_timeout(calm, std::time::Duration::from_secs(2));
-    };
+    let copied = Copied::new();
     view! {
-        <button type="button" on:click=then(copy)>
-            {live(move || if is_copied.get() { t::copied() } else { t::copy() })}
-        </button>
+        <button type="button" on:click=then(move |_| copied.copy(&text()))>{live(move || copied.or(t::copy))}</button>
     }
 }

@@ -90,11 +90,6 @@ fn looked() -> AnyView {
 /// How many are selected, and what can be done with them.
 fn selected() -> AnyView {
     let (stores, selection) = (stores(), ui().selection);
-    let is_copied = RwSignal::new(false);
-    effect(move || {
-        selection.with(|_| ());
-        is_copied.set(false);
-    });
     let text = live(move || match selection.progress.get() {
         Progress::None => t::selected(selection.count()),
         Progress::Reading(done, total) => t::selecting(&format::number(done), &format::number(total)),
@@ -109,12 +104,12 @@ fn selected() -> AnyView {
         selection.count() > 0 || selection.progress.with(|progress| *progress != Progress::None)
     });
     let all = live(move || t::select_all(rest.get().unwrap_or_default()));
-    let copy = live(move || if is_copied.get() { t::copied() } else { t::copy_ids() });
+    let copy = live(move || selection.copied.or(t::copy_ids));
     let act = |act: fn(super::select::Selection)| Callback::new(move |()| act(selection));
     view! {
         <span class="selected" hidden=flag(move || !is_shown.get())>
             <b data-testid="selected" role="status">{text}</b>
-            {button("plain", "copy-ids", copy, Callback::new(move |()| is_copied.set(selection.copy())))}
+            {button("plain", "copy-ids", copy, act(|s| s.copy()))}
             <span hidden=flag(move || rest.get().is_none())>{button("plain", "select-all", all, act(|s| s.select_all()))}</span>
             {button("plain", "select-none", live(t::select_none), act(|s| s.clear()))}
         </span>
@@ -168,11 +163,15 @@ fn Announcer() -> impl IntoView {
 fn rows_in_words(table: Table, is_asked: bool) -> Option<String> {
     let (total, held, is_loaded) =
         table.read(|window| (window.total(), window.held().end, window.is_loaded()));
-    let connected = table.counts.get_untracked().connected;
+    let counts = table.counts.get_untracked();
+    // The counts are those of the other filters: who is connected among the rows, they tell only where nothing is left out.
+    let connected = counts.connected.zip(counts.disconnected);
     let rows = match (total, connected) {
         _ if !is_loaded => return None,
-        (Some(total), Some(connected)) => t::announce(total, &format::number(connected)),
-        (Some(total), None) => t::total(total),
+        (Some(total), Some((connected, others))) if connected + others == total => {
+            t::announce(total, &format::number(connected))
+        }
+        (Some(total), _) => t::total(total),
         (None, _) => t::export_so_far(&format::number(held)),
     };
     let sort = table.asked.get_untracked().and_then(|(_, sort)| sort.first().copied()).filter(|_| is_asked);

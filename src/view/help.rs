@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::live::say;
+use super::live::{flag, live, maybe, say};
+use super::parts::Choice;
 use crate::i18n::t;
+use crate::store::stores;
 
 type Name = fn() -> String;
 
@@ -36,5 +38,15 @@ pub fn help() -> AnyView {
         let names = names.split(' ').map(|name| view! { <kbd>{name}</kbd>" " }).collect_view();
         view! { <div><dt>{names}</dt><dd>{say(what)}</dd></div> }
     });
-    view! { <dl class="keys">{rows.into_iter().collect_view()}</dl> }.into_any()
+    let prefs = stores().prefs;
+    // Whoever dictates, or hits keys by accident, can do without.
+    let letters = Choice {
+        group: "",
+        test_id: "letters".to_owned(),
+        label: live(t::help_letters),
+        more: maybe(|| None),
+        is_on: flag(move || prefs.has_letters.get()),
+        act: Callback::new(move |()| prefs.toggle_letters()),
+    };
+    view! { <dl class="keys">{rows.into_iter().collect_view()}</dl>{letters.view()} }.into_any()
 }

@@ -4,7 +4,9 @@
 use std::cell::RefCell;
 
 use leptos::ev;
-use leptos::prelude::{GetUntracked, window_event_listener, window_event_listener_untyped};
+use leptos::prelude::{
+    GetUntracked, document, request_animation_frame, window_event_listener, window_event_listener_untyped,
+};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, KeyboardEvent};
 
@@ -22,6 +24,7 @@ pub fn listen(later: Later) {
             later::print(stores, false);
         }
     });
+    keep_focus(ui);
     let before = RefCell::new(String::new());
     window_event_listener(ev::keydown, move |event| {
         // The sign-in page has no keys of its own.
@@ -39,6 +42,33 @@ pub fn listen(later: Later) {
         if handle(&event, was_go, (later, stores, ui)) {
             event.prevent_default();
         }
+    });
+}
+
+/// A button that is gone when it was pressed by key, or was put elsewhere, takes the focus with it: it comes back to the button, or
+/// to what is nearest of what the reader was at.
+fn keep_focus(ui: Ui) {
+    window_event_listener(ev::click, move |event| {
+        let pressed: Option<HtmlElement> = event.target().and_then(|target| target.dyn_into().ok());
+        // A mouse has clicked at least once.
+        let Some(pressed) = pressed.filter(|_| event.detail() == 0) else { return };
+        request_animation_frame(move || {
+            request_animation_frame(move || {
+                let page = document();
+                let is_lost = page.active_element().is_none_or(|focused| focused.tag_name() == "BODY");
+                if !is_lost {
+                    return;
+                }
+                let _ = pressed.focus();
+                let is_back = page.active_element().is_some_and(|focused| focused.tag_name() != "BODY");
+                let nearest = page.query_selector("dialog[open] button, #overview").ok().flatten();
+                match nearest.and_then(|nearest| nearest.dyn_into::<HtmlElement>().ok()) {
+                    _ if is_back => {}
+                    Some(nearest) => drop(nearest.focus()),
+                    None => ui.focus_grid(),
+                }
+            });
+        });
     });
 }
 
@@ -60,7 +90,8 @@ fn handle(event: &KeyboardEvent, was_go: bool, (later, stores, ui): (Later, Stor
     if key == "Escape" {
         return escape(target.as_ref(), is_in_field, stores, ui);
     }
-    if is_in_field {
+    let is_letter = key.chars().count() == 1 && key != " ";
+    if is_in_field || is_letter && !stores.prefs.has_letters.get_untracked() {
         return false;
     }
     match key.as_str() {
@@ -113,7 +144,7 @@ fn with_control(key: &str, ui: Ui) -> bool {
     match key {
         "a" => ui.selection.select_held(),
         // Without a selection the browser copies what is marked.
-        "c" if !ui.selection.is_empty() && !has_marked_text() => return ui.selection.copy(),
+        "c" if !ui.selection.is_empty() && !has_marked_text() => ui.selection.copy(),
         _ => return false,
     }
     true

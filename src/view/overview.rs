@@ -24,6 +24,7 @@ use crate::store::{ApiState, stores};
 use crate::url::{Period, View};
 use crate::view::dom::{El, el, svg};
 
+pub use incidents::shared;
 pub use trend::Trend;
 
 #[component]
@@ -78,7 +79,7 @@ fn svg_link(query: &str) -> El {
 
 /// Follows a link of the page without loading it anew, and asks again where that is offered. A click with a modifier
 /// opens a link elsewhere, as any link.
-fn follow(event: &Event) {
+pub fn follow(event: &Event) {
     let is_plain = event.dyn_ref::<MouseEvent>().is_some_and(|mouse| {
         !(mouse.ctrl_key() || mouse.meta_key() || mouse.shift_key() || mouse.alt_key()) && mouse.button() == 0
     });
@@ -139,6 +140,10 @@ fn notes() -> El {
         })
     });
     let is_nobody = Memo::new(move |_| {
+        // What was so before the server went away, need not be so now.
+        if !matches!(stores.overview.api.get(), ApiState::Fine) {
+            return false;
+        }
         let counts = stores.status.with(|status| status.counts);
         counts.is_some_and(|counts| counts.connected + counts.disconnected == 0)
     });

@@ -8,7 +8,7 @@ use leptos::prelude::{
 };
 use leptos::task::spawn_local;
 
-use crate::browser;
+use super::copied::Copied;
 use crate::later::{Asking, answer, later};
 use crate::store::{Problem, Table, Walk};
 
@@ -35,6 +35,8 @@ pub struct Selection {
     range: StoredValue<Vec<String>>,
     /// Counts up whenever something else is selected; a reading that is older gives up.
     serial: StoredValue<u32>,
+    /// What became of the last copy.
+    pub copied: Copied,
     table: Table,
 }
 
@@ -46,6 +48,7 @@ impl Selection {
             anchor: StoredValue::new(None),
             range: StoredValue::default(),
             serial: StoredValue::new(0),
+            copied: Copied::new(),
             table,
         }
     }
@@ -121,12 +124,11 @@ impl Selection {
         self.read(0..len.min(MAX_SELECTED), false);
     }
 
-    /// Puts the ids on the clipboard, one on each line, in order. Returns whether the browser took them.
-    #[must_use]
-    pub fn copy(self) -> bool {
+    /// Puts the ids on the clipboard, one on each line, in order.
+    pub fn copy(self) {
         let mut ids: Vec<String> = self.ids.with_untracked(|ids| ids.iter().cloned().collect());
         ids.sort();
-        browser::copy(&ids.join("\n"))
+        self.copied.copy(&ids.join("\n"));
     }
 
     /// Another selection begins: no range is being drawn, and nothing is read for an older one.

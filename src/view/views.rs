@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
+use super::copied::Copied;
 use super::live::{flag, live, maybe, say};
 use super::parts::{button, icon, note};
 use super::ui::Ui;
 use crate::boxed::{dynamic, then};
-use crate::browser;
 use crate::i18n::t;
 use crate::store::{SavedView, Stores, clean_name, stores};
 use crate::text;
@@ -219,10 +219,8 @@ impl Editing {
 }
 
 fn copy_link(stores: Stores) -> AnyView {
-    let is_copied = RwSignal::new(false);
-    let copy = Callback::new(move |()| {
-        is_copied.set(browser::copy(&stores.view.address_of(&saved(stores))));
-    });
-    let label = live(move || if is_copied.get() { t::copied() } else { t::copy_link() });
+    let copied = Copied::new();
+    let copy = Callback::new(move |()| copied.copy(&stores.view.address_of(&saved(stores))));
+    let label = live(move || copied.or(t::copy_link));
     view! { {button("", "copy-link", label, copy)}{note(t::copy_link_hint)} }.into_any()
 }

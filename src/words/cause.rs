@@ -59,7 +59,8 @@ impl Cause {
     /// What it means and what usually causes it.
     #[must_use]
     pub fn meaning(&self) -> String {
-        let name = self.standard_name();
+        // What the broker said is no name of the code.
+        let name = self.name_of_code().map(str::to_owned);
         match (self.words(), name) {
             (_, name) if self.is_complaint() => t::meaning_client_error(&name.unwrap_or_default()),
             (Some(words), _) => (words.meaning)(),
@@ -116,11 +117,13 @@ impl Cause {
     /// The name that the MQTT standard or Watson's documentation gives it, in English; else the broker's words.
     #[must_use]
     pub fn standard_name(&self) -> Option<String> {
-        let standard = self.mqtt.and_then(mqtt_reason_name).or_else(|| self.close.and_then(close_code_text));
-        standard
-            .map(str::to_owned)
-            .or_else(|| self.text.clone())
-            .map(|text| crate::text::limited(text.trim_end_matches('.'), 200))
+        let name = self.name_of_code().map(str::to_owned).or_else(|| self.text.clone())?;
+        Some(crate::text::limited(name.trim_end_matches('.'), 200))
+    }
+
+    fn name_of_code(&self) -> Option<&'static str> {
+        let name = self.mqtt.and_then(mqtt_reason_name).or_else(|| self.close.and_then(close_code_text))?;
+        Some(name.trim_end_matches('.'))
     }
 
     /// What the broker said beyond the standard's name for it.

@@ -316,7 +316,10 @@ test('rows are selected one by one, as a range and all; their ids are copied; no
       await until('the order is turned', async () => (await dashboard.ids())[0] === [...ids].sort().at(-1));
       assert.deepEqual(await selectedIds(dashboard), [ids[1], ids[3]].sort());
       await screenshot(dashboard.page, 'selected-light');
+      const every = dashboard.get('select-loaded');
+      assert.deepEqual(await every.evaluate((box) => [box.checked, box.indeterminate]), [false, true]);
       await dashboard.get('copy-ids').click();
+      await until('the page says so', async () => /Copied/.test(await dashboard.get('copy-ids').innerText()));
       const clipboard = () => dashboard.page.evaluate(() => navigator.clipboard.readText());
       assert.equal(await clipboard(), [ids[1], ids[3]].sort().join('\n'));
       await dashboard.get('select-none').click();
@@ -329,6 +332,7 @@ test('rows are selected one by one, as a range and all; their ids are copied; no
       await dashboard.untilNumber('selected', 2);
       await keyboard.press('Control+a');
       await dashboard.untilNumber('selected', ALL.length);
+      assert.deepEqual(await every.evaluate((box) => [box.checked, box.indeterminate]), [true, false]);
       await keyboard.press('Control+c');
       await until('all ids are copied', async () => (await clipboard()).split('\n').length === ALL.length);
       await keyboard.press('Escape');
@@ -494,6 +498,80 @@ test('the help lists the keys, and every key opens what it says', () =>
       if (key === '?') await screenshot(dashboard.page, 'help-light');
       await dashboard.closePopup();
     }
+  }));
+
+// It said that it had copied, whatever the browser said.
+test('a browser that allows no copying is not said to have copied', () =>
+  journey(async (dashboard) => {
+    const { page } = dashboard;
+    // As a policy of a company does it: neither way is open.
+    await page.evaluate(() => {
+      Document.prototype.execCommand = () => false;
+    });
+    // This refuses all others.
+    await page.context().grantPermissions(['notifications']);
+    await dashboard.row(LOST).locator('.c-check').click();
+    await dashboard.get('copy-ids').click();
+    await until('it is said', async () => /refused/.test(await dashboard.get('copy-ids').innerText()));
+  }));
+
+test('single letters can be switched off as shortcuts, and stay off', () =>
+  journey(async (dashboard, keyboard) => {
+    const { page } = dashboard;
+    await keyboard.press('?');
+    await dashboard.get('letters').uncheck();
+    await dashboard.closePopup();
+    await page.reload();
+    await dashboard.get('row').first().waitFor();
+    for (const key of ['f', '?', '/', 'p']) await keyboard.press(key);
+    assert.equal(await dashboard.get('popup').isVisible(), false);
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'BODY');
+    await page.locator('#grid').focus();
+    await keyboard.press('ArrowDown');
+    await page.locator('.row.active').waitFor();
+    await page.locator('[data-opens="help"]').click();
+    await dashboard.get('letters').check();
+    await dashboard.closePopup();
+    await keyboard.press('f');
+    await dashboard.get('popup').waitFor();
+  }));
+
+// The focus was on nothing, and the next key began at the top of the page.
+test('a button that is gone or moves when it is pressed by key leaves the focus near', () =>
+  journey(async (dashboard, keyboard) => {
+    const { page } = dashboard;
+    const focused = () => page.evaluate(() => document.activeElement.dataset.testid ?? document.activeElement.id);
+    await page.locator('[data-opens="columns"]').click();
+    const up = dashboard.get('column-lastActivityTime-up');
+    await up.focus();
+    const place = () => up.evaluate((button) => [...document.querySelectorAll('.column')].indexOf(button.closest('.column')));
+    const first = await place();
+    for (const times of [1, 2]) {
+      await keyboard.press('Enter');
+      await until(`it is ${times} higher`, async () => (await place()) === first - times);
+      await until('the button has the focus', async () => (await focused()) === 'column-lastActivityTime-up');
+    }
+    await dashboard.get('columns-reset').click();
+    await dashboard.closePopup();
+
+    await dashboard.filterStatus('disconnected');
+    await dashboard.pickRange('disconnect', 'now-15m');
+    await dashboard.get('clear-all').focus();
+    await keyboard.press('Enter');
+    await until('the table has the focus', async () => (await focused()) === 'grid');
+  }));
+
+test('the browser names the page by what is on it', () =>
+  journey(async (dashboard, keyboard) => {
+    const { page } = dashboard;
+    const untilTitle = (title) => until(`the title is ${title}`, async () => (await page.title()) === title);
+    await untilTitle('Clients · Rollcall');
+    await dashboard.open(LOST);
+    await untilTitle(`${LOST} · Rollcall`);
+    await keyboard.press('Escape');
+    await keyboard.press('g');
+    await keyboard.press('o');
+    await untilTitle('Overview · Rollcall');
   }));
 
 test('on a phone the menus are sheets at the lower edge and nothing scrolls sideways', () =>

@@ -106,3 +106,28 @@ test('rows that came into view are asked for although others that have left it a
     await own.stop();
   }
 });
+
+// It was a white page.
+for (const [what, pattern] of [
+  ['the program', '**/*_bg.wasm'],
+  ['its script', '**/rollcall-*.js'],
+]) {
+  test(`when ${what} does not load, the page says what can be done`, () =>
+    withPage(browser, server, { allowed: /ERR_FAILED|Failed to (fetch|load)/ }, async ({ page }) => {
+      await page.route(pattern, (route) => route.abort());
+      await page.reload();
+      const told = page.getByText('Rollcall has not loaded');
+      await told.waitFor();
+      await page.unroute(pattern);
+      await page.reload();
+      await page.locator('[data-testid="row"]').first().waitFor();
+      assert.equal(await told.count(), 0);
+    }));
+}
+
+test('without scripts the page says that it needs them', () =>
+  withPage(browser, server, { javaScriptEnabled: false }, async ({ page }) => {
+    // What is looked for by its text is not found in there.
+    await page.locator('noscript p').waitFor();
+  }));
+

@@ -309,6 +309,16 @@ test('a mass disconnect is an incident, and leads to its clients and nearly nobo
       await dashboard.page.goBack();
       await dashboard.get('incident-away').click();
       await dashboard.untilIds(ids.slice(2));
+      // What they share is told of each of them, too.
+      await dashboard.open(ids[5]);
+      const finding = dashboard.get('finding');
+      await finding.locator('summary').click();
+      assert.match(await finding.innerText(), /100% of them: Type: thermo/);
+      await screenshot(dashboard.page, 'finding-mass-light');
+      await finding.getByText('Type: thermo').click();
+      await dashboard.untilParameter('deviceType', 'thermo');
+      await dashboard.page.goBack();
+      await dashboard.page.goBack();
       await dashboard.page.goBack();
       // The numbers of a server that has just begun to count are of its minutes, not of an hour.
       assert.doesNotMatch(await dashboard.get('tile-disconnects').innerText(), /past 1 hr/);

@@ -9,13 +9,18 @@ use crate::boxed::effect;
 use crate::i18n::t;
 use crate::store::stores;
 use crate::view::dom::{El, el};
+use crate::view::overview;
 use crate::words::Cause;
 use crate::{format, text};
+
+/// So many addresses are named.
+const ADDRESSES_TOLD: usize = 3;
+const MINUTE_MS: i64 = 60_000;
 
 pub fn findings() -> El {
     let stores = stores();
     let findings = stores.detail.findings.findings;
-    let holder = el("div", "findings").attr("data-testid", "findings");
+    let holder = el("div", "findings").attr("data-testid", "findings").on("click", overview::follow);
     effect({
         let holder = holder.clone();
         move || {
@@ -46,7 +51,9 @@ fn open_kinds(holder: &El) -> Vec<String> {
 fn line(finding: &Finding, now: Timestamp) -> El {
     let doubt = if finding.text("confidence") == "high" { t::finding_high() } else { t::finding_medium() };
     let sentence = sentence(finding, now).unwrap_or_else(|| text::limited(&finding.text("message"), 1_000));
+    let since_exact = finding.time("since").map(format::exact).unwrap_or_default();
     let summary = el("summary", "")
+        .attr("title", &since_exact)
         .child(&el("span", "").text(&sentence))
         .text(" ")
         .child(&el("span", "why").text(&t::finding_why()));
@@ -60,12 +67,29 @@ fn line(finding: &Finding, now: Timestamp) -> El {
     el("details", "note warning log")
         .attr("data-testid", "finding")
         .attr("data-kind", &finding.text("kind"))
-        .children(&[summary, el("p", "").text(&format!("{when} · {doubt}")), el("ol", "").children(&rows)])
+        .children(&[summary, el("p", "").text(&format!("{when} · {doubt}"))])
+        .children(&finding.incident().map(|incident| overview::shared(&incident)).unwrap_or_default())
+        .child(&el("ol", "").children(&rows))
+}
+
+/// From where, if these are few.
+fn with_addresses(sentence: String, finding: &Finding) -> String {
+    let all = finding.addresses();
+    if all.is_empty() || all.len() > ADDRESSES_TOLD {
+        return sentence;
+    }
+    let all: Vec<String> = all.iter().map(|addr| text::limited(addr, 60)).collect();
+    format!("{sentence} ({})", t::log_from(&all.join(", ")))
+}
+
+/// To whole minutes where seconds say nothing.
+const fn rounded(ms: i64) -> i64 {
+    if ms < 10 * MINUTE_MS { ms } else { (ms + MINUTE_MS / 2) / MINUTE_MS * MINUTE_MS }
 }
 
 /// In the reader's language; `None` for what this dashboard does not know.
 fn sentence(finding: &Finding, now: Timestamp) -> Option<String> {
-    let span = |name| finding.number(name).map(|ms| format::duration(ms.max(1_000)));
+    let span = |name| finding.number(name).map(|ms| format::duration(rounded(ms.max(1_000))));
     let count = |name| finding.number(name).and_then(|number| u64::try_from(number).ok());
     let since = format::moment_exact(finding.time("since")?, now);
     let why = || {
@@ -85,15 +109,14 @@ fn sentence(finding: &Finding, now: Timestamp) -> Option<String> {
         }
         "regularTimeout" => t::finding_regular(count("sessions")?, &span("intervalMs")?, &span("spreadMs")?),
         "refused" if finding.flag("whileConnected") => {
-            t::finding_stranger(count("attempts")?, &since, &why())
+            with_addresses(t::finding_stranger(count("attempts")?, &since, &why()), finding)
         }
-        "refused" => t::finding_refused(count("attempts")?, &since, &why()),
+        "refused" => with_addresses(t::finding_refused(count("attempts")?, &since, &why()), finding),
         "flapping" => t::finding_flapping(count("losses")?, &span("overMs")?, &span("sessionMs")?),
         "silent" => t::finding_silent(&span("silentMs")?, &span("usualGapMs")?),
         "massDisconnect" => {
             let incident = finding.incident()?;
-            let clients = incident.number("clients").and_then(|number| u64::try_from(number).ok())?;
-            t::finding_mass(clients, &format::moment_exact(incident.time("since")?, now))
+            t::finding_mass(incident.clients, &format::moment_exact(incident.since, now))
         }
         _ => return None,
     })

@@ -20,6 +20,13 @@ pub fn story() -> [El; 5] {
         move || with_doc(|doc| Cause::of_state(doc)).and_then(|cause| read(&cause))
     };
     let lead = move || with_doc(|doc| Some(sentence(doc, clock.now())));
+    let when = || {
+        with_doc(|doc| match doc.connection_status {
+            ConnectionStatus::Connected => doc.last_connect_time,
+            ConnectionStatus::Disconnected => doc.last_disconnect_time,
+        })
+        .map(format::exact)
+    };
     let inferred = || with_doc(|doc| (doc.certainty == Certainty::Inferred).then(t::inferred_note));
     let stale = move || {
         let since = with_doc(|doc| doc.stale_since)?;
@@ -47,7 +54,7 @@ pub fn story() -> [El; 5] {
     ];
     let has_cause = || with_doc(|doc| Cause::of_state(doc)).is_some();
     [
-        el("p", "lead").attr("data-testid", "story").maybe_text(lead),
+        el("p", "lead").attr("data-testid", "story").maybe_text(lead).live_attr("title", when),
         el("div", "why-box").attr("data-testid", "why").children(&why).shown_if(has_cause),
         el("p", "note warning").maybe_text(stale),
         el("p", "note").maybe_text(inferred),
@@ -67,7 +74,12 @@ fn sentence(doc: &StateDoc, now: Timestamp) -> String {
     }
     let Some(time) = doc.last_disconnect_time else { return t::offline() };
     let (since, ago) = (format::moment_exact(time, now), format::relative(time, now));
-    let codes = Cause::of_state(doc).and_then(|cause| cause.codes_in_words());
+    let cause = Cause::of_state(doc);
+    let mut codes = cause.as_ref().and_then(Cause::codes_in_words);
+    // A server has many reasons: words before codes.
+    if doc.disconnect_initiator == Some(Initiator::Server) {
+        codes = cause.zip(codes).map(|(cause, codes)| format!("{}, {codes}", cause.short()));
+    }
     let codes = codes.map(|codes| t::codes_in(&codes)).unwrap_or_default();
     match doc.disconnect_initiator {
         Some(Initiator::Client) => t::offline_by_client(&since, &ago, &codes),

@@ -57,6 +57,12 @@ pub fn Heads(frame: Frame) -> impl IntoView {
         let columns = frame.columns.get().into_iter().enumerate();
         columns.map(|(at, field)| head(at, field)).collect_view()
     });
+    let table = stores().table;
+    let is_every = flag(move || {
+        table.revision.track();
+        selection.count() > 0 && table.read(|window| window.total()) == Some(selection.count())
+    });
+    let is_some = flag(move || selection.count() > 0 && !is_every.get());
     let prefs = stores().prefs;
     let resizing = Resizing { prefs, dragged: StoredValue::new(None) };
     view! {
@@ -69,7 +75,7 @@ pub fn Heads(frame: Frame) -> impl IntoView {
             on:keydown=then(move |event| resize_by_key(prefs, &event))>
             <div role="columnheader" class="head c-check" aria-colindex="1" aria-label=say(t::selection)>
                 <input type="checkbox" data-testid="select-loaded" aria-label=say(t::select_loaded) title=say(t::select_loaded)
-                    prop:checked=flag(move || selection.count() > 0) on:click=then(all)/>
+                    prop:checked=is_every prop:indeterminate=is_some on:click=then(all)/>
             </div>
             {heads}
         </div>

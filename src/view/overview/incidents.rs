@@ -1,6 +1,6 @@
 //! Mass disconnects: how many, when, why, and what the clients have in common.
 
-use leptos::prelude::With;
+use leptos::prelude::{Get, With};
 use rollcall_model::query::Field;
 
 use super::{link, links};
@@ -8,6 +8,7 @@ use crate::api::{Incident, Share};
 use crate::format;
 use crate::i18n::t;
 use crate::store::stores;
+use crate::url::Period;
 use crate::view::dom::{El, el};
 use crate::{text, words};
 
@@ -20,7 +21,14 @@ pub fn incidents() -> El {
         })
     });
     let title = el("h2", "").live_text(t::incidents);
-    el("section", "card wide").attr("data-testid", "incidents").children(&[title, list])
+    let card = el("section", "card wide").attr("data-testid", "incidents").children(&[title, list]);
+    // Where none is shown, that is said there.
+    card.child(&el("p", "hint").maybe_text(|| {
+        let overview = stores().overview;
+        let is_long = matches!(overview.period.get(), Some(Period::Week | Period::Month));
+        let has_any = overview.incidents.with(|all| all.as_ref().is_some_and(|all| !all.is_empty()));
+        (is_long && has_any).then(t::hint_incidents_day)
+    }))
 }
 
 fn show(incident: &Incident) -> El {
@@ -30,7 +38,19 @@ fn show(incident: &Incident) -> El {
         Some(until) => t::range_from_to(&since, &format::moment_exact(until, now)),
         None => t::goes_on_since(&since),
     };
-    let shares: Vec<El> = incident.shares.iter().filter_map(|share| show_share(incident, share)).collect();
+    let mut story = t::incident(incident.clients, &why(&incident.cause));
+    if incident.is_inferred {
+        story = format!("{story} ({})", t::inferred_mark());
+    }
+    let class = if incident.until.is_none() { "note failure" } else { "note warning" };
+    let head = el("p", "").attr("title", &format::exact(incident.since));
+    let head = head.child(&el("b", "").text(&story)).text(" ").text(&when);
+    el("li", class).attr("data-cause", &incident.cause).child(&head).children(&shared(incident))
+}
+
+/// What the clients have in common, and links to them.
+pub fn shared(incident: &Incident) -> Vec<El> {
+    let mut parts: Vec<El> = incident.shares.iter().filter_map(|share| show_share(incident, share)).collect();
     let (away, is_wider) = links::still_away(incident);
     let links = el("p", "links").children(&[
         link(&links::all_of(incident)).attr("data-testid", "incident-clients").text(&t::show_these()),
@@ -42,17 +62,8 @@ fn show(incident: &Incident) -> El {
         t::hint_incident()
     };
     let hint = el("p", "hint").attr("data-testid", "incident-hint").text(&hint);
-    let mut story = t::incident(incident.clients, &why(&incident.cause));
-    if incident.is_inferred {
-        story = format!("{story} ({})", t::inferred_mark());
-    }
-    let class = if incident.until.is_none() { "note failure" } else { "note warning" };
-    let head = el("p", "").child(&el("b", "").text(&story)).text(" ").text(&when);
-    el("li", class)
-        .attr("data-cause", &incident.cause)
-        .child(&head)
-        .children(&shares)
-        .children(&[links, hint])
+    parts.extend([links, hint]);
+    parts
 }
 
 fn why(cause: &str) -> String {
@@ -70,11 +81,17 @@ fn why(cause: &str) -> String {
 fn show_share(incident: &Incident, share: &Share) -> Option<El> {
     let part = t::share(&format::number(share.percent));
     let tell = |field: Field| format!("{}: {}", words::field(field), words::value(field, &share.value));
+    let reason = || {
+        let mqtt = share.value.parse().ok();
+        let why = words::Cause { mqtt, ..words::Cause::default() }.short();
+        format!("{why} ({})", mqtt.map(words::code).unwrap_or_default())
+    };
     let linked = |field: Field| {
         let more = [("connectionStatus", "disconnected"), (field.name(), share.value.as_str())];
         // The reason is known only of those that are away.
         let more = if field == Field::MqttReasonCode { &more[..] } else { &more[1..] };
-        link(&links::incident(incident, more)).text(&tell(field))
+        let told = if field == Field::MqttReasonCode { reason() } else { tell(field) };
+        link(&links::incident(incident, more)).text(&told)
     };
     let what = match share.field.as_str() {
         "deviceType" => linked(Field::DeviceType),

@@ -1,7 +1,7 @@
 //! The lists of the overview: the reasons, who stands out, and who is silent.
 
 use leptos::prelude::{Track, With};
-use rollcall_model::{Initiator, StateDoc};
+use rollcall_model::{Initiator, StateDoc, Timestamp};
 
 use super::chart::percent;
 use super::{link, links};
@@ -15,6 +15,8 @@ use crate::{format, text};
 
 /// So many of a list are shown.
 const SHOWN: usize = 8;
+const REASONS: &str = "list-reasons";
+const HOUR_MS: i64 = 3_600_000;
 
 /// A line of a list.
 struct Line {
@@ -27,7 +29,7 @@ type Lines = fn(Period, &Series) -> Vec<Line>;
 
 /// Who ended connections, and why.
 pub fn reasons() -> El {
-    let card = list("list-reasons", t::list_reasons, Some(t::hint_ended), |_, series| {
+    let card = list(REASONS, t::list_reasons, Some(t::hint_ended), |_, series| {
         let counts = sums(series);
         let line = |reason: &Reason| {
             let of_it = counts.iter().filter(|other| other.by == reason.by);
@@ -79,7 +81,8 @@ fn told(reason: &Reason) -> El {
         None => t::cause_unknown(),
     };
     let who = initiator.map_or_else(t::status_unknown, words::initiator);
-    let told = el("span", "").text(&t::chip(&who, &why));
+    let explained = code.map(|_| Cause { initiator, mqtt: code, ..Cause::default() }.explained());
+    let told = el("span", "").text(&t::chip(&who, &why)).attr("title", &explained.unwrap_or_default());
     match code {
         Some(code) => told.text(" ").child(&el("span", "code").text(&words::code(code))),
         None => told,
@@ -88,24 +91,37 @@ fn told(reason: &Reason) -> El {
 
 /// Who lost the connection most often.
 pub fn flappers() -> El {
-    list("list-flappers", t::list_flappers, None, |_, series| clients(&series.flappers))
+    by_hours(list("list-flappers", t::list_flappers, None, |_, series| clients(&series.flappers)))
 }
 
 /// Under which ids most attempts failed.
 pub fn refused() -> El {
-    list("list-refused", t::list_refused, None, |_, series| clients(&series.refused))
+    by_hours(list("list-refused", t::list_refused, None, |_, series| clients(&series.refused)))
 }
 
 /// From where most attempts failed. Strangers are no clients: the links show the clients at the address.
 pub fn refused_addresses() -> El {
-    list("list-addresses", t::list_addresses, Some(t::hint_addresses), |_, series| {
+    let addresses = list("list-addresses", t::list_addresses, Some(t::hint_addresses), |_, series| {
         let line = |address: &Counted| Line {
             name: el("bdi", "id").text(&text::limited(&address.name, 60)),
             count: address.count,
             link: links::at_address(&address.name),
         };
         series.refused_addresses.iter().map(line).collect()
-    })
+    });
+    by_hours(addresses)
+}
+
+/// Says since when a list counts where that is earlier than the numbers above it do.
+fn by_hours(list: El) -> El {
+    list.child(&el("p", "hint").maybe_text(|| {
+        stores().overview.series.with(|series| {
+            let first = series.as_ref()?.1.buckets.first()?.time;
+            let hour = Timestamp::from_millis(first.millis().div_euclid(HOUR_MS) * HOUR_MS);
+            let now = stores().clock.exact();
+            (hour < first).then(|| t::hint_hours(&format::moment(hour, now)))
+        })
+    }))
 }
 
 fn clients(counted: &[Counted]) -> Vec<Line> {
@@ -133,11 +149,15 @@ fn card(hook: &str, title: fn() -> String, hint: Option<fn() -> String>, body: E
     }
 }
 
-fn list(hook: &str, title: fn() -> String, hint: Option<fn() -> String>, lines: Lines) -> El {
+fn list(hook: &'static str, title: fn() -> String, hint: Option<fn() -> String>, lines: Lines) -> El {
     let body = el("ol", "bars").live(move || {
         stores().overview.series.with(|series| match series {
             None => Vec::new(),
-            Some((period, series)) => show(&lines(*period, series)),
+            Some((period, series)) => {
+                let lines = lines(*period, series);
+                let rest = (hook == REASONS).then(|| show_rest(&lines)).flatten();
+                show(&lines).into_iter().chain(rest).collect()
+            }
         })
     });
     card(hook, title, hint, body)
@@ -157,6 +177,13 @@ fn show(lines: &[Line]) -> Vec<El> {
         el("li", "").child(&link(&line.link).children(&[line.name.clone(), count, bar]))
     };
     lines.iter().take(SHOWN).map(line).collect()
+}
+
+/// How many are not shown of the reasons, which add up to a number above them.
+fn show_rest(lines: &[Line]) -> Option<El> {
+    let rest: u64 = lines.iter().skip(SHOWN).map(|line| line.count).sum();
+    let count = el("b", "").text(&format::number(rest));
+    (rest > 0).then(|| el("li", "rest").children(&[el("span", "").text(&t::reasons_rest()), count]))
 }
 
 /// Connected, and silent for longest.
