@@ -110,7 +110,7 @@ test('a keep-alive that ran out is explained, and the words change when the clie
   await untilStatus(server, id, 'connected');
   await untilStatus(server, id, 'disconnected');
   await page(server, id, '', async (dashboard) => {
-    assert.match(await text(dashboard, 'story'), /the server closed it \(0x8D, close code 160\)/);
+    assert.match(await text(dashboard, 'story'), /the server closed it \(keep-alive ran out, 0x8D, close code 160\)/);
     assert.match(await text(dashboard, 'why'), /heard nothing from the client[^]+Next:[^]+keep-alive/);
     await connectRaw(server, id);
     await untilText(dashboard, 'story', /^Connected since/);

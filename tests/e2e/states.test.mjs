@@ -160,6 +160,16 @@ test('clients that a demo left behind are hidden, the filter says why, and can b
   await second.stop();
 });
 
+test('where there never was a demo, a type of that name is like any other', async () => {
+  const own = await startServer();
+  await connect(own, 'd:acme01:demo:real');
+  await withPage(browser, own, {}, async (dashboard) => {
+    await dashboard.untilIds(['d:acme01:demo:real']);
+    assert.equal(await dashboard.get('chip').count(), 0);
+  });
+  await own.stop();
+});
+
 test('on a phone, too, times can be told in UTC', () =>
   withPage(browser, server, { viewport: PHONE, timezoneId: 'America/New_York' }, async (dashboard) => {
     await dashboard.row(ID).click();

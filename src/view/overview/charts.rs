@@ -16,8 +16,9 @@ use crate::view::dom::El;
 pub fn connected() -> El {
     let content = |period: Period, series: &Series| {
         let mut columns = columns(period, series, |bucket| vec![bucket.connected]);
+        // Also where it is only heard, and in the table.
         for column in columns.iter_mut().filter(|column| column.is_inferred) {
-            column.note.get_or_insert_with(t::inferred_mark);
+            column.name = format!("{} ({})", column.name, t::inferred_mark());
         }
         let ends: Vec<Timestamp> = series.buckets.iter().map(|b| b.time.plus_ms(series.step_ms)).collect();
         let last = ends.len().saturating_sub(1);

@@ -26,6 +26,8 @@ pub struct Status {
     pub org: String,
     /// How many clients of the demo fleet run; 0 when there is none.
     pub demo_clients: u32,
+    /// A demo fleet runs on this data folder, or did; its clients have the type `demo`.
+    pub had_demo: bool,
     /// Where MQTT clients connect, when the server has a broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, example = "0.0.0.0:1883")]

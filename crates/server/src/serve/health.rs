@@ -25,6 +25,7 @@ pub struct MqttWays {
 pub struct ServerHealth {
     org: String,
     demo_clients: u32,
+    had_demo: bool,
     ways: MqttWays,
     credentials: Arc<Credentials>,
     fleet: Arc<Fleet>,
@@ -45,6 +46,7 @@ impl ServerHealth {
         Self {
             org: config.org.clone(),
             demo_clients: config.demo_clients,
+            had_demo: had_demo(config),
             ways,
             credentials: Arc::clone(credentials),
             fleet: Arc::clone(fleet),
@@ -55,12 +57,25 @@ impl ServerHealth {
     }
 }
 
+/// Whether a demo fleet runs on this data, or did: a file in the folder tells of it from then on.
+fn had_demo(config: &Config) -> bool {
+    let mark = config.data.join("demo");
+    if config.demo_clients == 0 {
+        return mark.exists();
+    }
+    if let Err(error) = std::fs::write(&mark, "") {
+        tracing::warn!(%error, file = %mark.display(), "later starts will not know that there was a demo");
+    }
+    true
+}
+
 impl ServerStatus for ServerHealth {
     fn status(&self) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             org: self.org.clone(),
             demo_clients: self.demo_clients,
+            had_demo: self.had_demo,
             mqtt_addr: Some(self.ways.plain.to_string()),
             mqtts_addr: self.ways.secure.map(|address| address.to_string()),
             // A store that does not answer lets nobody new in.

@@ -124,6 +124,7 @@ impl ServerStatus for FixedStatus {
             version: "0.1.0".to_owned(),
             org: "acme01".to_owned(),
             demo_clients: 0,
+            had_demo: true,
             mqtt_addr: Some("0.0.0.0:1883".to_owned()),
             mqtts_addr: Some("0.0.0.0:8883".to_owned()),
             accepts_anonymous: false,

@@ -16,7 +16,7 @@ fn the_status_counts_the_fleet_and_gives_each_dashboard_its_own_client_id() {
     assert_eq!(
         body,
         json!({
-            "version": "0.1.0", "org": "acme01", "demoClients": 0, "mqttAddr": "0.0.0.0:1883",
+            "version": "0.1.0", "org": "acme01", "demoClients": 0, "hadDemo": true, "mqttAddr": "0.0.0.0:1883",
             "mqttsAddr": "0.0.0.0:8883", "acceptsAnonymous": false, "lostEvents": 3,
             "started": "2026-11-20T09:00:00.000Z", "fleetVersion": 2, "counts": { "connected": 1, "disconnected": 2, "stale": 3 },
             "now": "2026-11-20T12:00:00.000Z", "monitorClientId": null,

@@ -16,6 +16,8 @@ use crate::view::client::with_doc;
 
 /// Failed attempts nearer to each other are one cross, in pixels.
 const CROSS_PX: f64 = 9.0;
+/// No line is narrower, in pixels; until it is measured it has no width at all.
+const WIDTH_MIN: i64 = 200;
 /// So near to a mark, in pixels, the pointer means it.
 const NEAR_PX: f64 = 5.0;
 
@@ -66,7 +68,7 @@ impl State {
 
     /// Moves the end of the line on, by whole pixels. Returns whether it did.
     fn tick(&mut self, now: Timestamp) -> bool {
-        let step = (self.span / (self.scale.width as i64).max(1)).max(1_000);
+        let step = (self.span / (self.scale.width as i64).max(WIDTH_MIN)).max(1_000);
         let next = Timestamp::from_millis((now.millis().div_euclid(step) + 1) * step);
         std::mem::replace(&mut self.now, next) != next
     }
