@@ -445,7 +445,8 @@ test('a value of the details leads to all clients that share it', () =>
 test('the log names its codes', () =>
   page(guarded, STORIED, '&tab=log', async (dashboard) => {
     const dropped = dashboard.entries('disconnect').filter({ hasText: '0x80' }).first();
-    assert.match(await dropped.innerText(), /0x80, close code 91/);
+    // The list may be made anew when its words come.
+    await until('it names both', async () => /0x80, close code 91/.test(await dropped.innerText()));
   }));
 
 // The page said that such a client was never connected, and asked for it again with everything that became known.
