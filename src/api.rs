@@ -61,8 +61,7 @@ pub struct Status {
     #[serde(default)]
     pub demo_clients: u64,
     /// A demo fleet runs there or did. An older server does not say, and may have.
-    #[serde(default = "yes")]
-    pub had_demo: bool,
+    pub had_demo: Option<bool>,
     /// Where MQTT clients connect: host and port.
     #[serde(default)]
     pub mqtt_addr: String,
@@ -143,10 +142,6 @@ pub async fn export(
             Ok(Some((stream, rows.and_then(|rows| rows.parse().ok()))))
         }
     }
-}
-
-const fn yes() -> bool {
-    true
 }
 
 /// The address of one client's state.

@@ -99,6 +99,13 @@ pub fn is_hidden() -> bool {
     web_sys::window().and_then(|window| window.document()).is_some_and(|document| document.hidden())
 }
 
+/// Whether the focus is on nothing.
+#[must_use]
+pub fn has_no_focus() -> bool {
+    let focused = web_sys::window().and_then(|window| window.document()?.active_element());
+    focused.is_none_or(|focused| focused.tag_name() == "BODY")
+}
+
 /// Whether this is Firefox, whose tallest element is half as tall as Chromium's.
 #[must_use]
 pub fn is_firefox() -> bool {

@@ -124,6 +124,13 @@ impl Formats {
 }
 
 impl Formats {
+    /// The day of a time as short as it is not ambiguous; `None` for today.
+    fn day_of(&self, time: Timestamp, now: Timestamp) -> Option<String> {
+        let [then, today] = [time, now].map(local_date);
+        let format = if then.0 == today.0 { &self.day } else { &self.day_year };
+        (then != today).then(|| call_time(format, time))
+    }
+
     /// A time to the millisecond with its zone, in local time or in UTC.
     fn exact(&self, time: Timestamp, is_utc: bool) -> String {
         let format = self.exact[usize::from(is_utc)]
@@ -210,15 +217,7 @@ pub fn moment(time: Timestamp, now: Timestamp) -> String {
 /// The time of today, or the day: for where it stands before how long ago that is.
 #[must_use]
 pub fn moment_brief(time: Timestamp, now: Timestamp) -> String {
-    with(|formats| {
-        let [then, today] = [time, now].map(local_date);
-        let format = match () {
-            () if then == today => &formats.clock_short,
-            () if then.0 == today.0 => &formats.day,
-            () => &formats.day_year,
-        };
-        call_time(format, time)
-    })
+    with(|formats| formats.day_of(time, now).unwrap_or_else(|| call_time(&formats.clock_short, time)))
 }
 
 /// Like [`moment`], to the second: `08:52:01`, `18 Nov 08:52:01`, `18 Nov 2025 08:52:01`.
@@ -226,13 +225,9 @@ pub fn moment_brief(time: Timestamp, now: Timestamp) -> String {
 pub fn moment_exact(time: Timestamp, now: Timestamp) -> String {
     with(|formats| {
         let clock = call_time(&formats.clock, time);
-        let [then, today] = [time, now].map(local_date);
-        if then == today {
-            clock
-        } else if then.0 == today.0 {
-            format!("{} {clock}", call_time(&formats.day, time))
-        } else {
-            format!("{} {clock}", call_time(&formats.day_year, time))
+        match formats.day_of(time, now) {
+            Some(day) => format!("{day} {clock}"),
+            None => clock,
         }
     })
 }

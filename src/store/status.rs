@@ -168,7 +168,7 @@ impl StatusStore {
     /// Whether clients that a demo left behind are hidden unless the reader wants them, tracked.
     #[must_use]
     pub fn hides_demo(self) -> bool {
-        self.with(|status| status.had_demo && status.demo_clients == 0).unwrap_or(false)
+        self.with(|status| status.had_demo != Some(false) && status.demo_clients == 0).unwrap_or(false)
     }
 }
 

@@ -12,6 +12,7 @@ use super::live::{flag, live, maybe, say};
 use super::parts::{button, either, note};
 use super::ui::Ui;
 use crate::boxed::{dynamic, effect_with_first};
+use crate::browser;
 use crate::format;
 use crate::i18n::t;
 use crate::store::paper::ROWS_MAX;
@@ -97,8 +98,7 @@ fn keep_focus(stage: Memo<Stage>, stack: NodeRef<html::Div>) {
             return;
         }
         request_animation_frame(move || {
-            let lost = document().active_element().is_none_or(|active| active.tag_name() == "BODY");
-            let stack = stack.try_get_untracked().flatten().filter(|_| lost);
+            let stack = stack.try_get_untracked().flatten().filter(|_| browser::has_no_focus());
             let next =
                 stack.and_then(|stack| stack.query_selector(".primary, [data-testid=export-cancel]").ok()?);
             if let Some(next) = next.and_then(|next| next.dyn_into::<web_sys::HtmlElement>().ok()) {

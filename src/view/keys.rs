@@ -12,6 +12,7 @@ use web_sys::{Element, HtmlElement, KeyboardEvent};
 
 use super::later::{self, Later};
 use super::ui::{Command, Popup, Ui, ui};
+use crate::browser;
 use crate::store::{Stores, stores};
 
 /// After `g`, a page's letter shows the page.
@@ -54,16 +55,14 @@ fn keep_focus(ui: Ui) {
         let Some(pressed) = pressed.filter(|_| event.detail() == 0) else { return };
         request_animation_frame(move || {
             request_animation_frame(move || {
-                let page = document();
-                let is_lost = page.active_element().is_none_or(|focused| focused.tag_name() == "BODY");
-                if !is_lost {
+                if browser::has_no_focus() {
+                    let _ = pressed.focus();
+                }
+                if !browser::has_no_focus() {
                     return;
                 }
-                let _ = pressed.focus();
-                let is_back = page.active_element().is_some_and(|focused| focused.tag_name() != "BODY");
-                let nearest = page.query_selector("dialog[open] button, #overview").ok().flatten();
+                let nearest = document().query_selector("dialog[open] button, #overview").ok().flatten();
                 match nearest.and_then(|nearest| nearest.dyn_into::<HtmlElement>().ok()) {
-                    _ if is_back => {}
                     Some(nearest) => drop(nearest.focus()),
                     None => ui.focus_grid(),
                 }

@@ -185,7 +185,7 @@ impl End {
     /// The id was taken over by another connection, so the client itself is still connected.
     #[must_use]
     pub fn is_takeover(&self) -> bool {
-        self.close_code == Some(crate::reason::CLOSE_TAKEN_OVER) || self.mqtt_reason_code == Some(0x8E)
+        crate::reason::is_takeover(self.mqtt_reason_code, self.close_code)
     }
 }
 

@@ -74,7 +74,7 @@ impl LogEntry {
             let words = reason::close_code_text(reason::CLOSE_TAKEN_OVER);
             self.event.is_none() && words.is_some_and(|words| self.message.ends_with(words))
         };
-        self.close_code == Some(reason::CLOSE_TAKEN_OVER) || self.mqtt_reason_code == Some(0x8E) || is_said()
+        reason::is_takeover(self.mqtt_reason_code, self.close_code) || is_said()
     }
 
     /// Whether a session that began then took the id from the one whose end this entry tells: an end that names no session is

@@ -21,6 +21,12 @@ pub const CLOSE_INVALID_TOPIC: u16 = 276;
 pub const CLOSE_TOO_LARGE: u16 = 287;
 pub const CLOSE_TAKEN_OVER: u16 = 288;
 
+/// Whether these codes of an end say that another connection took the id over.
+#[must_use]
+pub const fn is_takeover(mqtt_reason_code: Option<u8>, close_code: Option<u16>) -> bool {
+    matches!(mqtt_reason_code, Some(0x8E)) || matches!(close_code, Some(CLOSE_TAKEN_OVER))
+}
+
 /// Watson's close codes and their texts; source: the MQTT page of Watson IoT Platform's documentation, and for
 /// the less common ones the return codes of its server (Eclipse Amlen, `ismrc.h`).
 pub const CLOSE_CODES: &[(u16, &str)] = &[

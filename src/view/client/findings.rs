@@ -78,8 +78,12 @@ fn with_addresses(sentence: String, finding: &Finding) -> String {
     if all.is_empty() || all.len() > ADDRESSES_TOLD {
         return sentence;
     }
-    let all: Vec<String> = all.iter().map(|addr| text::limited(addr, 60)).collect();
-    format!("{sentence} ({})", t::log_from(&all.join(", ")))
+    format!("{sentence} ({})", t::log_from(&listed(&all)))
+}
+
+fn listed(addresses: &[String]) -> String {
+    let shown: Vec<String> = addresses.iter().map(|addr| text::limited(addr, 60)).collect();
+    shown.join(", ")
 }
 
 /// To whole minutes where seconds say nothing.
@@ -103,9 +107,9 @@ fn sentence(finding: &Finding, now: Timestamp) -> Option<String> {
     };
     Some(match finding.text("kind").as_str() {
         "sharedId" => {
-            let from = finding.addresses();
-            let from: Vec<String> = from.iter().take(4).map(|addr| text::limited(addr, 60)).collect();
-            t::finding_shared_id(count("takeovers")?, &span("holdMs")?, &from.join(", "))
+            let mut from = finding.addresses();
+            from.truncate(4);
+            t::finding_shared_id(count("takeovers")?, &span("holdMs")?, &listed(&from))
         }
         "regularTimeout" => t::finding_regular(count("sessions")?, &span("intervalMs")?, &span("spreadMs")?),
         "refused" if finding.flag("whileConnected") => {

@@ -15,7 +15,6 @@ use crate::{format, text};
 
 /// So many of a list are shown.
 const SHOWN: usize = 8;
-const REASONS: &str = "list-reasons";
 const HOUR_MS: i64 = 3_600_000;
 
 /// A line of a list.
@@ -29,7 +28,7 @@ type Lines = fn(Period, &Series) -> Vec<Line>;
 
 /// Who ended connections, and why.
 pub fn reasons() -> El {
-    let card = list(REASONS, t::list_reasons, Some(t::hint_ended), |_, series| {
+    let card = list_of("list-reasons", t::list_reasons, Some(t::hint_ended), show_all, |_, series| {
         let counts = sums(series);
         let line = |reason: &Reason| {
             let of_it = counts.iter().filter(|other| other.by == reason.by);
@@ -149,15 +148,21 @@ fn card(hook: &str, title: fn() -> String, hint: Option<fn() -> String>, body: E
     }
 }
 
-fn list(hook: &'static str, title: fn() -> String, hint: Option<fn() -> String>, lines: Lines) -> El {
+fn list(hook: &str, title: fn() -> String, hint: Option<fn() -> String>, lines: Lines) -> El {
+    list_of(hook, title, hint, show, lines)
+}
+
+fn list_of(
+    hook: &str,
+    title: fn() -> String,
+    hint: Option<fn() -> String>,
+    show: fn(&[Line]) -> Vec<El>,
+    lines: Lines,
+) -> El {
     let body = el("ol", "bars").live(move || {
         stores().overview.series.with(|series| match series {
             None => Vec::new(),
-            Some((period, series)) => {
-                let lines = lines(*period, series);
-                let rest = (hook == REASONS).then(|| show_rest(&lines)).flatten();
-                show(&lines).into_iter().chain(rest).collect()
-            }
+            Some((period, series)) => show(&lines(*period, series)),
         })
     });
     card(hook, title, hint, body)
@@ -179,11 +184,15 @@ fn show(lines: &[Line]) -> Vec<El> {
     lines.iter().take(SHOWN).map(line).collect()
 }
 
-/// How many are not shown of the reasons, which add up to a number above them.
-fn show_rest(lines: &[Line]) -> Option<El> {
+/// With how many are not among the first, where all add up to a number above them.
+fn show_all(lines: &[Line]) -> Vec<El> {
+    let mut shown = show(lines);
     let rest: u64 = lines.iter().skip(SHOWN).map(|line| line.count).sum();
-    let count = el("b", "").text(&format::number(rest));
-    (rest > 0).then(|| el("li", "rest").children(&[el("span", "").text(&t::reasons_rest()), count]))
+    if rest > 0 {
+        let count = el("b", "").text(&format::number(rest));
+        shown.push(el("li", "rest").children(&[el("span", "").text(&t::reasons_rest()), count]));
+    }
+    shown
 }
 
 /// Connected, and silent for longest.

@@ -36,7 +36,7 @@ impl Cause {
         match (initiator, mqtt_reason_code, close_code) {
             // A client may say goodbye with nearly any code.
             (Some(Initiator::Client), ..) => Self::Goodbye,
-            (_, Some(0x8E), _) | (_, _, Some(reason::CLOSE_TAKEN_OVER)) => Self::TakenOver,
+            _ if reason::is_takeover(mqtt_reason_code, close_code) => Self::TakenOver,
             (_, Some(0x8B), _) | (_, _, Some(reason::CLOSE_SERVER_SHUTDOWN)) => Self::ServerShutdown,
             (_, Some(0x98), _) | (_, _, Some(reason::CLOSE_BY_ADMINISTRATOR)) => Self::Administrator,
             (_, Some(0x8D), _) | (_, _, Some(reason::CLOSE_KEEP_ALIVE)) => Self::KeepAlive,

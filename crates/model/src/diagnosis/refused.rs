@@ -25,10 +25,15 @@ pub(super) fn find(history: &History<'_>, state: &StateDoc) -> Option<Finding> {
     let newer = history.refused.iter().copied().filter(|entry| Some(entry.timestamp) > connected);
     let (strange, own): (Vec<&LogEntry>, Vec<&LogEntry>) =
         newer.partition(|entry| is_connected || gone.is_some_and(|gone| entry.timestamp < gone));
-    let strange = strange.into_iter().filter(|entry| history.is_recent(entry.timestamp)).collect();
-    let (attempts, while_connected) = if is_enough(&own, false) { (own, false) } else { (strange, true) };
+    let strange: Vec<&LogEntry> =
+        strange.into_iter().filter(|entry| history.is_recent(entry.timestamp)).collect();
+    let (attempts, while_connected) = match () {
+        () if is_enough(&own, false) => (own, false),
+        () if is_enough(&strange, true) => (strange, true),
+        () => return None,
+    };
     let (first, last) = (attempts.first()?.timestamp, attempts.last()?.timestamp);
-    if !is_enough(&attempts, while_connected) || !history.is_recent(last) {
+    if !history.is_recent(last) {
         return None;
     }
     let why = most_frequent(
