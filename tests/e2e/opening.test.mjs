@@ -113,7 +113,10 @@ for (const [what, pattern] of [
   ['its script', '**/rollcall-*.js'],
 ]) {
   test(`when ${what} does not load, the page says what can be done`, () =>
-    withPage(browser, server, { allowed: /ERR_FAILED|Failed to (fetch|load)/ }, async ({ page }) => {
+    withPage(browser, server, { allowed: /ERR_FAILED|Failed to (fetch|load)/ }, async (dashboard) => {
+      // A reload while the sign-in link is being used would lose it.
+      await dashboard.untilLive();
+      const { page } = dashboard;
       await page.route(pattern, (route) => route.abort());
       await page.reload();
       const told = page.getByText('Rollcall has not loaded');
