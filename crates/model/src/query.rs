@@ -56,7 +56,7 @@ pub enum Test {
     AnyOf(Vec<String>),
     /// The time is at or after one of these.
     After(Vec<TimeExpr>),
-    /// The time is before one of these. An absent time never is.
+    /// The time is before one of these. An absent time is where [`Field::counts_never_as_before`] says so.
     Before(Vec<TimeExpr>),
     /// The text contains one of these, ignoring case.
     Contains(Vec<String>),
@@ -92,6 +92,7 @@ impl Term {
         let value = self.field.key(doc);
         let found = match (&self.test, value) {
             (Test::Present(wanted), value) => (value != SortValue::Absent) == *wanted,
+            (Test::Before(_), SortValue::Absent) => self.field.counts_never_as_before(),
             (_, SortValue::Absent) => false,
             (Test::AnyOf(values), SortValue::Text(text)) if self.field == Field::ClientAddr => {
                 let address = text.parse::<IpAddr>();

@@ -92,6 +92,12 @@ impl Field {
         }
     }
 
+    /// Whether a client without this time passes every "before": who was never seen was not seen since then either.
+    #[must_use]
+    pub const fn counts_never_as_before(self) -> bool {
+        matches!(self, Self::LastConnectTime | Self::LastActivityTime)
+    }
+
     /// The field's value as text, for facets and set filters; times and numbers in their wire form.
     #[must_use]
     pub fn text(self, doc: &StateDoc) -> Option<String> {

@@ -125,10 +125,14 @@ fn an_exclamation_mark_excludes() {
 }
 
 #[test]
-fn a_client_that_never_connected_matches_no_time_filter() {
+fn a_client_that_never_connected_matches_no_time_filter_but_not_since() {
     let never = doc("d:o:pump:1", None);
     assert!(!matches("connectedAfter=2000-01-01", &never));
-    assert!(!matches("connectedBefore=now", &never));
+    assert!(!matches("disconnectedBefore=now", &never));
+    // It was in no list of those that did not connect for a day.
+    assert!(matches("connectedBefore=now", &never));
+    assert!(matches("activeBefore=now-2d", &never));
+    assert!(!matches("connectedBefore!=now", &never));
     let old = doc("d:o:pump:1", Some("2026-11-17T00:00:00Z"));
     assert!(matches("connectedBefore=now-2d", &old));
     assert!(matches("lastConnectedAfter={currentTime-7D}", &old));

@@ -222,7 +222,7 @@ pub struct FilterParameters {
     /// The older spelling of `connectedAfter`.
     #[param(required = false, example = "{currentTime-2D}")]
     last_connected_after: String,
-    /// Last connected before this time. A client that never connected does not count as before.
+    /// Last connected before this time. A client that never connected counts as before.
     #[param(required = false, example = "2026-11-20T08:40:54Z")]
     connected_before: String,
     /// Last disconnected at or after this time.
@@ -234,7 +234,7 @@ pub struct FilterParameters {
     /// Last active at or after this time.
     #[param(required = false, example = "now-1h")]
     active_after: String,
-    /// Last active before this time. A client that never was active does not count as before.
+    /// Last active before this time. A client that never was active counts as before.
     #[param(required = false, example = "now-1w")]
     active_before: String,
     /// A connect under this id was refused at or after this time.

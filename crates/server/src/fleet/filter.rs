@@ -130,7 +130,7 @@ pub fn known(term: &Term, view: View<'_>) -> Option<Known> {
         // The number of a reason can become that of another.
         _ if term.field == Field::Reason => return None,
         (Test::After(_) | Test::Before(_) | Test::Present(_), Some(at)) => {
-            KnownTest::Time(at, TimeRange::of(&term.test, view.now))
+            KnownTest::Time(at, TimeRange::of(term, view.now))
         }
         _ if is_of_profile(term) => KnownTest::Profile(profile_test(term, view.table)),
         _ => return None,
@@ -155,11 +155,11 @@ fn retain(rows: &mut Bitmap, term: &Term, view: View<'_>) {
     let negated = term.negated;
     match (&term.test, term.field) {
         (Test::After(_) | Test::Before(_) | Test::Present(_), field) if columns.times(field).is_some() => {
-            let passes = time_test(&term.test, view.now);
+            let passes = time_test(term, view.now);
             rows.retain_values(columns.times(field).unwrap_or_default(), negated, passes);
         }
         (Test::After(_) | Test::Before(_) | Test::Present(_), Field::StaleSince) => {
-            let passes = time_test(&term.test, view.now);
+            let passes = time_test(term, view.now);
             if table.has_stale() {
                 rows.retain_slots(|slot| passes(table.stale_since(slot as usize)) != negated);
             } else if passes(NO_TIME) == negated {
@@ -215,13 +215,16 @@ fn device_ids(values: &[String], table: &Table) -> Bitmap {
 struct TimeRange(i64, i64);
 
 impl TimeRange {
-    fn of(test: &Test, now: Timestamp) -> Self {
+    fn of(term: &Term, now: Timestamp) -> Self {
         let resolve =
             |times: &[TimeExpr]| times.iter().map(|time| time.resolve(now).millis()).collect::<Vec<_>>();
         // Alternatives of one direction come down to the widest.
-        match test {
+        match &term.test {
             Test::After(times) => Self(resolve(times).into_iter().min().unwrap_or(i64::MAX), i64::MAX),
-            Test::Before(times) => Self(NO_TIME + 1, resolve(times).into_iter().max().unwrap_or(NO_TIME)),
+            Test::Before(times) => {
+                let first = if term.field.counts_never_as_before() { NO_TIME } else { NO_TIME + 1 };
+                Self(first, resolve(times).into_iter().max().unwrap_or(NO_TIME))
+            }
             Test::Present(true) => Self(NO_TIME + 1, i64::MAX),
             _ => Self(NO_TIME, NO_TIME + 1),
         }
@@ -233,8 +236,8 @@ impl TimeRange {
 }
 
 /// What a test of times says of milliseconds.
-fn time_test(test: &Test, now: Timestamp) -> impl Fn(i64) -> bool + use<> {
-    let range = TimeRange::of(test, now);
+fn time_test(term: &Term, now: Timestamp) -> impl Fn(i64) -> bool + use<> {
+    let range = TimeRange::of(term, now);
     move |ms| range.contains(ms)
 }
 

@@ -76,11 +76,13 @@ fn every_filter_finds_its_clients() {
     check(&app, "connectedAfter=2026-11-20T11:10:00.000Z", &[pump, t18]);
     check(&app, "lastConnectedAfter={currentTime-1H}", &[pump, t18]);
     check(&app, "lastConnectedAfter=%7BcurrentTime-1H%7D", &[pump, t18]);
-    check(&app, "connectedBefore=now-1d", &["a:acme01:console"]);
+    // Who never connected did not connect since then either.
+    check(&app, "connectedBefore=now-1d", &["a:acme01:console", "intruder"]);
+    check(&app, "connectedBefore=now-1d&connectedAfter=now-30d", &["a:acme01:console"]);
     check(&app, "disconnectedAfter=now-1h", &[t18]);
     check(&app, "disconnectedBefore=now-15m", &[t18]);
     check(&app, "activeAfter=now-10m", &[pump, THERMO]);
-    check(&app, "activeBefore=now-4h", &["a:acme01:console", "g:acme01:gw:north"]);
+    check(&app, "activeBefore=now-4h", &["a:acme01:console", "g:acme01:gw:north", "intruder"]);
     check(&app, "clientType=gateway,application", &["a:acme01:console", "g:acme01:gw:north"]);
     check(&app, "disconnectInitiator=server", &[t18]);
     check(&app, "mqttReasonCode=0x8D", &[t18]);
