@@ -6,6 +6,7 @@
 //! them, only faster.
 
 mod codes;
+mod count;
 mod field;
 mod network;
 mod presence;
@@ -13,6 +14,7 @@ mod presence;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+pub use count::Count;
 pub use field::{Field, SortValue};
 pub use network::Network;
 
@@ -115,6 +117,15 @@ impl Term {
         found != self.negated
     }
 
+    /// Whether what passes can change by the mere passing of time.
+    #[must_use]
+    pub fn is_relative(&self) -> bool {
+        match &self.test {
+            Test::After(times) | Test::Before(times) => times.iter().any(|time| time.is_relative()),
+            _ => self.field == Field::RecentConnects,
+        }
+    }
+
     /// The parameter's name on the wire, with `!` when negated.
     #[must_use]
     pub fn parameter(&self) -> String {
@@ -157,10 +168,7 @@ impl Filter {
     /// Whether the answer can change by the mere passing of time.
     #[must_use]
     pub fn is_relative(&self) -> bool {
-        self.terms.iter().any(|term| match &term.test {
-            Test::After(times) | Test::Before(times) => times.iter().any(|time| time.is_relative()),
-            _ => term.field == Field::RecentConnects,
-        })
+        self.terms.iter().any(Term::is_relative)
     }
 }
 
@@ -182,6 +190,7 @@ pub struct Query {
     pub skip: u64,
     pub bookmark: Option<String>,
     pub facets: Vec<Field>,
+    pub counts: Vec<Count>,
 }
 
 impl Default for Query {
@@ -193,6 +202,7 @@ impl Default for Query {
             skip: 0,
             bookmark: None,
             facets: Vec::new(),
+            counts: Vec::new(),
         }
     }
 }
@@ -339,6 +349,7 @@ impl Query {
                     }
                 }
             }
+            "_count" => count::read(&mut self.counts, value)?,
             _ => return Err("this parameter is not known".to_owned()),
         }
         Ok(())
@@ -387,6 +398,9 @@ impl Query {
         }
         if !self.facets.is_empty() {
             control("_facets", self.facets.iter().map(|field| field.name()).collect::<Vec<_>>().join(","));
+        }
+        for count in &self.counts {
+            control("_count", count.asked().to_owned());
         }
         pairs
     }

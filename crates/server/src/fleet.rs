@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLockReadGuard, RwLockWriteGuard};
-use rollcall_model::query::{Field, Query};
+use rollcall_model::query::{Count, Field, Query};
 use rollcall_model::{ClientState, ConnectionEvent, EventKind, StateDoc, Timestamp, fold};
 
 use crate::naming::Naming;
@@ -83,6 +83,8 @@ pub struct Page {
     /// For each field that was asked for the values among these clients, the most frequent first, at most
     /// [`FACET_VALUES_MAX`].
     pub facets: Vec<(Field, Vec<(String, u64)>)>,
+    /// For each filter that was to be counted how many of these clients pass it.
+    pub counts: Vec<(String, u64)>,
     /// The fleet's version that this is the answer of.
     pub version: u64,
 }
@@ -304,12 +306,14 @@ impl Fleet {
         let rows = filter::evaluate(&query.filter, view);
         let window = window::take(&rows, &query.sort, after.as_ref(), query.skip, query.limit as usize);
         let facets = facets::count(&rows, &query.facets);
+        let counted = |count: &Count| (count.asked().to_owned(), filter::count(&rows, count.term()));
         let last = window.slots.last().filter(|_| window.has_more);
         let page = Page {
             bookmark: last.map(|slot| bookmark::write(query, view, *slot)),
             results: window.slots.iter().filter_map(|slot| view.doc(*slot)).collect(),
             total_rows: rows.count(),
             facets,
+            counts: query.counts.iter().map(counted).collect(),
             version: self.version(),
         };
         Ok((page, window.slots))

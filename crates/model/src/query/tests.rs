@@ -147,6 +147,21 @@ fn a_search_ignores_case_and_finds_any_substring() {
 }
 
 #[test]
+fn a_filter_that_is_to_be_counted_is_written_as_it_would_be_in_force() {
+    let query =
+        parse("deviceType=pump&_count=connectedAfter=now-15m&_count=closeCode!=91&_count=closeCode!=91")
+            .unwrap();
+    let asked: Vec<_> = query.counts.iter().map(Count::asked).collect();
+    assert_eq!(asked, ["connectedAfter=now-15m", "closeCode!=91"]);
+    assert_eq!(query.filter.terms.len(), 1);
+    for bad in ["connectedAfter", "connectedAfter=soon", "colour=red", "_limit=3", "stale=true,false"] {
+        assert_eq!(parse(&format!("_count={bad}")).unwrap_err()[0].parameter, "_count");
+    }
+    let many: Vec<_> = (0..33).map(|least| format!("_count=minRecentConnects={least}")).collect();
+    assert_eq!(parse(&many.join("&")).unwrap_err().len(), 1);
+}
+
+#[test]
 fn bad_parameters_are_all_named_with_their_values() {
     let violations = parse(
         "connectionStatus=gone&_limit=5000&_sort=colour&connectedAfter=soon&colour=red&mqttReasonCode=999",
@@ -217,14 +232,20 @@ fn any_query() -> impl Strategy<Value = Query> {
             .collect()
     });
     let facets = prop::sample::subsequence(Field::ALL.to_vec(), 0..4);
-    (terms, sort, 1..=MAX_LIMIT, 0..9_u64, facets).prop_map(|(filter, sort, limit, skip, facets)| Query {
-        filter,
-        sort,
-        limit,
-        skip,
-        bookmark: None,
-        facets,
-    })
+    let asked = vec!["connectedAfter=now-15m", "clientAddr!=10.0.0.0/8", "search==", "stale=true"];
+    let counts = prop::sample::subsequence(asked, 0..4)
+        .prop_map(|asked| asked.into_iter().map(|asked| Count::parse(asked).unwrap()).collect());
+    (terms, sort, 1..=MAX_LIMIT, 0..9_u64, facets, counts).prop_map(
+        |(filter, sort, limit, skip, facets, counts)| Query {
+            filter,
+            sort,
+            limit,
+            skip,
+            bookmark: None,
+            facets,
+            counts,
+        },
+    )
 }
 
 proptest! {

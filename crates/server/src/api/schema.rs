@@ -156,6 +156,13 @@ struct Meta {
         example = json!({ "connectionStatus": { "connected": 911_002, "disconnected": 88_998 } })
     )]
     facets: Option<()>,
+    /// Present when `_count` asked for it: how many of all rows pass each of these filters.
+    #[schema(
+        required = false,
+        value_type = std::collections::BTreeMap<String, u64>,
+        example = json!({ "connectedAfter=now-15m": 4_711 })
+    )]
+    counts: Option<()>,
 }
 
 /// Which rows of a list, in which order.
@@ -178,6 +185,9 @@ pub struct PagingParameters {
     /// Fields, comma-separated, whose values are to be counted over all rows.
     #[param(required = false, rename = "_facets", example = "connectionStatus,deviceType")]
     facets: String,
+    /// A filter whose rows are to be counted: how many of all rows would be left if it were in force. Up to 32 of them.
+    #[param(required = false, rename = "_count", example = json!(["connectedAfter=now-15m"]))]
+    count: Vec<String>,
 }
 
 /// The filters of the list of states. Times are ISO 8601, with or without zone (without is UTC), or

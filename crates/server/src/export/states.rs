@@ -19,7 +19,7 @@ pub const PAGE_ROWS: u32 = 2_000;
 pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Query, Vec<Violation>> {
     let (paging, pairs): (Vec<_>, Vec<_>) = pairs
         .into_iter()
-        .partition(|(name, _)| matches!(*name, "_limit" | "_skip" | "_bookmark" | "_facets"));
+        .partition(|(name, _)| matches!(*name, "_limit" | "_skip" | "_bookmark" | "_facets" | "_count"));
     let out_of_place = paging.into_iter().map(|(name, value)| Violation {
         parameter: name.to_owned(),
         value: value.chars().take(200).collect(),

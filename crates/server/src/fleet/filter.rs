@@ -34,6 +34,19 @@ pub fn evaluate<'a>(filter: &Filter, view: View<'a>) -> Rows<'a> {
     rows
 }
 
+/// How many of the rows would pass one more filter.
+pub fn count(rows: &Rows<'_>, term: &Term) -> u64 {
+    if is_of_profile(term) {
+        let table = rows.view.table;
+        let mut passes = vec![true; table.profiles.bound()];
+        retain_profiles(&mut passes, term, table);
+        return rows.by_profile().iter().zip(passes).map(|(rows, passes)| rows * u64::from(passes)).sum();
+    }
+    let mut bits = rows.bits().clone();
+    retain(&mut bits, term, rows.view);
+    bits.count()
+}
+
 /// Whether the profile alone says if a row passes.
 fn is_of_profile(term: &Term) -> bool {
     match (&term.test, term.field) {

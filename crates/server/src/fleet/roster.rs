@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use rollcall_model::Timestamp;
-use rollcall_model::query::{Field, Query, SortKey};
+use rollcall_model::query::{Count, Field, Query, SortKey};
 
 use super::bitmap::Bitmap;
 use super::bookmark::{self, BookmarkError};
@@ -96,6 +96,10 @@ impl Fleet {
         let mut merged = merge(&of_seen, &of_unseen, &query.sort);
         let has_more = merged.len() > end || windows.iter().any(|window| window.has_more);
         merged.truncate(end);
+        let counted = |count: &Count| {
+            let of_both = rows.iter().map(|rows| filter::count(rows, count.term())).sum();
+            (count.asked().to_owned(), of_both)
+        };
         let page = merged.get(skip as usize..).unwrap_or_default();
         let last = page.last().filter(|_| has_more);
         Ok(Page {
@@ -107,6 +111,7 @@ impl Fleet {
             results: page.iter().filter_map(|row| row.view.doc(row.slot)).collect(),
             total_rows,
             facets: facets_of(rows, &query.facets),
+            counts: query.counts.iter().map(counted).collect(),
             version: self.version(),
         })
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall_model::event::{MqttVersion, Protocol};
-use rollcall_model::query::{SortKey, Term, Test, compare};
+use rollcall_model::query::{Count, SortKey, Term, Test, compare};
 use rollcall_model::time::{TimeExpr, TimeUnit};
 use rollcall_model::{ActivityEvent, Certainty, Counters, End, Initiator, Peer, SessionKey};
 
@@ -182,11 +182,29 @@ fn any_sort() -> impl Strategy<Value = Vec<SortKey>> {
 
 fn any_query() -> impl Strategy<Value = Query> {
     let terms = prop::collection::vec(any_term(), 0..3);
-    (terms, any_sort(), 1..30_u32, 0..30_u64, prop::collection::vec(select(Field::ALL.to_vec()), 0..3))
-        .prop_map(|(terms, sort, limit, skip, facets)| {
+    let facets = prop::collection::vec(select(Field::ALL.to_vec()), 0..3);
+    (terms, any_sort(), 1..30_u32, 0..30_u64, facets, any_counts()).prop_map(
+        |(terms, sort, limit, skip, facets, counts)| {
             let filter = rollcall_model::query::Filter { terms };
-            Query { filter, sort, limit, skip, bookmark: None, facets }
-        })
+            Query { filter, sort, limit, skip, bookmark: None, facets, counts }
+        },
+    )
+}
+
+fn any_counts() -> impl Strategy<Value = Vec<Count>> {
+    let asked = select(vec![
+        "connectedAfter=now-2h",
+        "connectedBefore=now-1h",
+        "disconnectedBefore!=now-1h",
+        "refusedAfter=now-3h",
+        "minRecentConnects=2",
+        "stale=false",
+        "clientAddr=10.0.0.0/31",
+        "deviceType=thermo",
+        "closeCode!=91,160",
+        "search=pump",
+    ]);
+    prop::collection::vec(asked.prop_map(|asked| Count::parse(asked).unwrap()), 0..3)
 }
 
 /// The rows that pass, in order.
@@ -251,6 +269,11 @@ proptest! {
         prop_assert_eq!(page.bookmark.is_some(), docs.len() as u64 > query.skip + u64::from(query.limit));
         let facets: Vec<_> = query.facets.iter().map(|field| (*field, expected_facet(&docs, *field))).collect();
         prop_assert_eq!(page.facets, facets);
+        let count = |count: &Count| {
+            let passing = docs.iter().filter(|doc| count.term().matches(doc, now()));
+            (count.asked().to_owned(), passing.count() as u64)
+        };
+        prop_assert_eq!(page.counts, query.counts.iter().map(count).collect::<Vec<_>>());
         prop_assert_eq!(fleet.counts().stale, folded(&events).values().filter(|s| s.stale_since(feed_lost).is_some()).count() as u64);
     }
 
@@ -296,7 +319,7 @@ proptest! {
         let expect = one.query(&query, now()).unwrap();
         prop_assert_eq!(page.results, expect.results);
         prop_assert_eq!((page.total_rows, page.bookmark.is_some()), (expect.total_rows, expect.bookmark.is_some()));
-        prop_assert_eq!(page.facets, expect.facets);
+        prop_assert_eq!((page.facets, page.counts), (expect.facets, expect.counts));
         let mut query = Query { skip: 0, limit: 1_000, ..query };
         let expect = one.query(&query, now()).unwrap().results;
         query.limit = limit;

@@ -114,7 +114,8 @@ pub struct Watch {
     filters: Vec<Known>,
     /// Fields of the filters of which a row's facts do not tell whether it passes.
     unknown: Vec<Field>,
-    facets: Vec<Field>,
+    /// What is counted.
+    counted: Vec<Field>,
     sort: Vec<SortKey>,
     has_bookmark: bool,
 }
@@ -155,7 +156,12 @@ impl Watch {
             ends: slots.first().zip(slots.last()).map(|(first, last)| [row(first), row(last)]),
             filters,
             unknown,
-            facets: query.facets.clone(),
+            counted: query
+                .facets
+                .iter()
+                .copied()
+                .chain(query.counts.iter().map(|count| count.term().field))
+                .collect(),
             sort: query.sort.clone(),
             has_bookmark: query.bookmark.is_some(),
             from_ms: view.now.millis(),
@@ -189,7 +195,7 @@ impl Watch {
         passed != passes
             || self.slots.binary_search(&change.slot).is_ok()
             || self.unknown.iter().any(touches)
-            || self.facets.iter().any(touches)
+            || self.counted.iter().any(touches)
             || (self.sort.iter().any(|key| touches(&key.field)) && self.is_moved(change.label, before, after))
     }
 
@@ -247,7 +253,8 @@ impl Watch {
 fn until_ms(query: &Query, view: View<'_>, slots: &[u32]) -> i64 {
     let counts = |field: &Field| *field == Field::RecentConnects;
     let is_by_count = query.facets.iter().any(counts) || query.sort.iter().any(|key| counts(&key.field));
-    if query.filter.is_relative() || is_by_count {
+    let are_relative = query.counts.iter().any(|count| count.term().is_relative());
+    if query.filter.is_relative() || is_by_count || are_relative {
         return i64::MIN;
     }
     slots.iter().filter_map(|slot| view.recent_until(*slot)).min().map_or(i64::MAX, Timestamp::millis)

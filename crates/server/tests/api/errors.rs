@@ -15,6 +15,8 @@ fn each_bad_parameter_is_named_with_its_value() {
         ("_sort=colour", "_sort", "colour"),
         ("_sort=id,-id", "_sort", "id,-id"),
         ("_facets=colour", "_facets", "colour"),
+        ("_count=connectedAfter%3Dsoon", "_count", "connectedAfter=soon"),
+        ("_count=colour%3Dred", "_count", "colour=red"),
         ("connectionStatus=asleep", "connectionStatus", "asleep"),
         ("connectedAfter=yesterday", "connectedAfter", "yesterday"),
         ("connectedAfter=2026-02-30T00:00:00Z", "connectedAfter", "2026-02-30T00:00:00Z"),

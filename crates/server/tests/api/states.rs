@@ -136,6 +136,10 @@ fn a_state_whose_feed_is_lost_says_since_when() {
 fn facets_come_only_when_asked_for_and_count_the_filtered_clients() {
     let app = fleet();
     assert!(app.states("").body["meta"].get("facets").is_none());
+    let counted = app.states("_count=connectedAfter%3Dnow-1h&_count=clientAddr!%3D10.0.0.0/8&_limit=1&_count=connectedBefore%3Dnow-1d");
+    let counts =
+        json!({ "connectedAfter=now-1h": 2, "clientAddr!=10.0.0.0/8": 1, "connectedBefore=now-1d": 2 });
+    assert_eq!(counted.body["meta"]["counts"], counts);
     let answer = app.states("_facets=connectionStatus,deviceType,closeCode&clientType=device&_limit=1");
     assert_eq!(
         answer.body["meta"],

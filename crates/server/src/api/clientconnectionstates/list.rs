@@ -89,6 +89,8 @@ struct Meta {
     total_rows: u64,
     #[serde(skip_serializing_if = "Facets::is_empty")]
     facets: Facets,
+    #[serde(skip_serializing_if = "Counts::is_empty")]
+    counts: Counts,
 }
 
 impl<R> List<R> {
@@ -97,14 +99,18 @@ impl<R> List<R> {
         Self {
             results: page.results.into_iter().map(row).collect(),
             bookmark: page.bookmark,
-            meta: Meta { total_rows: page.total_rows, facets: Facets::new(page.facets, pairs) },
+            meta: Meta {
+                total_rows: page.total_rows,
+                facets: Facets::new(page.facets, pairs),
+                counts: Counts(page.counts),
+            },
         }
     }
 }
 
 /// Facets as an object of objects, whose members keep their order: the most frequent value first.
 struct Facets {
-    counts: Vec<(Field, Vec<(String, u64)>)>,
+    counts: Vec<(Field, Counts)>,
     /// The names that were asked for, each once; a field can have two.
     names: Vec<(String, Field)>,
 }
@@ -119,7 +125,7 @@ impl Facets {
                 names.push((name.to_owned(), field));
             }
         }
-        Self { counts, names }
+        Self { counts: counts.into_iter().map(|(field, counts)| (field, Counts(counts))).collect(), names }
     }
 
     fn is_empty(&self) -> bool {
@@ -127,21 +133,28 @@ impl Facets {
     }
 }
 
-struct Counts<'a>(&'a [(String, u64)]);
+/// Counts as an object, whose members keep their order.
+struct Counts(Vec<(String, u64)>);
+
+impl Counts {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl Serialize for Facets {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.names.len()))?;
         for (name, field) in &self.names {
             if let Some((_, counts)) = self.counts.iter().find(|(counted, _)| counted == field) {
-                map.serialize_entry(name, &Counts(counts))?;
+                map.serialize_entry(name, counts)?;
             }
         }
         map.end()
     }
 }
 
-impl Serialize for Counts<'_> {
+impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(value, count)| (value, count)))
     }

@@ -125,6 +125,9 @@ fn a_page_is_unchanged_by_what_happens_elsewhere() {
     check("deviceType=b", &last, false);
     check("_limit=2&_facets=connectionStatus,deviceType", &last, true);
     check("_limit=2&_facets=lastActivityEvent", &last, false);
+    check("_limit=2&_count=connectedAfter=2026-01-01", &last, true);
+    check("_limit=2&_count=lastActivityEvent=mqttPublish", &last, false);
+    check("_limit=2&_count=connectedAfter=now-1h", &last, false);
     check("_limit=2&_sort=-lastActivityTime", &last, false);
     check("connectionStatus=disconnected", &first, true);
     // It goes from behind the page to behind the page, or from the page to its end.
