@@ -50,6 +50,8 @@ pub struct Meta {
     pub total_rows: Option<u64>,
     #[serde(default)]
     pub facets: HashMap<String, HashMap<String, u64>>,
+    #[serde(default)]
+    pub counts: HashMap<String, u64>,
 }
 
 /// What the server says of itself.

@@ -113,6 +113,29 @@ pub fn is_firefox() -> bool {
     agent.is_some_and(|agent| agent.contains("Firefox/"))
 }
 
+/// Has the style sheets fetched that the page names and does not need from the beginning. They are on their way when this
+/// returns; the future waits for them.
+pub fn enable_styles() -> impl Future<Output = Result<(), JsValue>> {
+    let document = web_sys::window().and_then(|window| window.document());
+    let mut on_their_way = Vec::new();
+    while let Some(link) = document.as_ref().and_then(|page| page.query_selector("link[disabled]").ok()?) {
+        let link: web_sys::HtmlLinkElement = link.unchecked_into();
+        let fetched = js_sys::Promise::new(&mut |load, error| {
+            link.set_onload(Some(&load));
+            link.set_onerror(Some(&error));
+            link.set_disabled(false);
+        });
+        on_their_way.push((link, fetched));
+    }
+    async {
+        for (link, fetched) in on_their_way {
+            // So that it can be tried again.
+            JsFuture::from(fetched).await.inspect_err(|_| link.set_disabled(true))?;
+        }
+        Ok(())
+    }
+}
+
 /// Puts a text on the clipboard, and tells whether the browser took it.
 pub fn copy(text: &str, told: impl FnOnce(bool) + 'static) {
     // Outside secure contexts, such as plain HTTP in a company's network, there is no `navigator.clipboard`.

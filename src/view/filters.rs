@@ -1,26 +1,31 @@
 //! The filter bar (search, the filters in force, the buttons that open menus) and the menus of filters.
 
-use crate::boxed::{effect, then};
-use crate::view::live::{flag, live, maybe, say};
+mod options;
+mod values;
+
+use crate::boxed::then;
+use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
-use rollcall_model::query::{Field, Query, Test, lowercase};
+use rollcall_model::query::{Field, Test};
 use rollcall_model::state::RECENT_CONNECTS_MAX;
 
 use super::chips::Chips;
-use super::parts::{Choice, button, either, note, opener};
+use super::parts::{Choice, Preset, button, note, opener};
 use super::range::{Offers, RangeForm};
 use super::ui::{Popup, Ui, ui};
 use crate::i18n::t;
-use crate::store::{Facet, Stores, stores};
+use crate::store::stores;
 use crate::words::{self, Cause};
+pub use options::Options;
 
 /// How a field can be filtered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// One of the values that there are; whether other values can be typed in, and whether they are counted.
+    /// One of the values that there are; whether other values can be typed in, and whether those that there are are
+    /// offered.
     Values {
         can_type: bool,
-        has_counts: bool,
+        is_offered: bool,
     },
     /// A span of time.
     Times(Offers),
@@ -29,8 +34,8 @@ enum Kind {
     Stale,
 }
 
-const CLOSED: Kind = Kind::Values { can_type: false, has_counts: true };
-const OPEN: Kind = Kind::Values { can_type: true, has_counts: true };
+const CLOSED: Kind = Kind::Values { can_type: false, is_offered: true };
+const OPEN: Kind = Kind::Values { can_type: true, is_offered: true };
 
 /// Every filter of the contract except the search for ids, which has its own box.
 const FILTERS: [(Field, Kind); 17] = [
@@ -47,10 +52,9 @@ const FILTERS: [(Field, Kind); 17] = [
     (Field::StaleSince, Kind::Stale),
     (Field::Certainty, CLOSED),
     (Field::DeviceType, OPEN),
-    // There are as many as devices: nobody wants them counted.
-    (Field::DeviceId, Kind::Values { can_type: true, has_counts: false }),
-    // Each is one of many, and a network is none of those that are counted.
-    (Field::ClientAddr, Kind::Values { can_type: true, has_counts: false }),
+    // There are as many as devices: nobody looks for one in a list.
+    (Field::DeviceId, Kind::Values { can_type: true, is_offered: false }),
+    (Field::ClientAddr, OPEN),
     (Field::ClientType, CLOSED),
     (Field::MqttConnectProtocol, CLOSED),
 ];
@@ -123,11 +127,12 @@ pub fn edit(field: Field, negated: bool, ui: Ui) -> AnyView {
     let kind = FILTERS.iter().find(|(other, _)| *other == field).map(|(_, kind)| *kind);
     let form = match kind {
         None => return ().into_any(),
-        Some(Kind::Values { can_type, has_counts }) => values(field, negated, can_type, has_counts, ui),
+        Some(Kind::Values { can_type, is_offered }) => values::menu(field, negated, can_type, is_offered, ui),
         Some(Kind::Times(offers)) => RangeForm {
             range: Signal::derive(move || view.with(|view| view.range(field))),
             offers,
             unlimited: say(t::any_time),
+            counted: Some(Options::of(field).count_presets(offers)),
             act: Callback::new(move |range| view.change(|view| view.set_range(field, range))),
         }
         .view(),
@@ -138,169 +143,6 @@ pub fn edit(field: Field, negated: bool, ui: Ui) -> AnyView {
     let class = if matches!(kind, Some(Kind::Times(_))) { "" } else { "primary" };
     let done = button(class, "filter-done", live(t::done), Callback::new(move |()| ui.close()));
     view! { <div class="stack">{form}{done}</div> }.into_any()
-}
-
-/// How often a menu that is open asks for its counts again.
-const COUNTS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
-/// More options than this are found by typing.
-const MOST_OPTIONS: usize = 100;
-
-/// A field with a list of values, one of which it must or must not have.
-#[derive(Clone, Copy)]
-struct Values {
-    field: Field,
-    negated: bool,
-    stores: Stores,
-    facet: Facet,
-    /// What narrows the options.
-    typed: RwSignal<String>,
-}
-
-/// The options of a field with a list of values, each with its count.
-fn values(field: Field, negated: bool, can_type: bool, has_counts: bool, ui: Ui) -> AnyView {
-    let this =
-        Values { field, negated, stores: stores(), facet: RwSignal::new(None), typed: RwSignal::default() };
-    if has_counts {
-        this.count();
-    }
-    let options = this.options();
-    let turn = move |excludes: bool| {
-        this.stores.view.change(|view| {
-            let values = view.choice(field, negated).to_vec();
-            view.set_choice(field, negated, Vec::new());
-            view.set_choice(field, excludes, values);
-        });
-        ui.open(Popup::Filter(field, excludes));
-    };
-    let kind = either(
-        [t::filter_is, t::filter_is_not],
-        ["filter-is", "filter-is-not"],
-        flag(move || negated),
-        Callback::new(turn),
-    );
-    let add = move |value: String| {
-        if !this.stores.view.get_untracked().choice(field, negated).contains(&value) {
-            this.toggle(&value);
-        }
-    };
-    let input = can_type.then(|| type_in(field, this.typed, Callback::new(add)));
-    view! {
-        {kind}{input}
-        <div class="options" role="group" aria-label=live(move || words::field(field))>
-            <For each=move || options.get() key=String::clone let:value>{this.option(value)}</For>
-        </div>
-    }
-    .into_any()
-}
-
-impl Values {
-    /// Asks for the counts, now, when the question changes, and again and again while the menu is open.
-    fn count(self) {
-        let Self { field, stores, facet, .. } = self;
-        effect(move || {
-            stores.table.asked.with(|_| ());
-            stores.table.ask_facet(field, facet);
-        });
-        let again = move || stores.table.ask_facet(field, facet);
-        let interval = set_interval_with_handle(again, COUNTS_EVERY).ok();
-        on_cleanup(move || {
-            if let Some(interval) = interval {
-                interval.clear();
-            }
-        });
-    }
-
-    /// The values there can be, those that there are, and those chosen although nothing has them now.
-    fn options(self) -> Memo<Vec<String>> {
-        let Self { field, negated, stores, facet, typed } = self;
-        let closed: Vec<String> = field.closed_list().into_iter().flatten().map(str::to_owned).collect();
-        Memo::new(move |_| {
-            let mut all = closed.clone();
-            let counted = facet.get().into_iter().flatten().map(|(value, _)| value);
-            let chosen = stores.view.with(|view| view.choice(field, negated).to_vec());
-            for value in counted.chain(chosen) {
-                if !all.contains(&value) {
-                    all.push(value);
-                }
-            }
-            let wanted = lowercase(&typed.get());
-            all.retain(|value| {
-                wanted.is_empty()
-                    || lowercase(value).contains(&wanted)
-                    || lowercase(&name_of_value(field, value)).contains(&wanted)
-            });
-            all.truncate(MOST_OPTIONS);
-            all
-        })
-    }
-
-    fn option(self, value: String) -> AnyView {
-        let Self { field, negated, stores, facet, .. } = self;
-        let (name, counted, chosen) = (value.clone(), value.clone(), value.clone());
-        let count = move || {
-            facet.with(|facet| {
-                let counts = facet.as_ref()?;
-                Some(counts.iter().find(|(other, _)| *other == counted).map_or(0, |(_, count)| *count))
-            })
-        };
-        let choice = Choice {
-            group: "",
-            test_id: format!("option-{value}"),
-            label: live(move || name_of_value(field, &name)),
-            more: maybe(move || count().map(crate::format::number)),
-            is_on: flag(move || stores.view.with(|view| view.choice(field, negated).contains(&chosen))),
-            act: Callback::new(move |()| self.toggle(&value)),
-        };
-        choice.view()
-    }
-
-    fn toggle(self, value: &str) {
-        let Self { field, negated, .. } = self;
-        self.stores.view.change(|view| {
-            let mut values = view.choice(field, negated).to_vec();
-            match values.iter().position(|other| other == value) {
-                Some(at) => drop(values.remove(at)),
-                None => values.push(value.to_owned()),
-            }
-            view.set_choice(field, negated, values);
-        });
-    }
-}
-
-/// Narrows the options while typing; Enter takes what was typed as a value.
-fn type_in(field: Field, typed: RwSignal<String>, take: Callback<String>) -> AnyView {
-    let is_bad = RwSignal::new(false);
-    let enter = move |event: leptos::ev::KeyboardEvent| {
-        let mut text = typed.get_untracked();
-        if field == Field::ClientAddr {
-            // Copied from elsewhere, an address brings blanks along.
-            text = text.trim().to_owned();
-        }
-        if event.key() != "Enter" || text.is_empty() {
-            return;
-        }
-        event.prevent_default();
-        // The contract says what is a value, and how it is written.
-        let parsed = Query::parse([(field.name(), text.as_str())]).ok();
-        let values =
-            parsed.into_iter().flat_map(|query| query.filter.terms).find_map(|term| match term.test {
-                Test::AnyOf(values) => Some(values),
-                _ => None,
-            });
-        is_bad.set(values.is_none());
-        if let Some(values) = values {
-            typed.set(String::new());
-            values.into_iter().for_each(|value| take.run(value));
-        }
-    };
-    let bad = if field == Field::ClientAddr { t::filter_bad_address } else { t::filter_bad_value };
-    view! {
-        <input type="text" data-testid="filter-type" autocomplete="off" spellcheck="false"
-            placeholder=say(t::filter_type_hint) aria-label=say(t::filter_type_hint) aria-invalid=live(move || is_bad.get().to_string())
-            prop:value=typed on:input=then(move |event| { is_bad.set(false); typed.set(event_target_value(&event)); }) on:keydown=then(enter)/>
-        <p class="note failure" role="alert" hidden=flag(move || !is_bad.get())>{say(bad)}</p>
-    }
-    .into_any()
 }
 
 /// What a value is called: codes by what they mean, and by number.
@@ -319,21 +161,27 @@ pub fn name_of_value(field: Field, value: &str) -> String {
 
 /// Some usual numbers, and any other.
 fn least() -> AnyView {
+    const USUAL: [u32; 3] = [3, 6, 20];
     let view = stores().view;
+    let options = Options::of(Field::RecentConnects).count(false, || USUAL.map(Test::AtLeast).to_vec());
     let set = move |least: Option<u32>| view.change(|view| view.set_least(least));
     let now = move || view.with(crate::url::View::least);
     let preset = |number: u32| {
-        view! {
-            <button type="button" data-testid=format!("least-{number}") class:chosen=flag(move || now() == Some(number))
-                on:click=then(move |_| set(Some(number)))>{live(move || t::at_least(&crate::format::number(u64::from(number))))}</button>
-        }
+        let preset = Preset {
+            name: format!("least-{number}"),
+            label: live(move || t::at_least(&crate::format::number(u64::from(number)))),
+            count: options.count_of(Test::AtLeast(number)),
+            is_on: flag(move || now() == Some(number)),
+            act: Callback::new(move |()| set(Some(number))),
+        };
+        preset.view()
     };
     let typed = move |event: leptos::ev::Event| {
         let typed: Option<usize> = event_target_value(&event).parse().ok().filter(|number| *number > 0);
         set(typed.map(|number| number.min(RECENT_CONNECTS_MAX) as u32));
     };
     view! {
-        <div class="presets" role="group" aria-label=say(t::field_recent_connects)>{[3, 6, 20].map(preset).into_iter().collect_view()}</div>
+        <div class="presets" role="group" aria-label=say(t::field_recent_connects)>{USUAL.map(preset).into_iter().collect_view()}</div>
         <label class="field">{say(t::least_label)}
             <input type="number" min="1" max=RECENT_CONNECTS_MAX data-testid="least" prop:value=live(move || now().map(|n| n.to_string()).unwrap_or_default())
                 on:change=then(typed)/>
@@ -343,16 +191,17 @@ fn least() -> AnyView {
 }
 
 fn stale() -> AnyView {
-    let stores = stores();
+    let view = stores().view;
+    let options = Options::of(Field::StaleSince).count(false, || [true, false].map(Test::Present).to_vec());
     let choice = |wanted: Option<bool>, test_id: &str, label: fn() -> String| {
-        let count = move || if wanted == Some(true) { stores.table.counts.get().stale } else { None };
         let choice = Choice {
             group: "stale",
             test_id: test_id.to_owned(),
             label: live(label),
-            more: maybe(move || count().map(crate::format::number)),
-            is_on: flag(move || stores.view.with(|view| view.stale() == wanted)),
-            act: Callback::new(move |()| stores.view.change(|view| view.set_stale(wanted))),
+            more: wanted
+                .map_or_else(|| options.count_of_all(), |stale| options.count_of(Test::Present(stale))),
+            is_on: flag(move || view.with(|view| view.stale() == wanted)),
+            act: Callback::new(move |()| view.change(|view| view.set_stale(wanted))),
         };
         choice.view()
     };

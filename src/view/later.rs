@@ -1,9 +1,9 @@
 //! The parts of the page that the first paint does not need: the page of a client, the overview, what opens
 //! over the page, and the sign-in page.
 //!
-//! In the finished dashboard their code is a file of its own (`cargo xtask dist`), fetched when the first rows are on
+//! Their style is a file of its own. In the finished dashboard their code is one, too (`cargo xtask dist`), fetched when the first rows are on
 //! screen and the page is idle, or when it is needed earlier. Once it is there, parts are made at once, as if they had
-//! always been there. Elsewhere (tests, clippy) it is there from the beginning. Called by the places where parts stand.
+//! always been there. Elsewhere (tests, clippy) the code is there from the beginning. Called by the places where parts stand.
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,6 +18,7 @@ use super::live::say;
 use super::ui::Popup;
 use super::{client, overview, popup, print as paper, sign_in};
 use crate::boxed::{dynamic, effect, then};
+use crate::browser;
 use crate::i18n::t;
 use crate::later::later;
 use crate::store::{Stores, stores};
@@ -66,7 +67,7 @@ pub struct Later(RwSignal<State>);
 impl Later {
     /// Lets all views find it, and fetches the code when the page is at rest.
     pub fn provide() {
-        let later = Self(RwSignal::new(if cfg!(split) { State::Absent } else { State::Here }));
+        let later = Self(RwSignal::new(State::Absent));
         provide_context(later);
         let table = stores().table;
         let mut is_planned = false;
@@ -97,7 +98,9 @@ impl Later {
         }
         self.0.set(State::OnItsWay);
         spawn_local(async move {
-            self.0.set(if fetch().await.is_ok() { State::Here } else { State::Failed });
+            let style = browser::enable_styles();
+            let is_here = fetch().await.is_ok() && style.await.is_ok();
+            self.0.set(if is_here { State::Here } else { State::Failed });
         });
     }
 }

@@ -72,6 +72,30 @@ impl Choice {
     }
 }
 
+/// One of a few usual choices.
+pub struct Preset {
+    /// What tests call it.
+    pub name: String,
+    pub label: Signal<String>,
+    /// How many clients it would find.
+    pub count: Signal<Option<String>>,
+    pub is_on: Signal<bool>,
+    pub act: Callback<()>,
+}
+
+impl Preset {
+    pub fn view(self) -> AnyView {
+        let Self { name, label, count, is_on, act } = self;
+        let pressed = Signal::derive(move || is_on.get().to_string());
+        view! {
+            <button type="button" data-preset=name class:chosen=is_on aria-pressed=pressed on:click=then(move |_| act.run(()))>
+                <span>{label}</span>" "<span class="preset-count">{count}</span>
+            </button>
+        }
+        .into_any()
+    }
+}
+
 /// A heading or a note inside a dialog.
 pub fn note(text: fn() -> String) -> AnyView {
     view! { <p class="hint">{say(text)}</p> }.into_any()

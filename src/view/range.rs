@@ -3,8 +3,11 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use rollcall_model::query::Test;
 use rollcall_model::time::{TimeExpr, TimeUnit};
 
+use super::filters::Options;
+use super::parts::Preset;
 use super::popover::popover;
 use crate::boxed::{dynamic, then};
 use crate::format;
@@ -22,6 +25,16 @@ const PRESETS: [(u32, TimeUnit); 6] = [
     (7, TimeUnit::Day),
     (30, TimeUnit::Day),
 ];
+
+/// Those that are offered, as tests.
+pub fn presets(offers: Offers) -> impl Iterator<Item = Test> {
+    let ago = |(amount, unit)| vec![TimeExpr::Ago { amount, unit }];
+    let before = PRESETS
+        .into_iter()
+        .filter(move |_| offers == Offers::Last)
+        .map(move |preset| Test::Before(ago(preset)));
+    PRESETS.into_iter().map(move |preset| Test::After(ago(preset))).chain(before)
+}
 
 /// The latest time of day that can be written with a year of four digits; the browser says so of a later one.
 const LATEST: &str = "9999-12-31T23:59";
@@ -76,7 +89,8 @@ pub fn RangePicker(
     };
     let menu = dynamic(move || {
         is_open.get().then(|| {
-            let form = RangeForm { range, offers: Offers::Span, unlimited, act: Callback::new(choose) };
+            let (act, counted) = (Callback::new(choose), None);
+            let form = RangeForm { range, offers: Offers::Span, unlimited, counted, act };
             let title = live(move || t::custom_title(&label.get()));
             popover(title, Callback::new(move |()| close()), form.view())
         })
@@ -111,19 +125,27 @@ pub struct RangeForm {
     pub offers: Offers,
     /// What no limit is called.
     pub unlimited: fn() -> String,
+    /// What says how many clients each preset would find.
+    pub counted: Option<Options>,
     pub act: Callback<Range>,
 }
 
 impl RangeForm {
     /// The presets, and two times of day.
     pub fn view(self) -> AnyView {
-        let Self { range, offers, unlimited, act } = self;
+        let Self { range, offers, unlimited, counted, act } = self;
         let since = self.presets(t::within, |time| Range { after: Some(time), before: None });
         let before = (offers == Offers::Last)
             .then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
+        let any = Preset {
+            name: "any".to_owned(),
+            label: live(unlimited),
+            count: counted.map_or_else(Signal::default, Options::count_of_all),
+            is_on: flag(move || range.get() == Range::default()),
+            act: Callback::new(move |()| act.run(Range::default())),
+        };
         view! {
-            <button type="button" data-preset="any" class:chosen=flag(move || range.get() == Range::default())
-                on:click=then(move |_| act.run(Range::default()))>{unlimited}</button>
+            {any.view()}
             {since}{before}
             {self.two_times()}
         }
@@ -131,15 +153,21 @@ impl RangeForm {
     }
 
     fn presets(self, title: fn() -> String, make: fn(TimeExpr) -> Range) -> AnyView {
-        let Self { range, act, .. } = self;
+        let Self { range, act, counted, .. } = self;
         let preset = move |(amount, unit): (u32, TimeUnit)| {
             let this = make(TimeExpr::Ago { amount, unit });
-            let is_chosen = flag(move || range.get() == this);
-            view! {
-                <button type="button" data-preset=value_of(this) class:chosen=is_chosen
-                    aria-pressed=live(move || is_chosen.get().to_string())
-                    on:click=then(move |_| act.run(this))>{live(move || format::amount(amount, unit))}</button>
-            }
+            let test = match (this.after, this.before) {
+                (_, Some(before)) => Test::Before(vec![before]),
+                (after, None) => Test::After(after.into_iter().collect()),
+            };
+            let preset = Preset {
+                name: value_of(this),
+                label: live(move || format::amount(amount, unit)),
+                count: counted.map_or_else(Signal::default, |options| options.count_of(test)),
+                is_on: flag(move || range.get() == this),
+                act: Callback::new(move |()| act.run(this)),
+            };
+            preset.view()
         };
         view! {
             <p>{say(title)}</p>

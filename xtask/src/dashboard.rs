@@ -64,7 +64,9 @@ fn join_styles(workspace: &Workspace) -> anyhow::Result<()> {
     let page_file = dist.join("index.html");
     let text = |name: &str| Ok(String::from_utf8_lossy(&files::read(&dist.join(name))?).into_owned());
     let page = styles::join(&text("index.html")?, PUBLIC_URL, text)?;
-    files::write(&dist.join(&page.name), &page.content)?;
+    for sheet in &page.sheets {
+        files::write(&dist.join(&sheet.name), &sheet.content)?;
+    }
     files::write(&page_file, &page.html)?;
     page.joined.iter().try_for_each(|name| files::remove(&dist.join(name)))
 }

@@ -105,6 +105,8 @@ mod tests {
         check("index.html", true);
         check("rollcall-1f_bg.wasm", true);
         check("later-1-1f.wasm", false);
+        check("style-1f.css", true);
+        check("later-1f.css", false);
         check("locales/en.json", false);
         check("locales/ko.json", false);
         check("favicon.svg", false);

@@ -1,27 +1,35 @@
-//! Joins the style sheets of Trunk's page into one: a file for each subject is good to work on, one request is good for
-//! the first paint. Called by `dashboard` after Trunk; works on text, the caller reads and writes the files.
+//! Joins the style sheets of Trunk's page: a file for each subject is good to work on, one request is good for the first
+//! paint, and a second one brings what comes later: those that are `disabled`, which browsers do not fetch until a script
+//! enables them. Called by `dashboard` after Trunk; works on text, the caller reads and writes the files.
 
 use anyhow::{Context, bail};
 
-use crate::fingerprint;
+use crate::{fingerprint, split};
 
-/// A page with one style sheet, and what became of the others.
+/// A page with joined style sheets.
 #[derive(Debug)]
 pub struct Page {
     pub html: String,
-    /// The file's name, with a hash of the content, so that browsers may keep it for ever.
-    pub name: String,
-    pub content: String,
-    /// The names of the files that are part of it and not needed any more.
+    pub sheets: Vec<Sheet>,
+    /// The names of the files that are part of one and not needed any more.
     pub joined: Vec<String>,
 }
 
-/// Puts one link in the place of the first style sheet's and takes the others out. `read` gives the content of a file
-/// by its name, which is its address without `base`.
+/// One file in the place of several.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// With a hash of the content, so that browsers may keep it for ever.
+    pub name: String,
+    pub content: String,
+}
+
+/// Puts one link in the place of the first style sheet's, and one in the place of the first that comes later, and takes
+/// the others out. `read` gives the content of a file by its name, which is its address without `base`.
 pub fn join(html: &str, base: &str, read: impl Fn(&str) -> anyhow::Result<String>) -> anyhow::Result<Page> {
-    let mut page =
-        Page { html: String::new(), name: String::new(), content: String::new(), joined: Vec::new() };
-    let (mut before, mut rest) = (String::new(), html);
+    let mut page = Page { html: String::new(), sheets: Vec::new(), joined: Vec::new() };
+    // What is joined, and where its link goes.
+    let mut groups = [("style-", "", None, String::new()), (split::LATER, " disabled", None, String::new())];
+    let mut rest = html;
     while let Some((ahead, tag, after)) = next_link(rest) {
         let address = tag
             .split_once("href=\"")
@@ -29,20 +37,26 @@ pub fn join(html: &str, base: &str, read: impl Fn(&str) -> anyhow::Result<String
             .with_context(|| format!("{tag} has no address"))?
             .0;
         let name = address.strip_prefix(base).with_context(|| format!("{address} is not below {base}"))?;
-        page.content.push_str(&compact(&read(name)?));
+        let [first, later] = &mut groups;
+        let (_, _, at, content) = if tag.contains(" disabled") { later } else { first };
+        content.push_str(&compact(&read(name)?));
         page.joined.push(name.to_owned());
-        if page.joined.len() == 1 {
-            before = std::mem::take(&mut page.html) + ahead;
-        } else {
-            page.html.push_str(ahead.trim_start_matches('\n'));
-        }
+        page.html.push_str(if at.is_none() { ahead } else { ahead.trim_start_matches('\n') });
+        at.get_or_insert(page.html.len());
         rest = after;
     }
-    if page.joined.is_empty() {
+    page.html.push_str(rest);
+    if groups[0].2.is_none() {
         bail!("index.html has no style sheet");
     }
-    page.name = format!("style-{}.css", fingerprint::of(page.content.as_bytes()));
-    page.html = format!("{before}<link rel=\"stylesheet\" href=\"{base}{}\"/>{}{rest}", page.name, page.html);
+    // From behind, so that what is put in moves no place that is still needed.
+    groups.sort_by_key(|(_, _, at, _)| std::cmp::Reverse(*at));
+    for (prefix, state, at, content) in groups {
+        let Some(at) = at else { continue };
+        let name = format!("{prefix}{}.css", fingerprint::of(content.as_bytes()));
+        page.html.insert_str(at, &format!("<link rel=\"stylesheet\" href=\"{base}{name}\"{state}/>"));
+        page.sheets.push(Sheet { name, content });
+    }
     Ok(page)
 }
 
@@ -79,11 +93,26 @@ mod tests {
     #[test]
     fn the_page_has_one_style_sheet_with_the_content_of_all() {
         let page = join(PAGE, "/", read).unwrap();
-        assert_eq!(page.content, ".x {\ncolor: red;\n}\n.x {\ncolor: red;\n}\n");
+        let [sheet] = &*page.sheets else { panic!("{:?}", page.sheets) };
+        assert_eq!(sheet.content, ".x {\ncolor: red;\n}\n.x {\ncolor: red;\n}\n");
         assert_eq!(page.joined, ["a-1.css", "b-2.css"]);
         let expect = format!(
             "<head>\n<link rel=\"stylesheet\" href=\"/{}\"/>\n<title>Rollcall</title></head>",
-            page.name
+            sheet.name
+        );
+        assert_eq!(page.html, expect);
+    }
+
+    #[test]
+    fn what_comes_later_is_a_second_one_that_nobody_fetches_yet() {
+        let later = "<link rel=\"stylesheet\" href=\"/c-3.css\" disabled/>\n";
+        let page = join(&PAGE.replace("<title>", &format!("{later}{later}<title>")), "/", read).unwrap();
+        let [later, first] = &*page.sheets else { panic!("{:?}", page.sheets) };
+        assert_eq!(page.joined.len(), 4);
+        assert!(later.name.starts_with("later-") && first.name.starts_with("style-"));
+        let expect = format!(
+            "<head>\n<link rel=\"stylesheet\" href=\"/{}\"/>\n<link rel=\"stylesheet\" href=\"/{}\" disabled/>\n<title>Rollcall</title></head>",
+            first.name, later.name
         );
         assert_eq!(page.html, expect);
     }

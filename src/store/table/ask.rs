@@ -173,5 +173,6 @@ fn question((filter, sort): &Asked, visible: &std::ops::Range<u64>) -> Query {
         bookmark: None,
         // With a filter on the status the facets are no counts of the others; those are asked for on their own.
         facets: if asks_status { Vec::new() } else { vec![Field::ConnectionStatus] },
+        counts: Vec::new(),
     }
 }

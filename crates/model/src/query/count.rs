@@ -29,6 +29,12 @@ impl Count {
         }
     }
 
+    /// Of a filter with one value.
+    #[must_use]
+    pub fn of(term: Term) -> Self {
+        Self { asked: format!("{}={}", term.parameter(), term.values().join(",")), term }
+    }
+
     /// The filter as it was asked for, under which its count is answered.
     #[must_use]
     pub fn asked(&self) -> &str {
