@@ -52,6 +52,8 @@ pub struct Meta {
     pub facets: HashMap<String, HashMap<String, u64>>,
     #[serde(default)]
     pub counts: HashMap<String, u64>,
+    /// How many rows come before the client whose place was asked for, if it is one of them.
+    pub place: Option<u64>,
 }
 
 /// What the server says of itself.

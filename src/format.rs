@@ -351,6 +351,12 @@ pub fn minute(time: Timestamp) -> String {
     })
 }
 
+/// Whether two times are of one day, in the zone that times are told in.
+#[must_use]
+pub fn is_same_day(a: Timestamp, b: Timestamp) -> bool {
+    local_date(a) == local_date(b)
+}
+
 /// The time of day to the minute, whatever the day: `08:52`.
 #[must_use]
 pub fn clock_short(time: Timestamp) -> String {

@@ -54,6 +54,8 @@ const BUDGET_MS: f64 = 6.0;
 /// Beyond this, frames are read as they come instead of waiting for the next paint.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 const PING_EVERY: Duration = Duration::from_secs(10);
+/// The first comes at once.
+const LIVED_PONGS: u32 = 2;
 /// Without a sign of life for this long after a ping, the feed is dead whatever the socket says.
 const PONG_WITHIN: Duration = Duration::from_secs(8);
 /// An attempt that takes longer has failed.
@@ -93,6 +95,8 @@ struct Attempt {
     session: Session,
     is_live: bool,
     was_open: bool,
+    /// How often the server has answered a ping.
+    pongs: u32,
 }
 
 impl Monitor {
@@ -141,7 +145,8 @@ impl Monitor {
         }
         let Some(socket) = Socket::open(self) else { return self.fail() };
         let version = self.inner.borrow().version;
-        let attempt = Attempt { socket, session: Session::new(version), is_live: false, was_open: false };
+        let attempt =
+            Attempt { socket, session: Session::new(version), is_live: false, was_open: false, pongs: 0 };
         self.inner.borrow_mut().attempt = Some(attempt);
         self.set_timer(Some((CONNECT_WITHIN, Self::fail)));
     }
@@ -234,7 +239,6 @@ impl Monitor {
             if let Some(attempt) = &mut inner.attempt {
                 attempt.is_live = true;
             }
-            inner.backoff.reset();
             inner.down_since_ms = None;
         }
         (self.tell)(Tell::State(FeedState::Live { round_trip_ms: None }));
@@ -248,7 +252,18 @@ impl Monitor {
     }
 
     fn on_pong(&self) {
-        let sent_ms = self.inner.borrow_mut().ping_sent_ms.take();
+        let sent_ms = {
+            let mut inner = self.inner.borrow_mut();
+            let Inner { attempt, backoff, .. } = &mut *inner;
+            if let Some(attempt) = attempt {
+                attempt.pongs += 1;
+                // A feed that is cut off as soon as it lives is not tried again and again at once.
+                if attempt.pongs == LIVED_PONGS {
+                    backoff.reset();
+                }
+            }
+            inner.ping_sent_ms.take()
+        };
         let round_trip_ms = sent_ms.map(|sent_ms| steady_ms() - sent_ms);
         (self.tell)(Tell::State(FeedState::Live { round_trip_ms }));
         self.set_timer(Some((PING_EVERY, Self::ping)));

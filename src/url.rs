@@ -45,6 +45,8 @@ const OVERVIEW: &str = "overview";
 const CLIENT: &str = "client";
 const LOG_AFTER: &str = "logAfter";
 const LOG_BEFORE: &str = "logBefore";
+/// Parameters of the API's list that a view has not.
+const PAGING: [&str; 6] = ["_limit", "_skip", "_bookmark", "_facets", "_count", "_placeOf"];
 /// What `shows_demo` is in the query string: the filter, explicitly empty.
 const NOT_TYPE: &str = "deviceType!";
 
@@ -83,11 +85,13 @@ impl View {
                 (LOG_AFTER, time) => view.log.after = TimeExpr::parse(time).ok(),
                 (LOG_BEFORE, time) => view.log.before = TimeExpr::parse(time).ok(),
                 (name, value) if view.page.read(name, value) => {}
-                pair if Query::parse([pair]).is_ok() => query.push(pair),
+                // How the API is paged says nothing of which clients.
+                (name, _) if PAGING.contains(&name) => {}
+                pair if Query::parse_list([pair]).is_ok() => query.push(pair),
                 pair => left_out.push(pair),
             }
         }
-        match Query::parse(query.iter().copied()) {
+        match Query::parse_list(query.iter().copied()) {
             Ok(query) => (view.filter, view.sort) = (query.filter, query.sort),
             // Each is fine, but not all of them together.
             Err(_) => left_out.append(&mut query),

@@ -152,6 +152,7 @@ fn Clients() -> impl IntoView {
         <summary::Summary/>
         <filters::Filters/>
         <banner::Banner/>
+        {later::alert()}
         <main class="main" class:has-panel=has_panel class:is-paused=is_paused class:is-blind=is_blind class:is-stopped=is_stopped>
             <div class="list">
                 <grid::Grid/>

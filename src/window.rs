@@ -67,6 +67,8 @@ pub struct Window {
     total: Option<u64>,
     has_more: bool,
     is_loaded: bool,
+    /// When the rows came.
+    installed_at: Option<Timestamp>,
     /// Events since the oldest question that is still unanswered: an answer may have been written before them.
     recent: VecDeque<ConnectionEvent>,
 }
@@ -159,7 +161,9 @@ impl Window {
     /// Takes an answer over. Returns by how many rows what is in view moved down (up, when negative), so that the
     /// reader's place can be kept.
     pub fn install(&mut self, answer: Answer, visible: &Range<u64>, now: Timestamp) -> i64 {
-        let anchor = self.anchor(&answer, visible);
+        let new = answer.docs.iter().map(|doc| (doc.id.as_str(), doc)).collect();
+        let anchor = self.anchor(&new, visible);
+        self.installed_at = Some(now);
         let old = std::mem::take(&mut self.rows);
         let old_at = std::mem::take(&mut self.at_by_id);
         self.start = answer.start;
@@ -182,6 +186,30 @@ impl Window {
         anchor.and_then(|(id, was)| self.index_of(&id).map(|is| is as i64 - was as i64)).unwrap_or(0)
     }
 
+    /// A row in view by which the reader's place can be found again when none of those in view is in an answer: one that has
+    /// not changed since it came, so that it has not moved of itself. `None` also at the top, where nobody's place is kept.
+    #[must_use]
+    pub fn lost(&self, docs: &[StateDoc], visible: &Range<u64>) -> Option<(String, u64)> {
+        let new: HashMap<&str, &StateDoc> = docs.iter().map(|doc| (doc.id.as_str(), doc)).collect();
+        if visible.start == 0 || self.anchor(&new, visible).is_some() {
+            return None;
+        }
+        let is_still = |row: &&Row| {
+            !row.is_leaving
+                && !new.contains_key(row.doc.id.as_str())
+                && row.change.is_none_or(|change| Some(change.at) < self.installed_at)
+        };
+        visible
+            .clone()
+            .find_map(|index| self.row(index).filter(is_still).map(|row| (row.doc.id.clone(), index)))
+    }
+
+    /// The rows held are so many rows further down, or up.
+    pub fn shift(&mut self, by: i64, total: Option<u64>) {
+        self.start = self.start.saturating_add_signed(by);
+        self.total = total;
+    }
+
     /// Takes the page after the rows held over: how a server without totals and jumps is walked.
     pub fn append(&mut self, docs: Vec<StateDoc>, has_more: bool, now: Timestamp) {
         self.has_more = has_more;
@@ -195,8 +223,7 @@ impl Window {
     }
 
     /// The first row in view that has not moved of itself: it says how much the others moved.
-    fn anchor(&self, answer: &Answer, visible: &Range<u64>) -> Option<(String, u64)> {
-        let new: HashMap<&str, &StateDoc> = answer.docs.iter().map(|doc| (doc.id.as_str(), doc)).collect();
+    fn anchor(&self, new: &HashMap<&str, &StateDoc>, visible: &Range<u64>) -> Option<(String, u64)> {
         visible.clone().find_map(|index| {
             let old = &self.row(index)?.doc;
             let is_still = compare(old, new.get(old.id.as_str())?, &self.sort) == Ordering::Equal;

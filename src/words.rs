@@ -25,10 +25,16 @@ pub fn status(status: ConnectionStatus) -> String {
 #[must_use]
 pub fn state(doc: &StateDoc) -> String {
     if doc.certainty == Certainty::Unknown {
-        return t::status_unknown();
+        return if is_only_refused(doc) { t::status_refused() } else { t::status_unknown() };
     }
     let word = status(doc.connection_status);
     if doc.stale_since.is_some() { t::status_stale_was(&word) } else { word }
+}
+
+/// Whether nothing is known of the client but that it was not let in.
+#[must_use]
+pub fn is_only_refused(doc: &StateDoc) -> bool {
+    doc.certainty == Certainty::Unknown && doc.last_refused_time.is_some()
 }
 
 #[must_use]

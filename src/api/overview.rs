@@ -73,6 +73,8 @@ pub struct Incident {
     pub is_inferred: bool,
     pub shares: Vec<Share>,
     pub ends: Vec<End>,
+    /// How many of them are disconnected since; an older server does not say.
+    pub still_away: Option<u64>,
 }
 
 /// One way in which connections of an incident ended, as far as it is known.
@@ -163,6 +165,16 @@ fn top(top: &Members<'_>) -> Option<Counted> {
 }
 
 impl Incident {
+    /// Whether somebody should look now: it goes on, or most of its clients are still away.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        match self.still_away {
+            Some(0) => false,
+            Some(away) if away.saturating_mul(2) >= self.clients => true,
+            _ => self.until.is_none(),
+        }
+    }
+
     /// Reads one; `None` when it is none.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
@@ -179,6 +191,7 @@ fn incident(incident: &Members<'_>) -> Option<Incident> {
         is_inferred: incident.text("certainty").is_none_or(|certainty| certainty != "reported"),
         shares: incident.list("shares", share),
         ends: incident.list("ends", end),
+        still_away: incident.read("stillAway"),
     })
 }
 
@@ -295,6 +308,7 @@ mod tests {
             "clients": 412, "usual": 1.5, "message": "m",
             "shares": [{ "field": "subnet", "value": "10.0.7.0/24", "share": 0.998, "baseShare": 0.05 }],
             "ends": [{ "initiator": "server", "mqttReasonCode": 141, "clients": 400 }, { "clients": 12 }],
+            "stillAway": 3,
         })
         .to_string();
         let read = incident(&Members::of(&text).unwrap()).unwrap();
@@ -303,6 +317,9 @@ mod tests {
         let by_server = End { initiator: Some("server".to_owned()), mqtt_reason_code: Some(141) };
         assert_eq!(read.ends, [by_server, End { initiator: None, mqtt_reason_code: None }]);
         assert!(!read.is_inferred);
+        assert_eq!((read.still_away, read.is_urgent()), (Some(3), true));
+        let over = Incident { until: Some(read.since), ..read.clone() };
+        assert!(!over.is_urgent() && Incident { still_away: Some(206), ..over }.is_urgent());
     }
 
     #[test]

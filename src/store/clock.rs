@@ -54,7 +54,13 @@ impl Clock {
     /// The time, to the millisecond, at this moment.
     #[must_use]
     pub fn exact(self) -> Timestamp {
-        Timestamp::from_millis(browser::wall_ms() + self.offset_ms.get_untracked())
+        self.at_wall(browser::wall_ms())
+    }
+
+    /// A moment by this computer's clock, by the server's.
+    #[must_use]
+    pub fn at_wall(self, ms: i64) -> Timestamp {
+        Timestamp::from_millis(ms + self.offset_ms.get_untracked())
     }
 
     /// Learns the server's clock from an answer that was `round_trip_ms` on its way there and back. Small

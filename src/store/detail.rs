@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use leptos::prelude::{
     Effect, Get, GetUntracked, GetValue, LocalStorage, Memo, RwSignal, Set, SetValue, StoredValue,
-    UpdateValue, With, set_timeout,
+    UpdateValue, With, WithUntracked, set_interval, set_timeout,
 };
 use leptos::task::spawn_local;
 use rollcall_model::log::LogEvent;
@@ -21,6 +21,7 @@ use rollcall_model::{ConnectionEvent, EventKind, StateDoc};
 
 use super::{Clock, Problem, Session, ViewStore};
 use crate::api::{self, Abort, ApiError};
+use crate::browser;
 use crate::later::{Asking, answer, later};
 use crate::url::Range;
 
@@ -31,6 +32,11 @@ pub use sessions::{Ending, Session as ClientSession, Sessions, kind_of};
 
 /// Messages of a chatty client cause no more questions than one in this time.
 const THROTTLE: Duration = Duration::from_millis(400);
+
+/// How often the state is asked for again while nobody tells of events, or it could not be had.
+const BLIND_MS: i64 = 2_000;
+/// The same for a client that the server does not know: the feed tells when it comes, unless the server was not itself.
+const UNKNOWN_MS: i64 = 10_000;
 
 /// What is known of the open client.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,6 +71,10 @@ pub struct Detail {
     is_asking: StoredValue<bool>,
     /// It is to be asked for again.
     is_behind: StoredValue<bool>,
+    /// When it was asked for last.
+    asked_at_ms: StoredValue<i64>,
+    is_live: StoredValue<bool>,
+    is_paused: StoredValue<bool>,
     clock: Clock,
     session: Session,
 }
@@ -87,6 +97,9 @@ impl Detail {
             is_refresh_asked: StoredValue::new(false),
             is_asking: StoredValue::new(false),
             is_behind: StoredValue::new(false),
+            asked_at_ms: StoredValue::new(0),
+            is_live: StoredValue::new(false),
+            is_paused: StoredValue::new(false),
             clock,
             session,
         }
@@ -117,6 +130,36 @@ impl Detail {
             }
             span_ms
         });
+        set_interval(move || self.look_again(), Duration::from_secs(1));
+    }
+
+    pub(super) fn set_live(self, is_live: bool) {
+        let was_live = self.is_live.try_update_value(|live| std::mem::replace(live, is_live));
+        if is_live && was_live == Some(false) && !self.is_paused.get_value() {
+            // What happened while nobody listened.
+            self.refresh();
+        }
+    }
+
+    pub(super) fn set_paused(self, is_paused: bool) {
+        self.is_paused.set_value(is_paused);
+        if !is_paused {
+            self.refresh();
+        }
+    }
+
+    /// Asks again where the feed does not tell when there is something new.
+    fn look_again(self) {
+        let after_ms = self.open.with_untracked(|open| match open {
+            Open::Failed(_) => BLIND_MS,
+            Open::Unknown => UNKNOWN_MS,
+            Open::Known(_) if !self.is_live.get_value() => BLIND_MS,
+            Open::Known(_) | Open::Loading => i64::MAX,
+        });
+        let is_due = browser::wall_ms() - self.asked_at_ms.get_value() >= after_ms;
+        if is_due && !self.is_asking.get_value() && !self.is_paused.get_value() && !browser::is_hidden() {
+            self.read();
+        }
     }
 
     /// Forgets the client before, and reads the one that is chosen now.
@@ -210,6 +253,7 @@ impl Detail {
         let token = abort.token();
         self.abort.set_value(Some(abort));
         self.is_asking.set_value(true);
+        self.asked_at_ms.set_value(browser::wall_ms());
         self.is_behind.set_value(false);
         self.log.read_newest(&chosen);
         self.history.read();

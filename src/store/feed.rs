@@ -74,9 +74,7 @@ impl Feed {
         self.waiting.set(0);
         self.table.set_paused(is_paused);
         self.overview.set_paused(is_paused);
-        if !is_paused {
-            self.detail.refresh();
-        }
+        self.detail.set_paused(is_paused);
     }
 
     fn connect(self) {
@@ -115,6 +113,7 @@ impl Feed {
                 self.state.set(state);
                 let is_live = matches!(state, FeedState::Live { .. });
                 self.table.set_live(is_live);
+                self.detail.set_live(is_live);
                 if is_live != was_live {
                     self.overview.look_again(is_live);
                 }
@@ -125,7 +124,6 @@ impl Feed {
                 if is_live && !was_live {
                     // What happened while nobody listened.
                     self.table.refresh();
-                    self.detail.refresh();
                 }
             }
             Tell::Events(events) if !self.is_paused.get_untracked() => {
@@ -153,7 +151,7 @@ impl Feed {
             self.session.ask_again();
         } else if self.status.is_known() {
             self.status.ask();
-            self.table.refresh();
+            self.table.wake_up();
             self.connect();
         } else {
             self.status.ask();

@@ -26,8 +26,8 @@ const THROTTLE_MS: i64 = 2_000;
 const IDLE_MS: i64 = 15_000;
 /// How often what costs the server more is asked: incidents, and an order of all clients.
 const SLOW_MS: i64 = 10_000;
-/// How often the trend is asked for.
-const TREND_EVERY: Duration = Duration::from_secs(20);
+/// How often the trend and the incidents are asked for beside the clients.
+const TREND_EVERY: Duration = Duration::from_secs(10);
 /// How many silent clients are listed.
 const SILENT: u32 = 10;
 
@@ -106,7 +106,7 @@ impl Overview {
         set_interval(move || self.ask_if_due(), Duration::from_secs(1));
     }
 
-    /// Keeps [`Self::trend`] up to date as long as its reader is there. The server counts by the minute.
+    /// Keeps [`Self::trend`] and [`Self::incidents`] up to date as long as their reader is there. The server counts by the minute.
     pub fn follow_trend(self) {
         let ask = move || {
             let is_wanted = self.session.is_in() && api::is_dialect_known() && !browser::is_hidden();
@@ -116,6 +116,10 @@ impl Overview {
             spawn_local(async move {
                 let series = api::statistics(Period::Hour, &Token::default()).await;
                 set_if_new(self.trend, series.ok().flatten());
+                // What was known stays while the server is away; the page says that it is.
+                if let Ok(incidents) = api::incidents(24, &Token::default()).await {
+                    set_if_new(self.incidents, Some(incidents));
+                }
             });
         };
         ask();

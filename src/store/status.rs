@@ -72,13 +72,17 @@ impl StatusStore {
         self.is_asking.set(true);
         spawn_local(async move {
             let asked_ms = browser::wall_ms();
-            let answer = api::status(&Token::within(LIMIT)).await;
+            let mut answer = api::status(&Token::within(LIMIT)).await;
             self.is_asking.set(false);
             if answer == Err(ApiError::Unreachable) {
                 self.silent_since.set(Some(asked_ms));
             }
             if matches!(answer, Err(ApiError::Refused { status: 401, .. })) {
                 return;
+            }
+            if matches!(answer, Ok(None)) && self.with_untracked(|_| ()).is_some() {
+                // A server that was a Rollcall has not become another one: something in between answers in its place.
+                answer = Err(ApiError::Unreachable);
             }
             // When it does not answer, all that can be is asked.
             if answer.is_ok() || !api::is_dialect_known() {

@@ -92,6 +92,8 @@ struct Inner {
     looked: u64,
     /// How long a plain server is left alone between two questions, in milliseconds.
     rest_ms: i64,
+    /// When it was asked last where the rows in view are.
+    placed_at_ms: i64,
 }
 
 impl Table {
@@ -115,6 +117,7 @@ impl Table {
             next: None,
             looked: 0,
             rest_ms: 0,
+            placed_at_ms: 0,
         };
         let asked = Memo::new(move |_| {
             // The first question waits for the status, which says whether demo clients are hidden.
@@ -235,14 +238,26 @@ impl Table {
     }
 
     pub(super) fn set_live(self, is_live: bool) {
-        self.inner.update_value(|inner| inner.is_live = is_live);
+        self.inner.update_value(|inner| {
+            if is_live && !inner.is_live {
+                // What was missed meanwhile is wrong until it is read again.
+                inner.rest_ms = 0;
+            }
+            inner.is_live = is_live;
+        });
     }
 
     pub(super) fn set_paused(self, is_paused: bool) {
         self.inner.update_value(|inner| inner.is_paused = is_paused);
         if !is_paused {
+            self.want_counts();
             self.refresh();
         }
+    }
+
+    /// Asks again because the page is seen again.
+    pub(super) fn wake_up(self) {
+        if self.is_failing() { self.retry() } else { self.refresh() }
     }
 
     /// Applies events of the monitor: each is folded at once, the page is painted once.
@@ -275,9 +290,8 @@ impl Table {
         }
         let now_ms = browser::wall_ms();
         let wait_ms = self.inner.try_update_value(|inner| {
-            // Rows that answer another question than the reader's are no rows to keep.
-            let is_kept = inner.is_paused && inner.window.is_loaded() && !self.is_outdated.get_untracked();
-            if !inner.is_wanted || inner.abort.is_some() || is_kept {
+            let keeps_rows = inner.keeps_rows(self.is_outdated.get_untracked());
+            if !inner.is_wanted || inner.abort.is_some() || keeps_rows {
                 return None;
             }
             let throttle_ms = inner.throttle_ms();
@@ -322,6 +336,11 @@ impl Table {
 }
 
 impl Inner {
+    /// Whether a pause keeps the rows as they are: they are in view, and answer the reader's question.
+    fn keeps_rows(&self, is_outdated: bool) -> bool {
+        self.is_paused && !is_outdated && !self.window.is_short_of(&self.visible)
+    }
+
     fn throttle_ms(&self) -> i64 {
         let least_ms = if self.window.is_moving() { THROTTLE_MS } else { CALM_THROTTLE_MS };
         least_ms.max(PATIENCE * self.took_ms).max(self.rest_ms)

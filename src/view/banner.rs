@@ -4,7 +4,6 @@
 use crate::boxed::{dynamic, then};
 use crate::view::live::{live, maybe, say};
 use leptos::prelude::*;
-use rollcall_model::Timestamp;
 
 use crate::browser::wall_ms;
 use crate::i18n::t;
@@ -70,7 +69,7 @@ fn Failure() -> impl IntoView {
     });
     let showing = maybe(move || match stores.table.api.get() {
         ApiState::Failed { last_good_ms, .. } => {
-            Some(t::showing(&format::clock(Timestamp::from_millis(last_good_ms?))))
+            Some(t::showing(&format::clock(stores.clock.at_wall(last_good_ms?))))
         }
         _ => None,
     });

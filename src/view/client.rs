@@ -26,8 +26,9 @@ use super::icons::mark_of;
 use super::ui::ui;
 use crate::boxed::{effect, effect_with_first};
 use crate::browser::steady_ms;
+use crate::format;
 use crate::i18n::t;
-use crate::store::{Open, stores};
+use crate::store::{ApiState, Open, stores};
 use crate::text;
 use crate::url::Tab;
 use crate::view::dom::{El, button, el, icon_button};
@@ -165,12 +166,23 @@ fn body() -> El {
     });
     // Nobody who is not known has sessions, or none.
     let is_shown = move || stores.detail.open.with(|open| *open != Open::Unknown);
-    body.child(&el("p", "lead").maybe_text(without_doc)).children(&story::story()).children(&[
-        findings::findings(),
-        timeline::timeline(line).shown_if(is_shown),
-        tabs.shown_if(is_shown),
-        holder.shown_if(is_shown),
-    ])
+    body.child(&el("p", "note failure behind").maybe_text(failure))
+        .child(&el("p", "lead").maybe_text(without_doc))
+        .children(&story::story())
+        .children(&[
+            findings::findings(),
+            timeline::timeline(line).shown_if(is_shown),
+            tabs.shown_if(is_shown),
+            holder.shown_if(is_shown),
+        ])
+}
+
+/// That what is shown is old, where the page lies over what says so for the table.
+fn failure() -> Option<String> {
+    let stores = stores();
+    let ApiState::Failed { problem, last_good_ms, .. } = stores.table.api.get() else { return None };
+    let showing = last_good_ms.map(|ms| t::showing(&format::clock(stores.clock.at_wall(ms))));
+    Some(format!("{} {}", name_of(&problem), showing.unwrap_or_default()))
 }
 
 fn tab_name(tab: Tab) -> fn() -> String {
@@ -181,6 +193,19 @@ fn tab_name(tab: Tab) -> fn() -> String {
     }
 }
 
+/// So much of a tab is seen when it is chosen, in pixels.
+const TAB_SEEN_PX: f64 = 240.0;
+
+/// Scrolls the tabs to the top if what was chosen would be out of sight.
+fn show_below(tabs: &El) {
+    let Some(tabs) = tabs.element() else { return };
+    let Some(body) = tabs.parent_element() else { return };
+    let left_px = body.get_bounding_client_rect().bottom() - tabs.get_bounding_client_rect().bottom();
+    if left_px < TAB_SEEN_PX {
+        tabs.scroll_into_view();
+    }
+}
+
 /// The arrow keys go from tab to tab, as in every list of tabs.
 fn tabs() -> El {
     let view = stores().view;
@@ -188,7 +213,14 @@ fn tabs() -> El {
     let buttons = Tab::ALL.map(|one| {
         let name = format!("tab-{}", one.name());
         let is_chosen = move || view.with(|view| view.page.tab == one);
-        button("", &name, tab_name(one), move || view.adjust(|view| view.page.tab = one))
+        let tablist = list.clone();
+        let choose = move || {
+            view.adjust(|view| view.page.tab = one);
+            let tablist = tablist.clone();
+            // When the tab has been filled.
+            request_animation_frame(move || show_below(&tablist));
+        };
+        button("", &name, tab_name(one), choose)
             .attr("role", "tab")
             .attr("id", &name)
             .attr("aria-controls", "client-tab")

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use rollcall_model::query::Field;
 use web_sys::{DragEvent, KeyboardEvent};
 
+use super::grid::STEP_PX;
 use super::live::{flag, live, maybe};
 use super::parts::{Choice, button, icon, note};
 use crate::boxed::then;
@@ -35,6 +36,15 @@ fn toggle(stores: Stores, field: Field) {
         None => shown.push(field),
     }
     stores.arrange(|layout| layout.choose(shown));
+}
+
+/// Makes a column that is on screen wider or narrower.
+fn widen(stores: Stores, field: Field, by_px: f64) {
+    let head = document().query_selector(&format!(".h-{field}")).ok().flatten();
+    if let Some(head) = head {
+        let width_px = head.get_bounding_client_rect().width();
+        stores.arrange(|layout| layout.set_width(field, width_px + by_px));
+    }
 }
 
 pub fn columns() -> AnyView {
@@ -89,6 +99,22 @@ fn item(stores: Stores, field: Field, dragged: RwSignal<Option<Field>>) -> AnyVi
         flag(move || at().is_none_or(|at| at + 1 >= count())),
         Callback::new(move |()| step(1)),
     );
+    // What dragging the edge of a column's head does, for whoever cannot drag.
+    let is_hidden = flag(move || at().is_none());
+    let narrower = icon(
+        "−",
+        format!("column-{field}-narrower"),
+        live(move || t::column_narrower(&name.get())),
+        is_hidden,
+        Callback::new(move |()| widen(stores, field, -STEP_PX)),
+    );
+    let wider = icon(
+        "+",
+        format!("column-{field}-wider"),
+        live(move || t::column_wider(&name.get())),
+        is_hidden,
+        Callback::new(move |()| widen(stores, field, STEP_PX)),
+    );
     let by_key = move |event: KeyboardEvent| {
         let by = match event.key().as_str() {
             "ArrowUp" if event.alt_key() => -1,
@@ -117,7 +143,7 @@ fn item(stores: Stores, field: Field, dragged: RwSignal<Option<Field>>) -> AnyVi
             on:keydown=then(by_key) on:dragstart=then(start) on:dragover=then(over)
             on:dragend=then(move |_| dragged.set(None))>
             <span class="handle" aria-hidden="true">"⠿"</span>
-            {choice.view()}{up}{down}
+            {choice.view()}{narrower}{wider}{up}{down}
         </div>
     }
     .into_any()

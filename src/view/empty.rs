@@ -1,11 +1,13 @@
 //! What stands in place of rows when there are none: nothing matches, or nobody has connected yet.
 
-use crate::boxed::then;
+use crate::boxed::{dynamic, then};
 use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
+use rollcall_model::query::{Field, Network};
 
 use super::chips::{name_of_term, remove, terms_in_force};
 use super::copied::Copied;
+use super::later;
 use crate::api::Status;
 use crate::i18n::t;
 use crate::store::stores;
@@ -19,12 +21,15 @@ pub fn Empty() -> impl IntoView {
         table.revision.get();
         table.read(|window| window.is_loaded() && window.is_empty()) && !table.is_outdated.get()
     });
+    move || is_empty.get().then(later::empty)
+}
+
+/// What is said there.
+pub fn content() -> AnyView {
     let is_filtered = Memo::new(|_| !terms_in_force().is_empty());
-    move || {
-        is_empty.get().then(|| {
-            if is_filtered.get() { view! { <NoMatch/> }.into_any() } else { view! { <FirstRun/> }.into_any() }
-        })
-    }
+    dynamic(move || {
+        if is_filtered.get() { view! { <NoMatch/> }.into_any() } else { view! { <FirstRun/> }.into_any() }
+    })
 }
 
 #[component]
@@ -48,19 +53,35 @@ fn NoMatch() -> impl IntoView {
         };
         terms.get().into_iter().map(button).collect_view()
     };
-    move || {
+    // Who looks for an address in the box for ids means its clients.
+    let address = Memo::new(move |_| stores.view.with(|view| Network::parse(view.search().trim())));
+    let by_address = move || {
+        let address = address.get().filter(|_| stores.status.can_filter(Field::ClientAddr))?.to_string();
+        let name = t::search_address(&address);
+        let choose = move |_: leptos::ev::MouseEvent| {
+            stores.view.change(|view| {
+                view.set_search("");
+                view.set_values(Field::ClientAddr, vec![address.clone()]);
+            });
+        };
+        Some(
+            view! { <button class="primary" type="button" data-testid="by-address" on:click=then(choose)>{name}</button> },
+        )
+    };
+    dynamic(move || {
         if is_first_run.get() {
             return view! { <FirstRun/> }.into_any();
         }
         view! {
             <div class="empty" data-testid="no-match">
                 <p class="lead">{say(t::no_match)}</p>
+                {dynamic(by_address)}
                 <p>{say(t::no_match_hint)}</p>
                 <div class="chips">{buttons}</div>
             </div>
         }
         .into_any()
-    }
+    })
 }
 
 /// Commands that connect a client, and from where they do.

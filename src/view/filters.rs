@@ -133,15 +133,18 @@ pub fn edit(field: Field, negated: bool, ui: Ui) -> AnyView {
             offers,
             unlimited: say(t::any_time),
             counted: Some(Options::of(field).count_presets(offers)),
-            act: Callback::new(move |range| view.change(|view| view.set_range(field, range))),
+            act: Callback::new(move |range| {
+                view.change(|view| view.set_range(field, range));
+                ui.close();
+            }),
         }
         .view(),
         Some(Kind::Least) => least(),
         Some(Kind::Stale) => stale(),
     };
-    // A range has a button of its own that matters more.
-    let class = if matches!(kind, Some(Kind::Times(_))) { "" } else { "primary" };
-    let done = button(class, "filter-done", live(t::done), Callback::new(move |()| ui.close()));
+    // A span of time is one choice, which closes the menu.
+    let done = (!matches!(kind, Some(Kind::Times(_))))
+        .then(|| button("primary", "filter-done", live(t::done), Callback::new(move |()| ui.close())));
     view! { <div class="stack">{form}{done}</div> }.into_any()
 }
 

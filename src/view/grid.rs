@@ -20,6 +20,7 @@ use super::row::{Frame, RowView, Slot};
 use super::ui::{Active, Command, Ui, ui};
 use crate::i18n::t;
 use crate::store::{Stores, stores};
+pub use heads::STEP_PX;
 use scroller::Scroller;
 
 pub use heads::starts_descending;

@@ -7,12 +7,12 @@ use leptos::prelude::*;
 use super::account::Account;
 use super::range::zone_label;
 use super::ui::{Popup, ui};
+use crate::api::Incident;
 use crate::browser::wall_ms;
 use crate::format;
 use crate::i18n::{LANGUAGES, t};
 use crate::monitor::FeedState;
 use crate::store::{ApiState, Theme, stores};
-use rollcall_model::Timestamp;
 
 #[component]
 pub fn Header() -> impl IntoView {
@@ -53,7 +53,7 @@ fn announcer() -> AnyView {
     effect(move || match feed.shown().0 {
         FeedState::Down { since_ms, .. } if !is_lost => {
             is_lost = true;
-            said.set(t::feed_stale_since(&format::clock(Timestamp::from_millis(since_ms))));
+            said.set(t::feed_stale_since(&format::clock(stores().clock.at_wall(since_ms))));
         }
         FeedState::Live { .. } if is_lost => {
             is_lost = false;
@@ -67,6 +67,10 @@ fn announcer() -> AnyView {
 /// The two pages. What was chosen on one waits while the other is shown.
 #[component]
 fn Pages() -> impl IntoView {
+    let incidents = stores().overview.incidents;
+    let has_lost = flag(move || {
+        incidents.with(|all| all.as_ref().is_some_and(|all| all.iter().any(Incident::is_urgent)))
+    });
     let page = |is_overview: bool, hook: &'static str, name: fn() -> String| {
         let stores = stores();
         let is_here = move || stores.view.with(|view| view.overview.is_some() == is_overview);
@@ -87,6 +91,7 @@ fn Pages() -> impl IntoView {
         view! {
             <a href=address data-testid=hook aria-current=maybe(move || is_here().then(|| "page".to_owned())) on:click=go>
                 {say(name)}
+                {is_overview.then(|| view! { <i class="lost" role="img" aria-label=say(t::incidents) hidden=flag(move || !has_lost.get())></i> })}
             </a>
         }
     };
@@ -108,7 +113,7 @@ fn ApiIndicator() -> impl IntoView {
         ApiState::Failed { .. } => t::api_failed(),
     });
     view! {
-        <span class="indicator" data-testid="indicator-api" data-state=state title=say(t::api_title)>
+        <span class="indicator answers" data-testid="indicator-api" data-state=state title=say(t::api_title)>
             <i class="lamp" aria-hidden="true"></i>{text}
         </span>
     }
@@ -139,7 +144,7 @@ fn FeedIndicator() -> impl IntoView {
     });
     let since = maybe(move || match feed.shown() {
         (FeedState::Down { since_ms, .. }, _) => {
-            Some(t::feed_stale_since(&format::clock(Timestamp::from_millis(since_ms))))
+            Some(t::feed_stale_since(&format::clock(stores.clock.at_wall(since_ms))))
         }
         (_, true) => {
             let waiting = feed.waiting.get();

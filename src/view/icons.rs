@@ -4,9 +4,15 @@
 use rollcall_model::log::LogEvent;
 use rollcall_model::{Certainty, ConnectionStatus, StateDoc};
 
-/// The class that draws a client's state: a filled disc, a ring, or either inside a dashed ring.
+use crate::words;
+
+/// The class that draws a client's state: a filled disc, a ring, or either inside a dashed ring; a cross when it was never
+/// let in.
 #[must_use]
 pub fn mark_of(doc: &StateDoc) -> &'static str {
+    if words::is_only_refused(doc) {
+        return "mark mark-refused";
+    }
     let is_stale = doc.stale_since.is_some() || doc.certainty == Certainty::Unknown;
     match (doc.connection_status, is_stale) {
         (ConnectionStatus::Connected, false) => "mark mark-connected",

@@ -16,7 +16,7 @@ use wasm_split_helpers::SplitLoaderError;
 
 use super::live::say;
 use super::ui::Popup;
-use super::{client, overview, popup, print as paper, sign_in};
+use super::{client, empty, overview, popup, print as paper, sign_in};
 use crate::boxed::{dynamic, effect, then};
 use crate::browser;
 use crate::i18n::t;
@@ -29,7 +29,9 @@ const IDLE: Duration = Duration::from_secs(1);
 later!(make_client() -> AnyView { client::panel() });
 later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() });
 later!(make_trend() -> AnyView { view! { <overview::Trend/> }.into_any() });
+later!(make_alert() -> AnyView { view! { <overview::Alert/> }.into_any() });
 later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
+later!(make_empty() -> AnyView { empty::content() });
 later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
 
 later!(make_paper(stores: Stores, asks: bool) -> () { paper::print(stores, asks) });
@@ -43,7 +45,11 @@ async fn fetch() -> Result<(), SplitLoaderError> {
     #[cfg(split)]
     __wasm_split_preload_make_trend().await?;
     #[cfg(split)]
+    __wasm_split_preload_make_alert().await?;
+    #[cfg(split)]
     __wasm_split_preload_make_popup().await?;
+    #[cfg(split)]
+    __wasm_split_preload_make_empty().await?;
     #[cfg(split)]
     __wasm_split_preload_make_sign_in().await?;
     #[cfg(split)]
@@ -99,8 +105,9 @@ impl Later {
         self.0.set(State::OnItsWay);
         spawn_local(async move {
             let style = browser::enable_styles();
-            let is_here = fetch().await.is_ok() && style.await.is_ok();
-            self.0.set(if is_here { State::Here } else { State::Failed });
+            // Both are waited for, so that neither fails unheard.
+            let (code, style) = (fetch().await, style.await);
+            self.0.set(if code.is_ok() && style.is_ok() { State::Here } else { State::Failed });
         });
     }
 }
@@ -141,9 +148,24 @@ pub fn overview() -> AnyView {
 
 /// How the fleet has been for an hour, in a line. Nobody waits for it.
 pub fn trend() -> AnyView {
+    extra(|| at_once(make_trend()))
+}
+
+/// That many clients were lost at once. Nobody waits for it.
+pub fn alert() -> AnyView {
+    extra(|| at_once(make_alert()))
+}
+
+/// A part with nothing in its place.
+fn extra(make: fn() -> AnyView) -> AnyView {
     let later = later();
     let is_here = Memo::new(move |_| later.is_here());
-    dynamic(move || if is_here.get() { at_once(make_trend()) } else { ().into_any() })
+    dynamic(move || if is_here.get() { make() } else { ().into_any() })
+}
+
+/// What stands in place of rows.
+pub fn empty() -> AnyView {
+    part(|| true, || at_once(make_empty()), |note| view! { <div class="empty">{note}</div> }.into_any())
 }
 
 /// The sign-in page.

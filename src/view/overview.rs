@@ -1,6 +1,7 @@
 //! The overview: how many clients were connected over time, who came and went and why, and what stands out. Every number
 //! leads to the clients behind it.
 
+mod alert;
 mod chart;
 mod charts;
 mod incidents;
@@ -39,6 +40,18 @@ pub fn Overview() -> impl IntoView {
         <main class="overview" id="overview" tabindex="-1" aria-label=say(t::page_overview)
             data-testid="overview" node_ref=holder></main>
     }
+}
+
+/// The incident that somebody should look at, above the table.
+#[component]
+pub fn Alert() -> impl IntoView {
+    let holder = NodeRef::<html::Div>::new();
+    Effect::new(move |_: Option<()>| {
+        if let Some(place) = holder.get().zip(untrack(alert::alert).element()) {
+            let _ = place.0.append_child(place.1);
+        }
+    });
+    view! { <div node_ref=holder></div> }
 }
 
 fn page() -> El {
@@ -165,7 +178,7 @@ fn missing() -> Option<El> {
 fn failure() -> Option<El> {
     let stores = stores();
     let ApiState::Failed { problem, last_good_ms, .. } = stores.overview.api.get() else { return None };
-    let showing = last_good_ms.map(|ms| t::showing(&format::clock(Timestamp::from_millis(ms))));
+    let showing = last_good_ms.map(|ms| t::showing(&format::clock(stores.clock.at_wall(ms))));
     if matches!(stores.table.api.get(), ApiState::Failed { .. }) {
         // The banner says why.
         return showing.map(|showing| note("note", "overview-failure", &showing));

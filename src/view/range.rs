@@ -52,6 +52,10 @@ pub fn name_of(range: Range) -> Option<String> {
         (None, Some(before @ TimeExpr::Ago { .. })) => t::not_since_short(&ago(before)),
         (Some(after), None) => t::range_from(&exact(after)),
         (None, Some(before)) => t::range_to(&exact(before)),
+        // The day once where it is the same.
+        (Some(TimeExpr::At(after)), Some(TimeExpr::At(before))) if format::is_same_day(after, before) => {
+            t::range_from_to(&format::minute(after), &format::clock_short(before))
+        }
         (Some(after), Some(before)) => t::range_from_to(&exact(after), &exact(before)),
     })
 }
@@ -176,7 +180,7 @@ impl RangeForm {
         .into_any()
     }
 
-    /// Two times of day, and below them what the range is in both zones.
+    /// Two times of day, and below them what they are in both zones.
     fn two_times(self) -> AnyView {
         let Self { range, offers, act, .. } = self;
         let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
@@ -188,7 +192,12 @@ impl RangeForm {
             let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
             format::from_local_input(&text).map(TimeExpr::At)
         };
+        let typed = RwSignal::new(range.get_untracked());
         let is_empty = RwSignal::new(false);
+        let on_input = move |_: leptos::ev::Event| {
+            is_empty.set(false);
+            typed.set(Range { after: read(from), before: read(to) });
+        };
         let submit = move |event: leptos::ev::SubmitEvent| {
             event.prevent_default();
             let (after, before) = (read(from), read(to));
@@ -210,7 +219,7 @@ impl RangeForm {
             }
         });
         view! {
-            <form on:submit=then(submit) on:input=then(move |_: leptos::ev::Event| is_empty.set(false))>
+            <form on:submit=then(submit) on:input=then(on_input)>
                 <label>{say(t::from)}<input type="datetime-local" name="from" max=LATEST node_ref=from
                     prop:value=live(move || value(range.get().after))/></label>
                 {end}
@@ -218,9 +227,9 @@ impl RangeForm {
                     {say(t::range_reversed)}
                 </p>
                 <p class="hint">{live(zone_label)}</p>
+                {both_zones(typed.into())}
                 <button type="submit" class="primary">{say(t::apply)}</button>
             </form>
-            {both_zones(range)}
         }
         .into_any()
     }

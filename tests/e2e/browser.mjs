@@ -199,7 +199,7 @@ export class Dashboard {
   async pickRange(which, preset) {
     await this.filter(`last${which[0].toUpperCase()}${which.slice(1)}Time`);
     await this.page.locator(`[data-preset="${preset}"]:visible`).click();
-    await this.closePopup();
+    await this.get('popup').waitFor({ state: 'hidden' });
   }
 
   async open(id) {
@@ -216,19 +216,40 @@ export class Dashboard {
   untilParameter = (name, value) =>
     until(`the address says ${name}=${value}`, () => this.parameters().get(name) === value);
 
-  /** Whether any part of the page can be scrolled sideways, and which. */
+  /**
+   * Whether any part of the page can be scrolled sideways, and which; and what of an open menu or dialog lies beyond the
+   * left or the right edge of the window, where on the left nothing can be scrolled to.
+   */
   widerThanScreen = () =>
     this.page.evaluate(() => {
       const width = document.documentElement.clientWidth;
       const root = document.scrollingElement;
+      const nameOf = (element) => `${element.tagName}.${element.className}`;
       const found = root.scrollWidth > width ? [`the page: ${root.scrollWidth} px of ${width}`] : [];
       for (const element of document.querySelectorAll('body *')) {
         const style = getComputedStyle(element);
         const scrolls = /auto|scroll/.test(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
-        if (scrolls)
-          found.push(
-            `${element.tagName}.${element.className}: ${element.scrollWidth} px of ${element.clientWidth}`,
-          );
+        if (scrolls) found.push(`${nameOf(element)}: ${element.scrollWidth} px of ${element.clientWidth}`);
+      }
+      const menu = ':is([role="dialog"], [role="menu"], [role="listbox"], dialog[open])';
+      /** From where to where the element reaches: what the menu itself cuts off, such as a long name, does not count. */
+      const seen = (element) => {
+        let { left, right } = element.getBoundingClientRect();
+        for (let part = element; !part.matches(menu); ) {
+          part = part.parentElement;
+          if (getComputedStyle(part).overflowX === 'visible') continue;
+          const box = part.getBoundingClientRect();
+          left = Math.max(left, box.left);
+          right = Math.min(right, box.right);
+        }
+        return { left, right };
+      };
+      for (const element of document.querySelectorAll(`${menu}, ${menu} *`)) {
+        const { left, right } = seen(element);
+        // What only screen readers are told is a pixel wide.
+        if (!element.checkVisibility({ visibilityProperty: true }) || right - left < 2) continue;
+        if (left < -0.5 || right > width + 0.5)
+          found.push(`${nameOf(element)} in a menu: from ${left} to ${right} px of ${width}`);
       }
       return found;
     });

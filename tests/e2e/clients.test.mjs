@@ -6,7 +6,16 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
-import { cleanUp, connect, connectRaw, startServer, until, untilStatus } from './harness.mjs';
+import {
+  attempt,
+  cleanUp,
+  connect,
+  connectRaw,
+  importPast,
+  startServer,
+  until,
+  untilStatus,
+} from './harness.mjs';
 
 let server;
 let browser;
@@ -203,20 +212,23 @@ test('times are filtered by presets, by "not since" and from one time to another
       await dashboard.filter('lastDisconnectTime');
       await dashboard.page.locator('[data-preset="now-1h"]').click();
       await dashboard.untilIds([LEFT, LOST, SILENT]);
+      const again = () => dashboard.get('chip-lastDisconnectTime').click();
+      await again();
       await dashboard.page.locator('[data-preset="before now-2d"]').click();
       await dashboard.untilIds([]);
       await dashboard.untilParameter('disconnectedBefore', 'now-2d');
+      await again();
       await dashboard.page.locator('input[name="from"]').fill('2026-01-02T03:04');
       await dashboard.page.locator('input[name="to"]').fill('2099-12-31T12:00');
-      await dashboard.page.locator('.popup button[type="submit"]').click();
-      await dashboard.untilIds([LEFT, LOST, SILENT]);
-      // Berlin is an hour ahead of UTC in winter.
-      await dashboard.untilParameter('disconnectedAfter', '2026-01-02T02:04:00.000Z');
-      const both = await dashboard.page.locator('.both').innerText();
-      assert.match(both, /03:04/);
-      assert.match(both, /02:04/);
+      // While it is typed: Berlin is an hour ahead of UTC in winter.
+      const both = dashboard.page.locator('.both');
+      await both.getByText('03:04').waitFor();
+      await both.getByText('02:04').waitFor();
       await screenshot(dashboard.page, 'filter-time-light');
-      await dashboard.closePopup();
+      await dashboard.page.locator('.popup button[type="submit"]').click();
+      await dashboard.get('popup').waitFor({ state: 'hidden' });
+      await dashboard.untilIds([LEFT, LOST, SILENT]);
+      await dashboard.untilParameter('disconnectedAfter', '2026-01-02T02:04:00.000Z');
 
       const local = await cell(dashboard, LOST, 'lastDisconnectTime').locator('.at').innerText();
       await dashboard.get('zone').click();
@@ -251,6 +263,7 @@ test('a range that ends before it begins is not taken, and says why', () =>
     await problem.waitFor({ state: 'hidden' });
     await keyboard.press('Enter');
     await dashboard.untilIds([LEFT, LOST, SILENT]);
+    await dashboard.get('chip-lastDisconnectTime').click();
     // Empty is no limit.
     await from.fill('');
     await to.fill('');
@@ -277,7 +290,12 @@ test('the remaining filters of the contract work from the menu', () =>
     await dashboard.filter('lastRefusedTime');
     await dashboard.page.locator('[data-preset="now-24h"]').click();
     await dashboard.untilParameter('refusedAfter', 'now-24h');
+    await dashboard.get('no-match').waitFor();
     await dashboard.untilIds([]);
+    // Without this filter alone the client is there again.
+    await dashboard.get('chip').filter({ has: dashboard.get('chip-lastRefusedTime') }).locator('.chip-remove').click();
+    await dashboard.untilIds([LOST]);
+    await dashboard.untilParameter('closeCode', '91');
   }));
 
 test('the menu sorts by a field that is no column, and a click with Shift sorts further', () =>
@@ -403,31 +421,62 @@ test('an export that fails says so, starts again when asked, and can be given up
     { allowed: /ERR_FAILED/ },
   ));
 
-test('a ready-made view filters and sorts, and can be opened as a link', () =>
-  journey(async (dashboard, keyboard) => {
-    await keyboard.press('v');
-    await screenshot(dashboard.page, 'views-light');
-    await dashboard.get('view-network').click();
-    await dashboard.untilIds([LOST]);
-    await dashboard.untilParameter('disconnectInitiator', 'network');
-    await dashboard.untilParameter('_sort', '-lastDisconnectTime');
-    for (const [name, ids] of [
-      ['server', [SILENT]],
-      ['connected', ALIVE],
-      ['absent', []],
-      ['refused', []],
-      ['flapping', []],
-      ['silent', []],
-      ['stale', []],
+test('a ready-made view filters and sorts, and can be opened as a link', async () => {
+  const [absent, stale] = [device('absent', 'thermo'), device('stale', 'thermo')];
+  const own = await startServer({ data: importPast([leftDaysAgo(absent), staleState(stale)]) });
+  const [alive, silent, lost, flapping] = ['alive', 'silent', 'lost', 'flapping'].map((name) => device(name, 'pump'));
+  const refused = 'a:acme01:refused';
+  await connect(own, alive);
+  await connectRaw(own, silent, { keepAlive: 1 });
+  for (const [id, times] of [[lost, 1], [flapping, 6]])
+    for (let time = 0; time < times; time++) (await connectRaw(own, id)).destroy();
+  await attempt(own, refused, { user: 'nobody', password: 'guessed' });
+  for (const id of [silent, lost, flapping]) await untilStatus(own, id, 'disconnected');
+
+  await withPage(browser, own, {}, async (dashboard) => {
+    const { keyboard } = dashboard.page;
+    await dashboard.untilLive();
+    await dashboard.untilIds([absent, stale, alive, silent, lost, flapping, refused]);
+    for (const [name, address, ids] of [
+      ['network', 'connectionStatus=disconnected&disconnectInitiator=network&_sort=-lastDisconnectTime', [flapping, lost]],
+      ['server', 'connectionStatus=disconnected&disconnectInitiator=server&_sort=-lastDisconnectTime', [silent]],
+      ['connected', 'connectionStatus=connected&_sort=-lastConnectTime', [alive]],
+      ['absent', 'connectionStatus=disconnected&disconnectedBefore=now-1d&_sort=-lastDisconnectTime', [absent]],
+      ['refused', 'refusedAfter=now-24h&_sort=-lastRefusedTime', [refused]],
+      ['flapping', 'minRecentConnects=6&_sort=-recentConnects', [flapping]],
+      // Nobody can be connected and silent for an hour in less than an hour.
+      ['silent', 'connectionStatus=connected&activeBefore=now-1h&_sort=lastActivityTime', []],
+      ['stale', 'stale=true&_sort=staleSince', [stale]],
     ]) {
       await keyboard.press('v');
+      if (name === 'network') await screenshot(dashboard.page, 'views-light');
       await dashboard.get(`view-${name}`).click();
-      await dashboard.untilIds(ids);
+      const inOrder = (pairs) => JSON.stringify([...pairs].sort());
+      const expected = inOrder(new URLSearchParams(address));
+      await until(`the address says ${address}`, () => inOrder(dashboard.parameters()) === expected);
+      await dashboard.untilIds(ids, { inOrder: true });
     }
     await keyboard.press('v');
     const link = await dashboard.get('view-server').getAttribute('href');
-    await withPage(browser, server, { query: link }, (second) => second.untilIds([SILENT]));
-  }));
+    await withPage(browser, own, { query: link }, (second) => second.untilIds([silent]));
+  });
+  await own.stop();
+});
+
+const ago = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
+
+/** The monitor message of a client that said goodbye the day before yesterday. */
+const leftDaysAgo = (id) => ({
+  ...{ Action: 'Disconnect', Time: ago(48), ConnectTime: ago(49), ClientAddr: '10.0.0.7', ClientID: id, Port: 1883 },
+  ...{ Secure: false, Protocol: 'mqtt4', CloseCode: 0, Reason: 'The connection has completed normally.' },
+});
+
+/** The state of a client of whom an event was lost, as the State API tells it. */
+const staleState = (id) => ({
+  ...{ id, clientType: 'device', connectionStatus: 'disconnected', certainty: 'reported', recentConnects: 0 },
+  ...{ lastConnectTime: ago(4), lastDisconnectTime: ago(3), disconnectInitiator: 'client', closeCode: 0 },
+  ...{ mqttReasonCode: 0, staleSince: ago(2) },
+});
 
 test('a view is saved by name, renamed, deleted, brought back, and shared by a link', () =>
   journey(

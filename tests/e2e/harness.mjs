@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -80,6 +80,16 @@ export function run(args, env = {}) {
   const result = spawnSync(BIN, args, { env: environment(env), encoding: 'utf8', timeout: LIMIT_MS });
   assert.equal(result.error, undefined, `${BIN} ${args.join(' ')}: ${result.error}`);
   return result;
+}
+
+/** Makes a data folder of these monitor messages and states, as `rollcall import` does: a server can start with a past. */
+export function importPast(lines) {
+  const data = temporaryFolder();
+  const file = path.join(data, 'past.ndjson');
+  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const { status, stderr } = run(['import', '--data', data, '--org', 'acme01', file]);
+  assert.equal(status, 0, stderr);
+  return data;
 }
 
 /** This process's environment without Rollcall's own variables, so that a developer's settings do no harm. */

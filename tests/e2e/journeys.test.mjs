@@ -11,6 +11,7 @@ import {
   cleanUp,
   connect,
   connectRaw,
+  importPast,
   startServer,
   until,
   untilStatus,
@@ -154,11 +155,10 @@ test('a client that was only ever refused is never shown as connected', () =>
     const { clientId } = addDevice(guarded, 'thermo', 'stranger');
     await attempt(guarded, clientId, { user: 'use-token-auth', password: 'guessed' });
     await until('the log has the attempt', async () => (await guarded.log(clientId)).length === 1);
-    assert.notEqual((await guarded.state(clientId))?.connectionStatus, 'connected');
-    assert.equal(
-      await dashboard.row(clientId).and(dashboard.page.locator('[data-status="connected"]')).count(),
-      0,
-    );
+    await dashboard.untilRow(clientId, { status: 'disconnected' });
+    assert.equal((await guarded.state(clientId)).connectionStatus, 'disconnected');
+    await dashboard.untilNumber('status-connected', 0);
+    await dashboard.untilNumber('status-disconnected', 1);
   }, guarded));
 
 test('the dashboard itself is no client of the fleet', () =>
@@ -213,7 +213,7 @@ test('filters, search and sort are in the address; reload keeps them and back un
   });
 });
 
-test('every column that can be sorted sorts, and turns around', async () => {
+test('the head of a column sorts by it, and turns the order around', async () => {
   const ids = await smallFleet('sorted');
   await journey('sorted-', async (dashboard) => {
     await dashboard.untilIds(ids);
@@ -235,6 +235,65 @@ test('every column that can be sorted sorts, and turns around', async () => {
     }
   });
 });
+
+test('the menu sorts by every field, both ways, as the State API does', async () => {
+  const own = await startServer({ data: importPast(variedStates()) });
+  // The only one that is connected: who was when a server ended is not any more.
+  await connect(own, device('charlie', 'pump'));
+  const order = async (sort) => {
+    const { body } = await own.api(`/clientconnectionstates?_sort=${sort}`);
+    return body.results.map((state) => state.id);
+  };
+  await withPage(browser, own, {}, async (dashboard) => {
+    await dashboard.untilLive();
+    await dashboard.page.keyboard.press('s');
+    const options = dashboard.get('popup').getByRole('radio');
+    await options.first().waitFor();
+    const names = await options.evaluateAll((all) => all.map((option) => option.dataset.testid));
+    assert.equal(names.length, 20, 'every field of the state');
+    for (const name of names) {
+      const field = name.replace('sort-', '');
+      const orders = [];
+      for (const [direction, sort] of [['ascending', field], ['descending', `-${field}`]]) {
+        await dashboard.get(name).check();
+        await dashboard.get(`sort-${direction}`).click();
+        // The order that there is unasked is not in the address.
+        await dashboard.untilParameter('_sort', sort === 'id' ? null : sort);
+        orders.push(await order(sort));
+        await dashboard.untilIds(orders.at(-1), { inOrder: true });
+      }
+      assert.notDeepEqual(...orders, `the clients differ by ${field}`);
+    }
+  });
+  await own.stop();
+});
+
+/** States of clients that differ in every field, as the State API tells them. */
+function variedStates() {
+  const at = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString();
+  const state = (id, more) => ({ id, connectionStatus: 'disconnected', recentConnects: 0, ...more });
+  return [
+    state(device('delta', 'valve'), {
+      ...{ clientType: 'device', deviceType: 'valve', deviceId: 'delta', certainty: 'reported', secure: true },
+      ...{ lastConnectTime: at(50), lastDisconnectTime: at(20), disconnectInitiator: 'network', closeCode: 91 },
+      ...{ mqttReasonCode: 128, clientAddr: '10.0.0.9', mqttConnectProtocol: '5', recentConnects: 3 },
+      ...{ lastActivityTime: at(40), lastActivityEvent: 'mqttPublish', reason: 'a storm', staleSince: at(8) },
+    }),
+    state('g:acme01:hub:alpha', {
+      ...{ clientType: 'gateway', deviceType: 'hub', deviceId: 'alpha', certainty: 'inferred', secure: false },
+      ...{ lastConnectTime: at(45), lastDisconnectTime: at(30), disconnectInitiator: 'server', closeCode: 160 },
+      ...{ mqttReasonCode: 141, clientAddr: '10.0.0.10', mqttConnectProtocol: '3.1', recentConnects: 1 },
+      ...{ lastActivityTime: at(44), lastActivityEvent: 'mqttPing', reason: 'no word', staleSince: at(9) },
+      ...{ lastRefusedTime: at(2) },
+    }),
+    state('echo', {
+      ...{ clientType: 'other', certainty: 'reported', secure: false, lastConnectTime: at(55) },
+      ...{ lastDisconnectTime: at(25), disconnectInitiator: 'client', closeCode: 0, mqttReasonCode: 0 },
+      ...{ clientAddr: '2001:db8::1', mqttConnectProtocol: '3.1.1', recentConnects: 7 },
+      ...{ lastActivityTime: at(25), lastActivityEvent: 'mqttDisconnect', lastRefusedTime: at(3) },
+    }),
+  ];
+}
 
 test('a link shows a colleague the same view', async () => {
   const ids = await smallFleet('linked');

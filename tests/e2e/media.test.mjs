@@ -98,6 +98,10 @@ for (const [name, [query, untilThere]] of Object.entries(PAGES)) {
       await dashboard.untilLive();
       await untilThere(dashboard);
       const { page } = dashboard;
+      // The style for paper comes after the first rows.
+      await until('all style is here', () =>
+        page.evaluate(() => [...document.querySelectorAll('link[rel="stylesheet"]')].every(({ sheet }) => sheet)),
+      );
       await page.emulateMedia({ media: 'print' });
       const [paper, ink] = await page.evaluate(() => {
         const { backgroundColor, color } = getComputedStyle(document.body);

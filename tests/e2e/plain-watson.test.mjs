@@ -243,7 +243,11 @@ test('only what the server tells is offered to filter and sort by, and a link th
     await dashboard.get('view-silent').waitFor();
     assert.equal(await dashboard.get('view-network').count(), 0);
     await dashboard.get('view-silent').click();
+    await dashboard.untilParameter('connectionStatus', 'connected');
+    await dashboard.untilParameter('activeBefore', 'now-1h');
     await leftOut.waitFor({ state: 'hidden' });
+    // Nobody who is connected has been silent for so long.
+    await dashboard.get('no-match').waitFor();
     await dashboard.untilIds([]);
   }));
 

@@ -176,6 +176,7 @@ pub const DEFAULT_LIMIT: u32 = 25;
 pub const MAX_LIMIT: u32 = 1_000;
 /// Longer searches than a client id can be are refused.
 const MAX_VALUE_BYTES: usize = 65_535;
+const UNKNOWN: &str = "this parameter is not known";
 /// More filter values than this in one request are refused.
 const MAX_VALUES: usize = 1_000;
 
@@ -191,6 +192,8 @@ pub struct Query {
     pub bookmark: Option<String>,
     pub facets: Vec<Field>,
     pub counts: Vec<Count>,
+    /// The client whose place among the rows is asked for.
+    pub place_of: Option<String>,
 }
 
 impl Default for Query {
@@ -203,6 +206,7 @@ impl Default for Query {
             bookmark: None,
             facets: Vec::new(),
             counts: Vec::new(),
+            place_of: None,
         }
     }
 }
@@ -283,6 +287,26 @@ impl Query {
     /// # Errors
     /// One [`Violation`] for each parameter that is unknown or has a value that it cannot have.
     pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<Violation>> {
+        Self::parse_with(pairs, Self::read_control)
+    }
+
+    /// Reads filters and `_sort` alone: which clients, in what order.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; any other control is one that is not known.
+    pub fn parse_list<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<Violation>> {
+        Self::parse_with(pairs, |query, name, value| match name {
+            "_sort" => parse_sort(value).map(|sort| query.sort = sort),
+            _ => Err(UNKNOWN.to_owned()),
+        })
+    }
+
+    fn parse_with<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+        read_control: fn(&mut Self, &str, &str) -> Result<(), String>,
+    ) -> Result<Self, Vec<Violation>> {
         let mut query = Self::default();
         let mut violations = Vec::new();
         let mut values_seen = 0_usize;
@@ -293,7 +317,7 @@ impl Query {
             } else if value.len() > MAX_VALUE_BYTES {
                 Err(format!("a value may have at most {MAX_VALUE_BYTES} bytes"))
             } else if name.starts_with('_') {
-                query.read_control(name, value)
+                read_control(&mut query, name, value)
             } else {
                 query.read_filter(name, value)
             };
@@ -350,17 +374,15 @@ impl Query {
                 }
             }
             "_count" => count::read(&mut self.counts, value)?,
-            _ => return Err("this parameter is not known".to_owned()),
+            "_placeOf" => self.place_of = Some(value.to_owned()),
+            _ => return Err(UNKNOWN.to_owned()),
         }
         Ok(())
     }
 
     fn read_filter(&mut self, name: &str, value: &str) -> Result<(), String> {
         let (base, negated) = name.strip_suffix('!').map_or((name, false), |base| (base, true));
-        let parameter = PARAMETERS
-            .iter()
-            .find(|p| p.name == base)
-            .ok_or_else(|| "this parameter is not known".to_owned())?;
+        let parameter = PARAMETERS.iter().find(|p| p.name == base).ok_or_else(|| UNKNOWN.to_owned())?;
         if parameter.kind == Kind::Present {
             return presence::read(&mut self.filter.terms, parameter.field, negated, value);
         }
@@ -401,6 +423,9 @@ impl Query {
         }
         for count in &self.counts {
             control("_count", count.asked().to_owned());
+        }
+        if let Some(id) = &self.place_of {
+            control("_placeOf", id.clone());
         }
         pairs
     }

@@ -85,6 +85,8 @@ pub struct Page {
     pub facets: Vec<(Field, Vec<(String, u64)>)>,
     /// For each filter that was to be counted how many of these clients pass it.
     pub counts: Vec<(String, u64)>,
+    /// How many of these clients come before the one whose place was asked for; `None` when it is not among them.
+    pub place: Option<u64>,
     /// The fleet's version that this is the answer of.
     pub version: u64,
 }
@@ -314,6 +316,7 @@ impl Fleet {
             total_rows: rows.count(),
             facets,
             counts: query.counts.iter().map(counted).collect(),
+            place: query.place_of.as_deref().and_then(|id| window::place(&rows, &query.sort, id)),
             version: self.version(),
         };
         Ok((page, window.slots))

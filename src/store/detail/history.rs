@@ -16,6 +16,7 @@ use rollcall_model::{StateDoc, Timestamp};
 
 use super::sessions::{Sessions, sessions};
 use crate::api::{self, Abort, ApiError};
+use crate::browser;
 use crate::store::{Clock, Problem, ViewStore};
 
 /// Entries per question: the most that the server gives.
@@ -169,7 +170,8 @@ impl HistoryStore {
     }
 
     async fn steps(self, id: &str, token: &api::Token) -> Result<(), ApiError> {
-        while self.step(id, token).await? {}
+        // A hidden page costs nothing: what is missing is read when it is seen again.
+        while !browser::is_hidden() && self.step(id, token).await? {}
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Asking the State API for the window, and what happens with the answer.
 
+use std::ops::Range;
+
 use leptos::prelude::{GetUntracked, Set, Update, UpdateValue, WithValue};
 use leptos::task::spawn_local;
 use rollcall_model::query::{Field, MAX_LIMIT, Query};
@@ -7,10 +9,13 @@ use rollcall_model::query::{Field, MAX_LIMIT, Query};
 use super::{Asked, Table};
 use crate::api::{self, Abort, Listing, Token};
 use crate::browser;
+use crate::later::{Asking, answer, later};
 use crate::store::{ApiState, Problem};
 use crate::url::encode_pairs;
 use crate::window::{Answer, Window};
 
+/// The place of the rows in view costs the server more than they do: no sooner than this is it asked for again.
+const PLACE_EVERY_MS: i64 = 2_000;
 /// Longer answers count as long as this.
 const MAX_TOOK_MS: i64 = 1_000;
 
@@ -38,6 +43,12 @@ impl Table {
         };
         spawn_local(async move {
             let answer = api::list(&query, etag.as_deref(), &token).await;
+            if let Ok(Some(listing)) = &answer
+                && self.is_current(serial)
+                && self.follow_rows(listing, &query, &token, serial).await
+            {
+                return self.ask_now();
+            }
             if self.is_current(serial) {
                 let answer =
                     answer.map(|listing| listing.into_iter().for_each(|it| self.install(it, &query)));
@@ -46,10 +57,38 @@ impl Table {
         });
     }
 
+    /// Where none of the rows that are being read is in the answer, asks where they are now, and goes there. Returns whether
+    /// it did: then the answer is not about what is in view any more.
+    async fn follow_rows(self, listing: &Listing, query: &Query, token: &Token, serial: u32) -> bool {
+        let now_ms = browser::wall_ms();
+        let lost = self.inner.try_update_value(|inner| {
+            if self.is_outdated.get_untracked() || now_ms - inner.placed_at_ms < PLACE_EVERY_MS {
+                return None;
+            }
+            let lost = inner.window.lost(&listing.results, &inner.visible)?;
+            inner.placed_at_ms = now_ms;
+            Some(lost)
+        });
+        let Some((id, was)) = lost.flatten() else { return false };
+        let Ok(place) = answer(placing(id, query.clone(), token.clone())).await else { return false };
+        let by = place.map(|is| is as i64 - was as i64).filter(|by| *by != 0 && self.is_current(serial));
+        let Some(by) = by else { return false };
+        self.inner.update_value(|inner| {
+            inner.window.shift(by, listing.meta.as_ref().and_then(|meta| meta.total_rows));
+            let Range { start, end } = inner.visible;
+            inner.visible = start.saturating_add_signed(by)..end.saturating_add_signed(by);
+        });
+        self.show_moved(Some(by));
+        true
+    }
+
     /// Asks for rows that came into view: a jump, or the next page where the server knows no jumps.
     pub(super) fn ask_missing(self) {
         if !self.status.is_watson() {
             return self.ask_now();
+        }
+        if browser::is_hidden() {
+            return self.inner.update_value(|inner| inner.is_wanted = true);
         }
         let has_more = self.inner.with_value(|inner| inner.next.is_some());
         let Some(asked) = self.asked.get_untracked().filter(|_| has_more && self.session.is_in()) else {
@@ -109,6 +148,10 @@ impl Table {
     }
 
     fn install(self, listing: Listing, query: &Query) {
+        // The server was only asked whether it is back.
+        if self.inner.with_value(|inner| inner.keeps_rows(self.is_outdated.get_untracked())) {
+            return self.inner.update_value(|inner| inner.is_wanted = true);
+        }
         let now = self.clock.exact();
         self.take_facets(&listing);
         let moved = self.inner.try_update_value(|inner| {
@@ -151,7 +194,14 @@ impl Table {
         };
         let retry_at_ms = browser::wall_ms() + delay.as_millis() as i64;
         self.set_api(ApiState::Failed { problem, last_good_ms, retry_at_ms });
-        self.wake_after(delay, Self::ask_now);
+        self.wake_after(delay, Self::try_again);
+    }
+
+    /// A hidden page costs nothing; it asks when it is seen again.
+    fn try_again(self) {
+        if !browser::is_hidden() {
+            self.ask_now();
+        }
     }
 
     fn set_api(self, state: ApiState) {
@@ -161,8 +211,20 @@ impl Table {
     }
 }
 
+// It is seldom that so many rows come at once.
+later!(placing(id: String, query: Query, token: Token) -> Asking<Option<u64>> {
+    Box::pin(async move { place_of(id, query, &token).await })
+});
+
+/// How many of the rows that a question is about come before a client; `None` when it is none of them.
+async fn place_of(id: String, query: Query, token: &Token) -> Result<Option<u64>, api::ApiError> {
+    let question = Query { place_of: Some(id), limit: 1, skip: 0, facets: Vec::new(), ..query };
+    let answer = api::list(&question, None, token).await?;
+    Ok(answer.and_then(|listing| listing.meta?.place))
+}
+
 /// The question whose answer fills the window around what is in view.
-fn question((filter, sort): &Asked, visible: &std::ops::Range<u64>) -> Query {
+fn question((filter, sort): &Asked, visible: &Range<u64>) -> Query {
     let rows = Window::around(visible);
     let asks_status = filter.terms.iter().any(super::counts::is_counted);
     Query {
@@ -174,5 +236,6 @@ fn question((filter, sort): &Asked, visible: &std::ops::Range<u64>) -> Query {
         // With a filter on the status the facets are no counts of the others; those are asked for on their own.
         facets: if asks_status { Vec::new() } else { vec![Field::ConnectionStatus] },
         counts: Vec::new(),
+        place_of: None,
     }
 }

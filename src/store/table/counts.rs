@@ -1,7 +1,7 @@
 //! The counts in the summary bar: how many clients are connected, disconnected and stale among those that pass
 //! every filter except the one on exactly that.
 
-use leptos::prelude::{GetUntracked, Update, UpdateValue};
+use leptos::prelude::{GetUntracked, Update, UpdateValue, WithValue};
 use leptos::task::spawn_local;
 use rollcall_model::query::{Field, Filter, Query, Term, Test};
 
@@ -59,7 +59,7 @@ impl Table {
 
     /// Asks for the counts that the answer about the window does not contain, if they are wanted.
     pub(super) fn ask_counts(self) {
-        if self.status.is_watson() {
+        if self.status.is_watson() || self.inner.with_value(|inner| inner.is_paused) {
             return;
         }
         let Some((filter, _)) = self.asked.get_untracked() else { return };

@@ -127,6 +127,9 @@ async fn read(
     let mut ids = HashSet::new();
     let mut docs = Vec::new();
     loop {
+        if browser::is_hidden() {
+            return Err(ApiError::Aborted);
+        }
         let listing = api::list(&query, None, token).await?.ok_or(ApiError::Malformed)?;
         let is_last = listing.results.is_empty();
         looked += listing.results.len() as u64;

@@ -1,7 +1,7 @@
 //! Every field of a client's state, exact, with a way to all clients that share the value.
 
 use leptos::prelude::{StoredValue, UpdateValue};
-use rollcall_model::query::{Field, Network};
+use rollcall_model::query::{Field, Filter, Network};
 use rollcall_model::{StateDoc, Timestamp};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event};
@@ -53,6 +53,8 @@ pub fn details() -> El {
         let Some(field) = FIELDS.into_iter().find(|field| field.name() == name) else { return };
         let Some(value) = with_doc(|doc| value_to_filter(field, doc)) else { return };
         view.change(|view| {
+            // All of them, whatever the table showed.
+            view.filter = Filter::default();
             view.set_values(field, vec![value]);
             view.page.is_full = false;
         });
@@ -147,7 +149,7 @@ fn same(field: Field, shown: &str) -> El {
         .attr("title", &label)
         .attr("aria-label", &label)
         .attr("data-field", field.name())
-        .child(&el("span", "").attr("aria-hidden", "true").text("≡"))
+        .child(&el("span", "").attr("aria-hidden", "true").text(&t::show_all()))
 }
 
 /// What a filter for the client's value says; an address is written as filters write it.

@@ -58,8 +58,12 @@ fn line(finding: &Finding, now: Timestamp) -> El {
         .text(" ")
         .child(&el("span", "why").text(&t::finding_why()));
     let moment = |name| finding.time(name).map(|time| format::moment_exact(time, now));
-    let since = moment("since").unwrap_or_default();
+    let incident = finding.incident();
+    // Of many that were lost together, when they were.
+    let since = incident.as_ref().map(|all| format::moment_exact(all.since, now)).or(moment("since"));
+    let since = since.unwrap_or_default();
     let when = match moment("until") {
+        Some(until) if until == since => since,
         Some(until) => t::range_from_to(&since, &until),
         None => t::range_from(&since),
     };
@@ -68,7 +72,7 @@ fn line(finding: &Finding, now: Timestamp) -> El {
         .attr("data-testid", "finding")
         .attr("data-kind", &finding.text("kind"))
         .children(&[summary, el("p", "").text(&format!("{when} · {doubt}"))])
-        .children(&finding.incident().map(|incident| overview::shared(&incident)).unwrap_or_default())
+        .children(&incident.as_ref().map(overview::shared).unwrap_or_default())
         .child(&el("ol", "").children(&rows))
 }
 
@@ -120,7 +124,7 @@ fn sentence(finding: &Finding, now: Timestamp) -> Option<String> {
         "silent" => t::finding_silent(&span("silentMs")?, &span("usualGapMs")?),
         "massDisconnect" => {
             let incident = finding.incident()?;
-            t::finding_mass(incident.clients, &format::moment_exact(incident.since, now))
+            t::finding_mass(incident.clients, &since)
         }
         _ => return None,
     })

@@ -71,30 +71,32 @@ pub fn menu(field: Field, negated: bool, can_type: bool, is_offered: bool, ui: U
 }
 
 impl Values {
-    /// The values there can be, those that there are, and those chosen although nothing has them now.
+    /// The values there can be, those that there are, and those chosen although nothing has them now. While the menu is open
+    /// each keeps its place: counts change, and with them the order by counts, but not under a pointer or the focus.
     fn options(self) -> Memo<Vec<String>> {
         let Self { field, negated, stores, options, typed } = self;
         let closed: Vec<String> = field.closed_list().into_iter().flatten().map(str::to_owned).collect();
+        let all = StoredValue::new(closed);
         Memo::new(move |_| {
-            let mut all = closed.clone();
             let counted = options.facet.with(|facet| {
                 let values = facet.iter().flat_map(|facet| &facet.values);
                 values.map(|(value, _)| value.clone()).collect::<Vec<_>>()
             });
             let chosen = stores.view.with(|view| view.choice(field, negated).to_vec());
-            for value in counted.into_iter().chain(chosen) {
-                if !all.contains(&value) {
-                    all.push(value);
+            all.update_value(|all| {
+                for value in counted.into_iter().chain(chosen) {
+                    if !all.contains(&value) {
+                        all.push(value);
+                    }
                 }
-            }
+            });
             let wanted = lowercase(&typed.get());
-            all.retain(|value| {
+            let is_wanted = |value: &&String| {
                 wanted.is_empty()
                     || lowercase(value).contains(&wanted)
                     || lowercase(&name_of_value(field, value)).contains(&wanted)
-            });
-            all.truncate(MOST_OPTIONS);
-            all
+            };
+            all.with_value(|all| all.iter().filter(is_wanted).take(MOST_OPTIONS).cloned().collect())
         })
     }
 
@@ -139,7 +141,7 @@ fn type_in(field: Field, typed: RwSignal<String>, take: Callback<String>) -> Any
         }
         event.prevent_default();
         // The contract says what is a value, and how it is written.
-        let parsed = Query::parse([(field.name(), text.as_str())]).ok();
+        let parsed = Query::parse_list([(field.name(), text.as_str())]).ok();
         let values =
             parsed.into_iter().flat_map(|query| query.filter.terms).find_map(|term| match term.test {
                 Test::AnyOf(values) => Some(values),

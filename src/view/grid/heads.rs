@@ -14,7 +14,7 @@ use crate::view::ui::ui;
 use crate::words;
 
 /// How much wider a key makes a column, in pixels.
-const STEP_PX: f64 = 16.0;
+pub const STEP_PX: f64 = 16.0;
 
 /// Times and counts are wanted largest first.
 #[must_use]

@@ -128,7 +128,7 @@ impl Scroller {
             let position = self.position.get_untracked();
             if !is_first && position.top_row >= 1.0 {
                 self.go_to(self.map.get_untracked().at_row(position.top_row + rows as f64));
-                ui.arrived.update(|arrived| *arrived = arrived.saturating_add_signed(rows.max(0)));
+                ui.arrived.update(|arrived| *arrived = arrived.saturating_add_signed(rows));
             }
         });
         effect(move || {

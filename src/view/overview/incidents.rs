@@ -17,7 +17,12 @@ pub fn incidents() -> El {
         stores().overview.incidents.with(|all| match all.as_deref() {
             None => Vec::new(),
             Some([]) => vec![el("li", "none").text(&t::no_incident())],
-            Some(all) => all.iter().map(show).collect(),
+            Some(all) => {
+                // The newest first, but what needs somebody before what is over.
+                let mut all: Vec<&Incident> = all.iter().collect();
+                all.sort_by_key(|incident| !incident.is_urgent());
+                all.into_iter().map(show).collect()
+            }
         })
     });
     let title = el("h2", "").live_text(t::incidents);
@@ -32,29 +37,45 @@ pub fn incidents() -> El {
 }
 
 fn show(incident: &Incident) -> El {
+    let class = if incident.is_urgent() { "note failure" } else { "note warning" };
+    let item = el("li", class).attr("data-cause", &incident.cause);
+    item.child(&headline(incident)).children(&shared(incident))
+}
+
+/// What happened, and when.
+pub fn headline(incident: &Incident) -> El {
     let now = stores().clock.exact();
     let since = format::moment_exact(incident.since, now);
     let when = match incident.until {
-        Some(until) => t::range_from_to(&since, &format::moment_exact(until, now)),
+        Some(until) if until > incident.since => t::range_from_to(&since, &format::moment_exact(until, now)),
+        Some(_) => since,
         None => t::goes_on_since(&since),
     };
     let mut story = t::incident(incident.clients, &why(&incident.cause));
     if incident.is_inferred {
         story = format!("{story} ({})", t::inferred_mark());
     }
-    let class = if incident.until.is_none() { "note failure" } else { "note warning" };
     let head = el("p", "").attr("title", &format::exact(incident.since));
-    let head = head.child(&el("b", "").text(&story)).text(" ").text(&when);
-    el("li", class).attr("data-cause", &incident.cause).child(&head).children(&shared(incident))
+    head.child(&el("b", "").text(&story)).text(" ").text(&when)
+}
+
+/// How many are still away, and a link to them.
+pub fn away(incident: &Incident) -> El {
+    let text = match incident.still_away {
+        Some(0) => return el("span", "").attr("data-testid", "incident-back").text(&t::all_back()),
+        Some(count) => t::still_away(count),
+        None => t::show_away(),
+    };
+    link(&links::still_away(incident).0).attr("data-testid", "incident-away").child(&el("b", "").text(&text))
 }
 
 /// What the clients have in common, and links to them.
 pub fn shared(incident: &Incident) -> Vec<El> {
     let mut parts: Vec<El> = incident.shares.iter().filter_map(|share| show_share(incident, share)).collect();
-    let (away, is_wider) = links::still_away(incident);
+    let (_, is_wider) = links::still_away(incident);
     let links = el("p", "links").children(&[
+        away(incident),
         link(&links::all_of(incident)).attr("data-testid", "incident-clients").text(&t::show_these()),
-        link(&away).attr("data-testid", "incident-away").text(&t::show_away()),
     ]);
     let hint = if is_wider {
         format!("{} {}", t::hint_incident(), t::hint_incident_away())
@@ -81,11 +102,13 @@ fn why(cause: &str) -> String {
 fn show_share(incident: &Incident, share: &Share) -> Option<El> {
     let part = t::share(&format::number(share.percent));
     let tell = |field: Field| format!("{}: {}", words::field(field), words::value(field, &share.value));
-    let reason = || {
-        let mqtt = share.value.parse().ok();
-        let why = words::Cause { mqtt, ..words::Cause::default() }.short();
-        format!("{why} ({})", mqtt.map(words::code).unwrap_or_default())
-    };
+    let mqtt = share.value.parse().ok();
+    let reason = words::Cause { mqtt, ..words::Cause::default() }.short();
+    if share.field == "mqttReasonCode" && reason == why(&incident.cause) {
+        // The headline has said it.
+        return None;
+    }
+    let reason = || format!("{reason} ({})", mqtt.map(words::code).unwrap_or_default());
     let linked = |field: Field| {
         let more = [("connectionStatus", "disconnected"), (field.name(), share.value.as_str())];
         // The reason is known only of those that are away.

@@ -280,6 +280,7 @@ mod tests {
             mqtt_reason_code: *code,
         };
         Incident {
+            still_away: None,
             cause: "network".to_owned(),
             since: AT,
             until: Some(AT),

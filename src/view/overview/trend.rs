@@ -19,6 +19,8 @@ const HEIGHT: f64 = 20.0;
 const EDGE: f64 = 1.5;
 /// What is left for the line.
 const LINE_PX: i64 = 17;
+/// A line has as many points.
+const POINTS_MIN: usize = 3;
 
 #[component]
 pub fn Trend() -> impl IntoView {
@@ -48,10 +50,14 @@ fn trend() -> El {
 }
 
 fn show(series: &Series, address: &str) -> Option<El> {
-    // The newest minute is not over. What was before the server's start says nothing of how things go.
+    // The newest minute is not over, and matters when more happens in it. What was before the server's start says nothing
+    // of how things go.
     let is_counted = |minute: &&Bucket| minute.connected.is_some() && !minute.is_inferred;
-    let whole = links::newest_whole(series).filter(is_counted);
-    let minute = whole.or(series.buckets.last())?;
+    let so_far = series.buckets.last()?;
+    let happened = |minute: &Bucket| minute.connects + minute.disconnects;
+    let whole =
+        links::newest_whole(series).filter(is_counted).filter(|whole| happened(whole) >= happened(so_far));
+    let minute = whole.unwrap_or(so_far);
     let rate = format!("+{} −{}", format::number(minute.connects), format::number(minute.disconnects));
     let told = |name: String, count: u64| t::chip(&name, &format::number(count));
     let title =
@@ -76,10 +82,7 @@ fn points(buckets: &[Bucket]) -> String {
         let y = EDGE + scale.tenths(count, LINE_PX) as f64 / 10.0;
         format!("{},{}", px(at as f64 * step), px(y))
     };
-    let mut points: Vec<String> = known().map(point).collect();
-    if let [only] = &points[..] {
-        // A line from a point to itself is a dot.
-        points.push(only.clone());
-    }
-    points.join(" ")
+    let points: Vec<String> = known().map(point).collect();
+    // Fewer are a speck.
+    if points.len() < POINTS_MIN { String::new() } else { points.join(" ") }
 }

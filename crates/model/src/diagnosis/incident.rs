@@ -89,6 +89,9 @@ pub struct Incident {
     /// How their connections ended, the most frequent first.
     #[serde(default)]
     pub ends: Vec<IncidentEnd>,
+    /// How many of them have not come back, where the caller has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still_away: Option<u64>,
     /// In English, for programs that show it as it is.
     pub message: String,
     /// The last loss, also while it goes on.
@@ -220,6 +223,7 @@ fn describe(
         usual,
         shares: share::find(&members, &reasons.without(within), base),
         ends: IncidentEnd::all_of(&members),
+        still_away: None,
         message: String::new(),
         latest: Some(last),
     };

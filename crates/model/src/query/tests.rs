@@ -237,6 +237,7 @@ fn any_query() -> impl Strategy<Value = Query> {
         .prop_map(|asked| asked.into_iter().map(|asked| Count::parse(asked).unwrap()).collect());
     (terms, sort, 1..=MAX_LIMIT, 0..9_u64, facets, counts).prop_map(
         |(filter, sort, limit, skip, facets, counts)| Query {
+            place_of: (skip == 3).then(|| "d:o:pump:1 & more".to_owned()),
             filter,
             sort,
             limit,

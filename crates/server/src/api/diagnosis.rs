@@ -3,13 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use rollcall_model::diagnosis::{Base, HISTORY_MS, Incident, diagnose};
+use rollcall_model::query::{Field, Filter, Query, Term, Test};
+use rollcall_model::state::ConnectionStatus;
 use rollcall_model::statistics::Diagnosis;
+use rollcall_model::time::TimeExpr;
 use rollcall_model::{ClientState, Timestamp};
 
 use super::error::{ApiError, ErrorBody, violation};
 use super::params::{Pairs, Segments};
 use super::schema::diagnosis::DiagnosisAnswer;
 use super::{ApiState, SharedState, devices};
+use crate::fleet::Fleet;
 use crate::identity::IdentityError;
 use crate::journal::{JournalError, LogQuery};
 
@@ -88,7 +92,7 @@ fn find(api: &ApiState, client_id: String, now: Timestamp) -> Result<Option<Diag
 
 /// The fleet's incidents of the past day.
 pub fn incidents(api: &ApiState, now: Timestamp) -> Vec<Incident> {
-    api.statistics.incidents(now, || {
+    let mut incidents = api.statistics.incidents(now, || {
         let mut base = Base::default();
         let stride = api.fleet.len().div_ceil(SAMPLE).max(1);
         for slot in (0..api.fleet.len()).step_by(stride) {
@@ -100,5 +104,35 @@ pub fn incidents(api: &ApiState, now: Timestamp) -> Vec<Incident> {
             }
         }
         base
-    })
+    });
+    for incident in &mut incidents {
+        incident.still_away = Some(still_away(&api.fleet, incident, now));
+    }
+    incidents
+}
+
+/// How many of the incident's clients are disconnected since: of the ways in which they ended, those who ended so then.
+/// Who came back and left again is not among them.
+fn still_away(fleet: &Fleet, incident: &Incident, now: Timestamp) -> u64 {
+    let until = incident.until.map(|until| until.plus_ms(1));
+    let term = |field, test| Term { field, test, negated: false };
+    let any_of = |field, value: String| term(field, Test::AnyOf(vec![value]));
+    let mut during = vec![
+        any_of(Field::ConnectionStatus, ConnectionStatus::Disconnected.as_str().to_owned()),
+        term(Field::LastDisconnectTime, Test::After(vec![TimeExpr::At(incident.since)])),
+    ];
+    during
+        .extend(until.map(|until| term(Field::LastDisconnectTime, Test::Before(vec![TimeExpr::At(until)]))));
+    let away = incident.ends.iter().map(|end| {
+        let mut terms = during.clone();
+        let initiator = end.initiator.map(|by| any_of(Field::DisconnectInitiator, by.as_str().to_owned()));
+        let code = end.mqtt_reason_code.map(|code| any_of(Field::MqttReasonCode, code.to_string()));
+        terms.extend(initiator.into_iter().chain(code));
+        let query = Query { filter: Filter { terms }, limit: 1, ..Query::default() };
+        // Without a bookmark there is none to be refused.
+        let found = fleet.query(&query, now).map_or(0, |page| page.total_rows);
+        // Where it is not known how they ended, others pass, too.
+        found.min(end.clients)
+    });
+    away.sum()
 }

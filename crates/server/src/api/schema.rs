@@ -163,6 +163,9 @@ struct Meta {
         example = json!({ "connectedAfter=now-15m": 4_711 })
     )]
     counts: Option<()>,
+    /// Present when `_placeOf` asked for it and the client is one of the rows: how many rows come before it.
+    #[schema(required = false, value_type = u64, example = 4_711)]
+    place: Option<u64>,
 }
 
 /// Which rows of a list, in which order.
@@ -188,6 +191,9 @@ pub struct PagingParameters {
     /// A filter whose rows are to be counted: how many of all rows would be left if it were in force. Up to 32 of them.
     #[param(required = false, rename = "_count", example = json!(["connectedAfter=now-15m"]))]
     count: Vec<String>,
+    /// A client whose place among all rows is to be told.
+    #[param(required = false, rename = "_placeOf", example = "d:acme01:thermo:t-17")]
+    place_of: String,
 }
 
 /// The filters of the list of states. Times are ISO 8601, with or without zone (without is UTC), or

@@ -17,9 +17,9 @@ pub const PAGE_ROWS: u32 = 2_000;
 /// # Errors
 /// One violation for each parameter that is not known, has a value that it cannot have, or has no place here.
 pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Query, Vec<Violation>> {
-    let (paging, pairs): (Vec<_>, Vec<_>) = pairs
-        .into_iter()
-        .partition(|(name, _)| matches!(*name, "_limit" | "_skip" | "_bookmark" | "_facets" | "_count"));
+    let (paging, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| {
+        matches!(*name, "_limit" | "_skip" | "_bookmark" | "_facets" | "_count" | "_placeOf")
+    });
     let out_of_place = paging.into_iter().map(|(name, value)| Violation {
         parameter: name.to_owned(),
         value: value.chars().take(200).collect(),

@@ -162,8 +162,8 @@ fn read_slot(r: &mut Reader<'_>, query: &Query, view: View<'_>) -> Result<Positi
 
 /// Names filters and sort. Relative times go in as they are written, so that a walk may go on later.
 fn parameters_hash(query: &Query) -> u64 {
-    let fixed =
-        Query { limit: 1, skip: 0, bookmark: None, facets: Vec::new(), counts: Vec::new(), ..query.clone() };
+    let Query { filter, sort, .. } = query.clone();
+    let fixed = Query { filter, sort, limit: 1, ..Query::default() };
     let mut pairs = fixed.to_pairs();
     pairs.sort_unstable();
     hash(pairs.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]))

@@ -112,9 +112,22 @@ impl Fleet {
             total_rows,
             facets: facets_of(rows, &query.facets),
             counts: query.counts.iter().map(counted).collect(),
+            place: query.place_of.as_deref().and_then(|id| place(rows, &query.sort, id)),
             version: self.version(),
         })
     }
+}
+
+/// As [`window::place`], among the rows of both tables.
+fn place(rows: &[Rows<'_>; 2], sort: &[SortKey], id: &str) -> Option<u64> {
+    let found = |rows: &Rows<'_>| rows.view.table.slot(id).filter(|slot| rows.has(*slot));
+    let client = rows.iter().find_map(|rows| found(rows).map(|slot| Row { view: rows.view, slot }))?;
+    let mut before = 0;
+    for rows in rows {
+        let row = |slot| Row { view: rows.view, slot };
+        rows.bits().for_each(|slot| before += u64::from(compare(row(slot), client, sort).is_lt()));
+    }
+    Some(before)
 }
 
 /// The rows of both lists, each of which is in order, in order.

@@ -186,7 +186,7 @@ fn any_query() -> impl Strategy<Value = Query> {
     (terms, any_sort(), 1..30_u32, 0..30_u64, facets, any_counts()).prop_map(
         |(terms, sort, limit, skip, facets, counts)| {
             let filter = rollcall_model::query::Filter { terms };
-            Query { filter, sort, limit, skip, bookmark: None, facets, counts }
+            Query { filter, sort, limit, skip, facets, counts, ..Query::default() }
         },
     )
 }
@@ -269,6 +269,11 @@ proptest! {
         prop_assert_eq!(page.bookmark.is_some(), docs.len() as u64 > query.skip + u64::from(query.limit));
         let facets: Vec<_> = query.facets.iter().map(|field| (*field, expected_facet(&docs, *field))).collect();
         prop_assert_eq!(page.facets, facets);
+        for (place, doc) in docs.iter().enumerate().step_by(7) {
+            let query = Query { place_of: Some(doc.id.clone()), ..query.clone() };
+            prop_assert_eq!(fleet.query(&query, now()).unwrap().place, Some(place as u64));
+        }
+        prop_assert_eq!(page.place, None);
         let count = |count: &Count| {
             let passing = docs.iter().filter(|doc| count.term().matches(doc, now()));
             (count.asked().to_owned(), passing.count() as u64)
@@ -309,14 +314,16 @@ proptest! {
     ) {
         let (fleet, one) = (Fleet::new(), filled(&events));
         one.write().load_ids(registered.clone());
-        let mut roster = Roster::new(registered);
+        let mut roster = Roster::new(registered.clone());
         // The clients come while the roster is in use.
         for some in events.chunks(7) {
             fleet.apply(some);
             fleet.query_with(&mut roster, &Query::default(), now()).unwrap();
         }
+        let query = Query { place_of: registered.first().cloned(), ..query };
         let page = fleet.query_with(&mut roster, &query, now()).unwrap();
         let expect = one.query(&query, now()).unwrap();
+        prop_assert_eq!(page.place, expect.place);
         prop_assert_eq!(page.results, expect.results);
         prop_assert_eq!((page.total_rows, page.bookmark.is_some()), (expect.total_rows, expect.bookmark.is_some()));
         prop_assert_eq!((page.facets, page.counts), (expect.facets, expect.counts));

@@ -254,7 +254,8 @@ fn until_ms(query: &Query, view: View<'_>, slots: &[u32]) -> i64 {
     let counts = |field: &Field| *field == Field::RecentConnects;
     let is_by_count = query.facets.iter().any(counts) || query.sort.iter().any(|key| counts(&key.field));
     let are_relative = query.counts.iter().any(|count| count.term().is_relative());
-    if query.filter.is_relative() || is_by_count || are_relative {
+    // A place changes with whatever comes before it.
+    if query.filter.is_relative() || is_by_count || are_relative || query.place_of.is_some() {
         return i64::MIN;
     }
     slots.iter().filter_map(|slot| view.recent_until(*slot)).min().map_or(i64::MAX, Timestamp::millis)

@@ -11,6 +11,7 @@ use super::bookmark::Position;
 use super::device_order::DeviceOrder;
 use super::groups;
 use super::keys::Keys;
+use super::pieces;
 use super::plan::Plan;
 use super::rows::Rows;
 use super::select::select;
@@ -34,6 +35,19 @@ pub fn take(rows: &Rows<'_>, sort: &[SortKey], after: Option<&Position>, skip: u
     let has_more = slots.len() > limit;
     slots.truncate(limit);
     Window { slots, has_more }
+}
+
+/// How many of the rows come before that client; `None` when it is none of them.
+pub fn place(rows: &Rows<'_>, sort: &[SortKey], id: &str) -> Option<u64> {
+    let view = rows.view;
+    let slot = view.table.slot(id).filter(|slot| rows.has(*slot))?;
+    let bits = rows.bits();
+    let before = pieces::each(bits.words().len(), |words| {
+        let mut before = 0_u64;
+        bits.for_each_in(words, |other| before += u64::from(view.compare(other, slot, sort).is_lt()));
+        before
+    });
+    Some(before.into_iter().sum())
 }
 
 /// The slots of `wanted` rows in order, fewer at the end, after those up to `after` and `skip` more.

@@ -10,7 +10,7 @@ fn path(id: &str) -> String {
     format!("/api/v0002/clientconnectionstates/{id}/diagnosis")
 }
 
-/// One client that is cut off every half hour; 60 meters lost together 90 minutes ago, among 300 others that stay;
+/// One client that is cut off every half hour; 60 meters lost together 90 minutes ago, ten of them back, among 300 others that stay;
 /// an id that is refused.
 pub fn troubled() -> TestApp {
     let mut events: Vec<ConnectionEvent> = Vec::new();
@@ -23,6 +23,7 @@ pub fn troubled() -> TestApp {
         let id = format!("d:acme01:meter:m-{meter}");
         events.extend([connect(&id, 300), time_out(&id, 300, 90)]);
     }
+    events.extend((50..60).map(|meter| connect(&format!("d:acme01:meter:m-{meter}"), 20)));
     events.extend((0..300).map(|index| connect(&format!("d:acme01:thermo:t-{index}"), 300)));
     events.extend((1..10).map(|minutes| refuse("d:acme01:thermo:locked", minutes)));
     TestApp::with(events)
@@ -80,6 +81,7 @@ fn an_incident_says_how_many_and_what_they_share_and_its_clients_say_that_they_w
         incidents[0]["ends"],
         serde_json::json!([{ "initiator": "server", "mqttReasonCode": 141, "clients": 60 }])
     );
+    assert_eq!(incidents[0]["stillAway"], 50);
     // All clients of this app have one address.
     assert!(types.iter().all(|share| share["field"] != "subnet"));
     let member = app.get(&path("d:acme01:meter:m-3"));

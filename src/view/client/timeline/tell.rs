@@ -98,7 +98,14 @@ fn summary(state: &State, now: Timestamp) -> String {
     let parts = [
         Some(t::session_count(count(false) as u64)),
         (refused > 0).then(|| t::refused_count(refused)),
-        share.map(|share| t::connected_share(&format::percent(share))),
+        share.map(|share| {
+            let share = format::percent(share);
+            // Of a part of the line nobody knows the rest.
+            match from > scale.from {
+                true => t::connected_share_known(&share, &format::duration(to - from)),
+                false => t::connected_share(&share),
+            }
+        }),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }

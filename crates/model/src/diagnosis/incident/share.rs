@@ -35,17 +35,28 @@ pub struct Share {
     pub base_share: Option<f64>,
 }
 
+impl Share {
+    fn network(&self) -> Option<Network> {
+        (self.field == ShareField::Subnet).then(|| Network::parse(&self.value))?
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ShareField {
-    /// The /24 of an IPv4 address, the /64 of an IPv6 address.
+    /// The narrowest of the networks around an address ([`Subnet::and_wider`]).
     Subnet,
     DeviceType,
     MqttConnectProtocol,
     MqttReasonCode,
 }
 
-/// The network around an address that is taken for its neighbourhood.
+/// Sizes of networks, the narrowest first: those of a site, of a region, of a provider.
+const BITS_V4: [u8; 5] = [24, 20, 16, 12, 8];
+const BITS_V6: [u8; 4] = [64, 56, 48, 32];
+
+/// The network around an address that is taken for its neighbourhood: the /24 of an IPv4 address, the /64 of an IPv6
+/// address, or one that is wider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subnet(Network);
 
@@ -54,7 +65,14 @@ impl Subnet {
     #[must_use]
     pub fn of(addr: &str) -> Option<Self> {
         let address = addr.parse::<IpAddr>().ok()?.to_canonical();
-        Some(Self(Network::around(address, if address.is_ipv4() { 24 } else { 64 })))
+        Some(Self(Network::around(address, if address.is_ipv4() { BITS_V4[0] } else { BITS_V6[0] })))
+    }
+
+    /// This one and those around it, the narrowest first.
+    fn and_wider(self) -> impl Iterator<Item = Self> {
+        let address = self.0.address();
+        let bits: &[u8] = if address.is_ipv4() { &BITS_V4 } else { &BITS_V6 };
+        bits.iter().map(move |bits| Self(Network::around(address, *bits)))
     }
 }
 
@@ -112,10 +130,15 @@ impl Base {
     /// Counts one client of the fleet.
     pub fn add(&mut self, id: &str, addr: Option<&str>, version: Option<MqttVersion>) {
         let device_type = ClientId::parse(id).device_type.map(|name| Trait::DeviceType(Arc::from(name)));
-        let subnet = addr.and_then(Subnet::of).map(Trait::Subnet);
-        for found in [device_type, subnet, version.map(Trait::Version)].into_iter().flatten() {
+        let subnet = addr.and_then(Subnet::of);
+        for found in
+            [device_type, subnet.map(Trait::Subnet), version.map(Trait::Version)].into_iter().flatten()
+        {
             *self.known.entry(found.field()).or_default() += 1;
             *self.counts.entry(found).or_default() += 1;
+        }
+        for wider in subnet.into_iter().flat_map(|subnet| subnet.and_wider().skip(1)) {
+            *self.counts.entry(Trait::Subnet(wider)).or_default() += 1;
         }
     }
 
@@ -185,15 +208,19 @@ pub(super) fn find(members: &[&Loss], others: &Reasons, base: &Base) -> Vec<Shar
         let is_told = is_known && base_share.is_none_or(|base| base <= BASE_MAX);
         is_told.then(|| found.share(share, base_share))
     });
-    shares.collect()
+    let mut shares: Vec<Share> = shares.collect();
+    // Around a network are others that hold it.
+    let narrowest = shares.iter().filter_map(Share::network).max_by_key(|network| network.bits());
+    shares.retain(|share| share.network().is_none_or(|network| Some(network) == narrowest));
+    shares
 }
 
 fn traits(loss: &Loss) -> impl Iterator<Item = Trait> {
+    let subnets = loss.subnet.into_iter().flat_map(Subnet::and_wider).map(Trait::Subnet);
     let found = [
-        loss.subnet.map(Trait::Subnet),
         loss.device_type.clone().map(Trait::DeviceType),
         loss.version.map(Trait::Version),
         loss.mqtt_reason_code.map(Trait::Reason),
     ];
-    found.into_iter().flatten()
+    found.into_iter().flatten().chain(subnets)
 }

@@ -78,6 +78,22 @@ fn a_subnet_that_goes_down_is_an_incident_and_says_which_subnet() {
     assert!(incident.until.is_some());
 }
 
+/// A site has more addresses than a /24: nothing was said to be common of 40,000 clients in one /16.
+#[test]
+fn a_region_that_goes_down_is_told_by_the_narrowest_network_that_holds_it() {
+    let mut fleet = fleet(2_000);
+    for (at, (_, addr)) in fleet.iter_mut().enumerate().filter(|(at, _)| at % 5 == 0) {
+        *addr = format!("10.64.{}.{}", 16 + at % 13, at % 250);
+    }
+    strike(&mut fleet, DAY, MINUTE, NETWORK, |_, addr| addr.starts_with("10.64."));
+    let found = found(&fleet, DAY + HOUR);
+    let [incident] = found.as_slice() else { panic!("{found:#?}") };
+    let subnets = incident.shares.iter().filter(|share| share.field == ShareField::Subnet);
+    let subnets: Vec<_> =
+        subnets.map(|share| (share.value.as_str(), share.share, share.base_share)).collect();
+    assert_eq!(subnets, [("10.64.16.0/20", 1.0, Some(0.2))]);
+}
+
 #[test]
 fn a_bad_firmware_of_one_type_says_which_type() {
     let mut fleet = fleet(1_000);

@@ -91,6 +91,8 @@ struct Meta {
     facets: Facets,
     #[serde(skip_serializing_if = "Counts::is_empty")]
     counts: Counts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<u64>,
 }
 
 impl<R> List<R> {
@@ -103,6 +105,7 @@ impl<R> List<R> {
                 total_rows: page.total_rows,
                 facets: Facets::new(page.facets, pairs),
                 counts: Counts(page.counts),
+                place: page.place,
             },
         }
     }

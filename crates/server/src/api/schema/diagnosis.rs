@@ -165,6 +165,9 @@ struct Incident {
     /// How their connections ended, the most frequent first. Together with the time these are the filters that find
     /// those that have not come back.
     ends: Vec<IncidentEnd>,
+    /// How many of them are disconnected since.
+    #[schema(required = false, value_type = u64, example = 398)]
+    still_away: Option<u64>,
     /// In English.
     message: String,
 }

@@ -1,0 +1,199 @@
+// Moving through a table of which only some rows exist, by key and by finger: where the reader is, is what a screen reader is
+// told and what is on the screen, however deep.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { cleanUp, importPast, startServer, until } from './harness.mjs';
+
+const CLIENTS = 3_000;
+const LAST = CLIENTS - 1;
+const DEEP = 400;
+const idOf = (at) => `d:acme01:thermo:t-${String(at).padStart(4, '0')}`;
+
+let server;
+let browser;
+
+before(async () => {
+  const line = (_, at) => ({
+    ...{ Action: 'Disconnect', Time: new Date(Date.UTC(2026, 0, 2, 12, 0, at)).toISOString(), ClientID: idOf(at) },
+    ...{ ConnectTime: '2026-01-02T10:00:00.000Z', ClientAddr: '10.0.0.7', Port: 40_000, Secure: false },
+    ...{ Protocol: 'mqtt4', CloseCode: 91, Reason: 'closed' },
+  });
+  const data = importPast(Array.from({ length: CLIENTS }, line));
+  [server, browser] = await Promise.all([startServer({ data }), launchBrowser()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await cleanUp();
+});
+
+const journey = (body, options = {}) =>
+  withPage(browser, server, options, async (dashboard) => {
+    await dashboard.untilLive();
+    await dashboard.row(idOf(0)).waitFor();
+    await body(dashboard, dashboard.page.keyboard);
+  });
+
+/** The active row as a screen reader is told it: which client, and which of all rows, from 0. */
+const active = (dashboard) =>
+  dashboard.page.evaluate(() => {
+    const { activeElement: grid } = document;
+    const row = document.getElementById(grid.getAttribute('aria-activedescendant') ?? '');
+    if (grid.getAttribute('role') !== 'grid' || !row?.dataset.clientId) return null;
+    // The heads are the first row, and the first row is number 1.
+    return { id: row.dataset.clientId, index: Number(row.getAttribute('aria-rowindex')) - 2 };
+  });
+
+/** Waits until this row is the active one, and requires that it is wholly in view, below the heads. */
+async function untilActive(dashboard, at) {
+  await until(`the active row is number ${at}`, async () => (await active(dashboard))?.index === at);
+  assert.equal((await active(dashboard)).id, idOf(at));
+  await until('it is in view', () =>
+    dashboard.page.evaluate(() => {
+      const grid = document.activeElement;
+      const box = document.getElementById(grid.getAttribute('aria-activedescendant')).getBoundingClientRect();
+      const { top, bottom } = grid.getBoundingClientRect();
+      const heads = grid.querySelector('[aria-rowindex="1"]').getBoundingClientRect();
+      return box.top >= Math.max(top, heads.bottom) - 1 && box.bottom <= bottom + 1;
+    }),
+  );
+  assert.equal(await dashboard.page.locator('[role="row"].active').count(), 1);
+}
+
+test('j and k move the active row by one, from wherever the focus is, and stop at the first', () =>
+  journey(async (dashboard, keyboard) => {
+    assert.equal(await active(dashboard), null);
+    for (const [key, at] of [['j', 0], ['j', 1], ['j', 2], ['k', 1], ['k', 0], ['k', 0], ['j', 1]]) {
+      await keyboard.press(key);
+      await untilActive(dashboard, at);
+    }
+    await dashboard.get('page-overview').focus();
+    await keyboard.press('j');
+    await untilActive(dashboard, 2);
+    // In a field they are letters.
+    await dashboard.get('search').focus();
+    await keyboard.type('jk');
+    await dashboard.untilParameter('search', 'jk');
+    await dashboard.get('no-match').waitFor();
+  }));
+
+test('PageDown and PageUp move by a screen, End and Home to the last row and the first', () =>
+  journey(async (dashboard, keyboard) => {
+    await dashboard.page.locator('#grid').focus();
+    await keyboard.press('Home');
+    await untilActive(dashboard, 0);
+    const seen = (await dashboard.ids()).length;
+    await keyboard.press('PageDown');
+    const { index: step } = await until('another row is active', async () => {
+      const now = await active(dashboard);
+      return now?.index > 0 && now;
+    });
+    assert.ok(step > 5 && step <= seen, `a page is ${step} rows, of ${seen} that there are`);
+    await untilActive(dashboard, step);
+    for (const [key, at] of [
+      ['PageDown', 2 * step],
+      ['PageDown', 3 * step],
+      ['PageUp', 2 * step],
+      ['ArrowDown', 2 * step + 1],
+      ['End', LAST],
+      ['PageDown', LAST],
+      ['ArrowDown', LAST],
+      ['PageUp', LAST - step],
+      ['j', LAST - step + 1],
+      ['Home', 0],
+      ['PageUp', 0],
+      ['ArrowUp', 0],
+      ['PageDown', step],
+    ]) {
+      await keyboard.press(key);
+      await untilActive(dashboard, at);
+    }
+    await keyboard.press('End');
+    await untilActive(dashboard, LAST);
+    await keyboard.press('Enter');
+    await dashboard.untilParameter('client', idOf(LAST));
+  }));
+
+/** What is on the screen: the rows in view, and whether each is there and where it says. */
+const inView = (dashboard) =>
+  dashboard.page.locator('#grid').evaluate((grid) => {
+    const { top, bottom } = grid.getBoundingClientRect();
+    return [...grid.querySelectorAll('.rows > [role="row"]')]
+      .filter((row) => row.checkVisibility())
+      .map((row) => ({ row, box: row.getBoundingClientRect() }))
+      .filter(({ box }) => box.top >= top && box.bottom <= bottom)
+      .map(({ row }) => ({ id: row.dataset.clientId, index: Number(row.getAttribute('aria-rowindex')) - 2 }));
+  });
+
+/**
+ * A finger that moves over the table, from one share of its height to another, and leaves it while it moves. What the
+ * browser's `synthesizeScrollGesture` does by touch scrolls nothing in one without a screen; its touches do.
+ */
+async function finger(dashboard) {
+  const { page } = dashboard;
+  const cdp = await page.context().newCDPSession(page);
+  const box = await page.locator('#grid').boundingBox();
+  const touch = (type, ...shares) =>
+    cdp.send('Input.dispatchTouchEvent', {
+      type,
+      touchPoints: shares.map((share) => ({ x: box.x + box.width / 2, y: box.y + box.height * share })),
+    });
+  return async (from, to) => {
+    await touch('touchStart', from);
+    for (const part of [0.25, 0.5, 0.75, 1]) await touch('touchMove', from + (to - from) * part);
+    await touch('touchEnd');
+  };
+}
+
+const untilAtRest = (page) =>
+  until('the table is at rest', () =>
+    page.locator('#grid').evaluate(async (grid) => {
+      const before = grid.scrollTop;
+      await new Promise((done) => setTimeout(done, 250));
+      return grid.scrollTop === before;
+    }),
+  );
+
+for (const [size, options] of Object.entries({
+  phone: { viewport: PHONE, isMobile: true },
+  tablet: { viewport: { width: 900, height: 1_000 } },
+})) {
+  test(`a finger on a ${size} scrolls to deep rows, which are there and are those that belong there`, () =>
+    journey(
+      async (dashboard) => {
+        const { page } = dashboard;
+        const swipe = await finger(dashboard);
+        const untilThere = (what, isThere) =>
+          until(what, async () => {
+            const rows = await inView(dashboard);
+            return rows.length > 3 && rows.every(({ id, index }) => id === idOf(index)) && isThere(rows);
+          });
+        await untilThere('the first rows are gone', async (rows) => {
+          if (rows.every(({ index }) => index > 10)) return true;
+          await swipe(0.9, 0.1);
+          return false;
+        });
+        // Many times as deep as what the page holds at a time.
+        await untilThere('the finger reaches a deep row', async (rows) => {
+          if (rows.every(({ index }) => index > DEEP)) return true;
+          await swipe(0.9, 0.1);
+          return false;
+        });
+        await untilAtRest(page);
+        await screenshot(page, `touch-deep-${size}-light`);
+        const [deep] = await inView(dashboard);
+        await swipe(0.4, 0.7);
+        await untilThere('it moves back a little', ([{ index }]) => index < deep.index && index > deep.index - 100);
+        // A touch while it moves only stops it.
+        await untilAtRest(page);
+        const { id } = (await inView(dashboard))[2];
+        await dashboard.row(id).tap();
+        await dashboard.untilParameter('client', id);
+      },
+      { hasTouch: true, ...options },
+    ));
+}
