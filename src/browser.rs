@@ -125,12 +125,13 @@ pub fn enable_styles() -> impl Future<Output = Result<(), JsValue>> {
             link.set_onerror(Some(&error));
             link.set_disabled(false);
         });
-        on_their_way.push((link, fetched));
+        // At once, so that no failure comes before somebody waits for it.
+        on_their_way.push((link, JsFuture::from(fetched)));
     }
     async {
         for (link, fetched) in on_their_way {
             // So that it can be tried again.
-            JsFuture::from(fetched).await.inspect_err(|_| link.set_disabled(true))?;
+            fetched.await.inspect_err(|_| link.set_disabled(true))?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ const fn column(field: Field, width_px: u16, share: u16, from_px: Option<u16>) -
 }
 
 /// All columns, in the order in which they are offered; those that are shown unasked first.
-pub const COLUMNS: [Column; 20] = [
+pub const COLUMNS: [Column; 21] = [
     column(Field::ConnectionStatus, 132, 0, Some(0)),
     column(Field::Id, 148, 17, Some(0)),
     column(Field::DeviceType, 72, 6, Some(1_060)),
@@ -32,14 +32,15 @@ pub const COLUMNS: [Column; 20] = [
     column(Field::LastActivityEvent, 128, 0, Some(1_360)),
     column(Field::DisconnectInitiator, 84, 0, Some(940)),
     column(Field::MqttReasonCode, 160, 12, Some(0)),
-    column(Field::ClientType, 106, 0, Some(2_240)),
+    column(Field::LastPublishTime, 146, 0, Some(1_960)),
+    column(Field::ClientType, 106, 0, Some(2_400)),
     column(Field::DeviceId, 120, 8, None),
     column(Field::ClientAddr, 130, 0, Some(1_680)),
     column(Field::MqttConnectProtocol, 84, 0, Some(1_800)),
     column(Field::Secure, 56, 0, None),
-    column(Field::RecentConnects, 124, 0, Some(1_960)),
+    column(Field::RecentConnects, 124, 0, Some(2_120)),
     column(Field::LastRefusedTime, 146, 0, None),
-    column(Field::CloseCode, 84, 0, Some(2_100)),
+    column(Field::CloseCode, 84, 0, Some(2_240)),
     column(Field::Reason, 180, 12, None),
     column(Field::Certainty, 270, 4, None),
     column(Field::StaleSince, 146, 0, None),

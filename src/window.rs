@@ -283,7 +283,7 @@ impl Window {
         use rollcall_model::EventKind::{Activity, Connect, Disconnect, FailedConnect, Missed};
         let fields: &[Field] = match &event.kind {
             Connect { .. } | Disconnect { .. } | Missed => return self.touched_if_possible(event),
-            Activity { .. } => &[Field::LastActivityTime, Field::LastActivityEvent],
+            Activity { .. } => &[Field::LastActivityTime, Field::LastActivityEvent, Field::LastPublishTime],
             FailedConnect { .. } => &[Field::LastRefusedTime],
         };
         let asks = self.filter.terms.iter().any(|term| fields.contains(&term.field))

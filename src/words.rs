@@ -109,6 +109,7 @@ pub fn field(field: Field) -> String {
         Field::LastDisconnectTime => t::field_last_disconnect(),
         Field::LastActivityEvent => t::field_activity_event(),
         Field::LastActivityTime => t::field_last_activity(),
+        Field::LastPublishTime => t::field_last_publish(),
         Field::MqttConnectProtocol => t::field_protocol(),
         Field::DisconnectInitiator => t::field_ended_by(),
         Field::MqttReasonCode => t::field_reason(),

@@ -277,14 +277,15 @@ later!(reading(overview: Overview, period: Period, is_slow_due: bool, serial: u3
     Box::pin(async move { overview.read(period, is_slow_due, serial, &token).await })
 });
 
-/// Watson's own parameters only.
+/// Who pings is there, and silent; a plain Watson server does not tell messages from pings, and gets its own parameters only.
 fn silent_ones() -> Query {
     let connected = Test::AnyOf(vec!["connected".to_owned()]);
+    let field = if api::is_plain() { Field::LastActivityTime } else { Field::LastPublishTime };
     Query {
         filter: Filter {
             terms: vec![Term { field: Field::ConnectionStatus, test: connected, negated: false }],
         },
-        sort: vec![SortKey { field: Field::LastActivityTime, descending: false }],
+        sort: vec![SortKey { field, descending: false }],
         limit: SILENT,
         ..Query::default()
     }

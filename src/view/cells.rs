@@ -28,8 +28,18 @@ pub fn class_of(field: Field) -> String {
 }
 
 const fn is_time(field: Field) -> bool {
-    use Field::{LastActivityTime, LastConnectTime, LastDisconnectTime, LastRefusedTime, StaleSince};
-    matches!(field, LastConnectTime | LastDisconnectTime | LastActivityTime | LastRefusedTime | StaleSince)
+    use Field::{
+        LastActivityTime, LastConnectTime, LastDisconnectTime, LastPublishTime, LastRefusedTime, StaleSince,
+    };
+    matches!(
+        field,
+        LastConnectTime
+            | LastDisconnectTime
+            | LastActivityTime
+            | LastPublishTime
+            | LastRefusedTime
+            | StaleSince
+    )
 }
 
 /// The time in a column of times.
@@ -66,7 +76,7 @@ pub const fn glow_of(field: Field, change: Change) -> bool {
         | Field::Reason => change.status,
         Field::LastConnectTime | Field::RecentConnects => change.connect,
         Field::LastDisconnectTime => change.disconnect,
-        Field::LastActivityTime | Field::LastActivityEvent => change.activity,
+        Field::LastActivityTime | Field::LastPublishTime | Field::LastActivityEvent => change.activity,
         _ => false,
     }
 }

@@ -166,7 +166,7 @@ fn body() -> El {
     });
     // Nobody who is not known has sessions, or none.
     let is_shown = move || stores.detail.open.with(|open| *open != Open::Unknown);
-    body.child(&el("p", "note failure behind").maybe_text(failure))
+    body.child(&el("p", "note failure outdated").maybe_text(failure))
         .child(&el("p", "lead").maybe_text(without_doc))
         .children(&story::story())
         .children(&[

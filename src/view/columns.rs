@@ -15,7 +15,10 @@ use crate::words;
 
 /// The order of the list: the columns that are shown, then the others.
 fn order(stores: Stores) -> (Vec<Field>, Vec<Field>) {
-    let shown = stores.layout().shown(f64::MAX, false);
+    // Of those that show themselves where there is room, those that there is room for.
+    let table_px =
+        document().get_element_by_id("grid").map_or(f64::MAX, |grid| f64::from(grid.client_width()));
+    let shown = stores.layout().shown(table_px, false);
     let rest = COLUMNS.iter().map(|column| column.field).filter(|field| !shown.contains(field)).collect();
     (shown, rest)
 }

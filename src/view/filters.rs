@@ -38,7 +38,7 @@ const CLOSED: Kind = Kind::Values { can_type: false, is_offered: true };
 const OPEN: Kind = Kind::Values { can_type: true, is_offered: true };
 
 /// Every filter of the contract except the search for ids, which has its own box.
-const FILTERS: [(Field, Kind); 17] = [
+const FILTERS: [(Field, Kind); 18] = [
     (Field::ConnectionStatus, CLOSED),
     (Field::DisconnectInitiator, CLOSED),
     (Field::MqttReasonCode, OPEN),
@@ -46,6 +46,7 @@ const FILTERS: [(Field, Kind); 17] = [
     (Field::LastConnectTime, Kind::Times(Offers::Last)),
     (Field::LastDisconnectTime, Kind::Times(Offers::Last)),
     (Field::LastActivityTime, Kind::Times(Offers::Last)),
+    (Field::LastPublishTime, Kind::Times(Offers::Last)),
     (Field::LastActivityEvent, CLOSED),
     (Field::LastRefusedTime, Kind::Times(Offers::Since)),
     (Field::RecentConnects, Kind::Least),

@@ -34,9 +34,13 @@ const READY: [(&str, Name, &str); 8] = [
     ),
     ("refused", t::view_refused, "refusedAfter=now-24h&_sort=-lastRefusedTime"),
     ("flapping", t::view_flapping, "minRecentConnects=6&_sort=-recentConnects"),
-    ("silent", t::view_silent, "connectionStatus=connected&activeBefore=now-1h&_sort=lastActivityTime"),
+    ("silent", t::view_silent, "connectionStatus=connected&publishedBefore=now-1h&_sort=lastPublishTime"),
     ("stale", t::view_stale, "stale=true&_sort=staleSince"),
 ];
+
+/// The last but one for a server that does not tell messages from pings.
+const SILENT_BY_ACTIVITY: (&str, Name, &str) =
+    ("silent", t::view_silent, "connectionStatus=connected&activeBefore=now-1h&_sort=lastActivityTime");
 
 /// The parts of the view that a saved view is: what is filtered, how it is sorted, and which columns were chosen.
 fn saved(stores: Stores) -> View {
@@ -88,6 +92,7 @@ pub fn views(ui: Ui) -> AnyView {
     let ready = READY
         .into_iter()
         .filter(|(_, _, query)| can_show(query))
+        .chain(stores.status.is_plain().then_some(SILENT_BY_ACTIVITY))
         .map(|(key, name, query)| link(stores, ui, format!("view-{key}"), live(name), query.to_owned()));
     let state = Editing {
         stores,

@@ -212,11 +212,13 @@ test('at a thousand messages a second a screen reader is told the numbers every 
       }
     };
     const workers = [0, 1, 2, 3].map(churn);
+    const seconds = () => (Date.now() - began) / 1_000;
+    const rate = () => Math.round((arrived - before) / seconds());
     await until('two announcements', async () => (await said(page)).length >= 2, 60_000);
-    const rate = ((arrived - before) / (Date.now() - began)) * 1_000;
+    await until('a thousand messages a second arrive, for ten seconds', () => seconds() >= 10 && rate() >= 1_000, 60_000)
+      .catch((error) => assert.fail(`${error.message}: ${rate()} a second`));
     isOver = true;
     await Promise.all(workers);
-    assert.ok(rate >= 1_000, `${Math.round(rate)} messages a second arrived`);
     const all = await said(page);
     const most = Math.ceil((Date.now() - began) / 10_000) + 2;
     assert.ok(all.length <= most, `${all.length} announcements: ${all.join('\n')}`);

@@ -53,6 +53,9 @@ fn hear(state: &mut ClientState, time: Timestamp) {
 
 fn see_activity(state: &mut ClientState, time: Timestamp, event: ActivityEvent) {
     state.last_activity = state.last_activity.max(Some((time, event)));
+    if event == ActivityEvent::Publish {
+        state.last_publish = state.last_publish.max(Some(time));
+    }
 }
 
 /// Notes that a session exists. The two newest are kept: whatever is older can no longer become one of them.

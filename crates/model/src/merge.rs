@@ -21,6 +21,7 @@ pub fn merge(state: &mut ClientState, other: ClientState) {
     (state.current, state.previous) = (newest.next(), newest.next());
     keep_greater(&mut state.loose_end, other.loose_end);
     state.last_activity = state.last_activity.max(other.last_activity);
+    state.last_publish = state.last_publish.max(other.last_publish);
     state.last_refused = state.last_refused.max(other.last_refused);
     state.heard = state.heard.max(other.heard);
     state.missed = state.missed.max(other.missed);

@@ -276,6 +276,8 @@ const PARAMETERS: &[Parameter] = &[
     parameter("disconnectedBefore", Field::LastDisconnectTime, Kind::Before),
     parameter("activeAfter", Field::LastActivityTime, Kind::After),
     parameter("activeBefore", Field::LastActivityTime, Kind::Before),
+    parameter("publishedAfter", Field::LastPublishTime, Kind::After),
+    parameter("publishedBefore", Field::LastPublishTime, Kind::Before),
     parameter("refusedAfter", Field::LastRefusedTime, Kind::After),
     parameter("minRecentConnects", Field::RecentConnects, Kind::AtLeast),
     parameter("search", Field::Id, Kind::Contains),

@@ -59,6 +59,9 @@ pub struct ClientState {
     /// The latest end that named no session.
     pub loose_end: Option<End>,
     pub last_activity: Option<(Timestamp, ActivityEvent)>,
+    /// When the client last published a message. Who pings only is active, and silent.
+    #[serde(default)]
+    pub last_publish: Option<Timestamp>,
     /// The last failed attempt under this id.
     pub last_refused: Option<Timestamp>,
     /// Session starts within [`RECENT_CONNECTS_MS`] of the newest, ascending, at most [`RECENT_CONNECTS_MAX`].
@@ -78,6 +81,7 @@ impl ClientState {
             previous: None,
             loose_end: None,
             last_activity: None,
+            last_publish: None,
             last_refused: None,
             recent_connects: Vec::new(),
             heard: None,
@@ -163,6 +167,7 @@ impl ClientState {
             last_disconnect_time: self.last_disconnect_time(),
             last_activity_event: self.last_activity.map(|(_, event)| event),
             last_activity_time: self.last_activity.map(|(time, _)| time),
+            last_publish_time: self.last_publish,
             mqtt_connect_protocol: peer
                 .and_then(|peer| peer.protocol)
                 .map(|protocol| protocol.version.as_str().to_owned()),
@@ -215,6 +220,9 @@ pub struct StateDoc {
     pub last_activity_event: Option<ActivityEvent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_activity_time: Option<Timestamp>,
+    /// The last message that the client published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_publish_time: Option<Timestamp>,
     /// `3.1`, `3.1.1` or `5`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mqtt_connect_protocol: Option<String>,
@@ -293,6 +301,7 @@ impl StateDoc {
             state.loose_end = self.last_disconnect_time.map(end);
         }
         state.last_activity = self.last_activity_time.zip(self.last_activity_event);
+        state.last_publish = self.last_publish_time;
         state.last_refused = self.last_refused_time;
         state.heard = [self.last_connect_time, self.last_disconnect_time, self.last_activity_time]
             .into_iter()

@@ -15,13 +15,14 @@ use crate::words;
 use crate::{api, format, text};
 
 /// The fields, in the order in which they are read.
-const FIELDS: [Field; 17] = [
+const FIELDS: [Field; 18] = [
     Field::ClientType,
     Field::DeviceType,
     Field::DeviceId,
     Field::LastConnectTime,
     Field::LastDisconnectTime,
     Field::LastActivityTime,
+    Field::LastPublishTime,
     Field::LastActivityEvent,
     Field::DisconnectInitiator,
     Field::MqttReasonCode,
@@ -81,6 +82,7 @@ fn lines(doc: &StateDoc) -> Vec<Line> {
             Field::LastConnectTime => doc.last_connect_time,
             Field::LastDisconnectTime => doc.last_disconnect_time,
             Field::LastActivityTime => doc.last_activity_time,
+            Field::LastPublishTime => doc.last_publish_time,
             Field::LastRefusedTime => doc.last_refused_time,
             _ => None,
         };

@@ -19,10 +19,18 @@ pub const STEP_PX: f64 = 16.0;
 /// Times and counts are wanted largest first.
 #[must_use]
 pub const fn starts_descending(field: Field) -> bool {
-    use Field::{LastActivityTime, LastConnectTime, LastDisconnectTime, LastRefusedTime, RecentConnects};
+    use Field::{
+        LastActivityTime, LastConnectTime, LastDisconnectTime, LastPublishTime, LastRefusedTime,
+        RecentConnects,
+    };
     matches!(
         field,
-        LastConnectTime | LastDisconnectTime | LastActivityTime | LastRefusedTime | RecentConnects
+        LastConnectTime
+            | LastDisconnectTime
+            | LastActivityTime
+            | LastPublishTime
+            | LastRefusedTime
+            | RecentConnects
     )
 }
 

@@ -28,7 +28,8 @@ pub fn alert() -> El {
         let _ = now.inspect(|time| browser::remember(SEEN, Some(&time.to_string())));
         seen.set(now);
     };
-    el("section", "alert").on("click", super::follow).live(move || {
+    let name = move || which.get().map(|_| t::incidents());
+    el("section", "alert").live_attr("aria-label", name).on("click", super::follow).live(move || {
         let Some(_) = which.get() else { return Vec::new() };
         let head = worst.with(|worst| worst.as_ref().map(incidents::headline));
         let head = el("span", "").attr("role", "alert").children(head.as_slice());

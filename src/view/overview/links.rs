@@ -26,8 +26,9 @@ pub fn newest_whole(series: &Series) -> Option<&Bucket> {
 
 /// The clients that are connected, those first that have been silent longest.
 #[must_use]
-pub fn silent() -> String {
-    to(&[("connectionStatus", "connected"), ("_sort", "lastActivityTime")])
+pub fn silent(is_plain: bool) -> String {
+    let sort = if is_plain { "lastActivityTime" } else { "lastPublishTime" };
+    to(&[("connectionStatus", "connected"), ("_sort", sort)])
 }
 
 /// The clients that are connected now and were when the bucket ended.
@@ -234,7 +235,8 @@ mod tests {
     fn every_link_is_a_filter_that_the_table_understands() {
         let series = series();
         let bucket = &series.buckets[0];
-        check(&silent(), 1);
+        check(&silent(true), 1);
+        check(&silent(false), 1);
         check(&connected(None), 1);
         check(&connected(Some(AT)), 2);
         check(&connects(bucket, 60_000), 2);

@@ -203,17 +203,19 @@ pub fn silent() -> El {
         minute.track();
         stores().overview.silent.with(|silent| silent.as_deref().map(show_silent).unwrap_or_default())
     });
-    let all = el("p", "").live(|| vec![link(&links::silent()).text(&t::show_all())]);
+    let all =
+        el("p", "").live(|| vec![link(&links::silent(stores().status.is_plain())).text(&t::show_all())]);
     card("list-silent", t::list_silent, None, body).attr("class", "card silent").child(&all)
 }
 
 fn show_silent(docs: &[StateDoc]) -> Vec<El> {
-    let now = stores().clock.exact();
+    let (now, is_plain) = (stores().clock.exact(), stores().status.is_plain());
     if docs.is_empty() {
         return vec![el("li", "none").text(&t::nothing())];
     }
     let line = |doc: &StateDoc| {
-        let since = doc.last_activity_time;
+        // What was asked for: a plain server does not tell messages from pings.
+        let since = if is_plain { doc.last_activity_time } else { doc.last_publish_time };
         let ago = since.map_or_else(|| "–".to_owned(), |time| format::relative(time, now));
         let ago = el("b", "").attr("title", &since.map(format::exact).unwrap_or_default()).text(&ago);
         el("li", "").child(&link(&links::client(&doc.id)).children(&[shown_id(&doc.id), ago]))

@@ -23,7 +23,8 @@ pub(super) fn find(history: &History<'_>, state: &StateDoc) -> Option<Finding> {
     if state.connection_status != ConnectionStatus::Connected || state.stale_since.is_some() {
         return None;
     }
-    let since = state.last_activity_time.max(state.last_connect_time)?;
+    // Who pings is there, and silent. Of whom no message is known, all that is known is when it was active.
+    let since = state.last_publish_time.or(state.last_activity_time).max(state.last_connect_time)?;
     let silent_ms = history.age_ms(since);
     let ended = history.sessions.iter().rev().filter(|session| session.start < since);
     let habit: Vec<Habit<'_>> =

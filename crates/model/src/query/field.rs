@@ -17,6 +17,7 @@ pub enum Field {
     LastDisconnectTime,
     LastActivityEvent,
     LastActivityTime,
+    LastPublishTime,
     MqttConnectProtocol,
     DisconnectInitiator,
     MqttReasonCode,
@@ -33,7 +34,7 @@ pub enum Field {
 }
 
 impl Field {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Id,
         Self::ClientType,
         Self::ConnectionStatus,
@@ -41,6 +42,7 @@ impl Field {
         Self::LastDisconnectTime,
         Self::LastActivityEvent,
         Self::LastActivityTime,
+        Self::LastPublishTime,
         Self::MqttConnectProtocol,
         Self::DisconnectInitiator,
         Self::MqttReasonCode,
@@ -66,6 +68,7 @@ impl Field {
             Self::LastDisconnectTime => "lastDisconnectTime",
             Self::LastActivityEvent => "lastActivityEvent",
             Self::LastActivityTime => "lastActivityTime",
+            Self::LastPublishTime => "lastPublishTime",
             Self::MqttConnectProtocol => "mqttConnectProtocol",
             Self::DisconnectInitiator => "disconnectInitiator",
             Self::MqttReasonCode => "mqttReasonCode",
@@ -95,7 +98,7 @@ impl Field {
     /// Whether a client without this time passes every "before": who was never seen was not seen since then either.
     #[must_use]
     pub const fn counts_never_as_before(self) -> bool {
-        matches!(self, Self::LastConnectTime | Self::LastActivityTime)
+        matches!(self, Self::LastConnectTime | Self::LastActivityTime | Self::LastPublishTime)
     }
 
     /// The field's value as text, for facets and set filters; times and numbers in their wire form.
@@ -107,6 +110,7 @@ impl Field {
                 Self::LastConnectTime
                 | Self::LastDisconnectTime
                 | Self::LastActivityTime
+                | Self::LastPublishTime
                 | Self::StaleSince
                 | Self::LastRefusedTime => Timestamp::from_millis(number).to_string(),
                 Self::Secure => (number != 0).to_string(),
@@ -129,6 +133,7 @@ impl Field {
             Self::LastDisconnectTime => time(doc.last_disconnect_time),
             Self::LastActivityEvent => SortValue::text(doc.last_activity_event.map(ActivityEvent::as_str)),
             Self::LastActivityTime => time(doc.last_activity_time),
+            Self::LastPublishTime => time(doc.last_publish_time),
             Self::MqttConnectProtocol => SortValue::text(doc.mqtt_connect_protocol.as_deref()),
             Self::DisconnectInitiator => SortValue::text(doc.disconnect_initiator.map(Initiator::as_str)),
             Self::MqttReasonCode => SortValue::number(doc.mqtt_reason_code),

@@ -27,6 +27,9 @@ pub struct ClientConnectionState {
     last_activity_event: Option<ActivityEvent>,
     #[schema(required = false, value_type = String, format = DateTime, example = "2026-11-20T08:51:58.113Z")]
     last_activity_time: Option<String>,
+    /// The last message that the client published.
+    #[schema(required = false, value_type = String, format = DateTime, example = "2026-11-20T08:51:58.113Z")]
+    last_publish_time: Option<String>,
     #[schema(required = false, value_type = MqttConnectProtocol)]
     mqtt_connect_protocol: Option<MqttConnectProtocol>,
     /// Who ended the connection; only while disconnected, as are the next three.
@@ -253,6 +256,12 @@ pub struct FilterParameters {
     /// Last active before this time. A client that never was active counts as before.
     #[param(required = false, example = "now-1w")]
     active_before: String,
+    /// Last published a message at or after this time.
+    #[param(required = false, example = "now-1h")]
+    published_after: String,
+    /// Last published a message before this time. A client that never did counts as before.
+    #[param(required = false, example = "now-1h")]
+    published_before: String,
     /// A connect under this id was refused at or after this time.
     #[param(required = false, example = "now-1h")]
     refused_after: String,

@@ -71,6 +71,7 @@ columns! {
     connect_time: i64 = NO_TIME,
     disconnect_time: i64 = NO_TIME,
     activity_time: i64 = NO_TIME,
+    publish_time: i64 = NO_TIME,
     refused_time: i64 = NO_TIME,
     heard: i64 = NO_TIME,
     missed: i64 = NO_TIME,
@@ -120,8 +121,13 @@ pub fn code_text(field: Field, code: u8) -> Option<&'static str> {
 pub const CODES: u8 = 16;
 
 /// The fields that have a column of times.
-pub const TIMES: [Field; 4] =
-    [Field::LastConnectTime, Field::LastDisconnectTime, Field::LastActivityTime, Field::LastRefusedTime];
+pub const TIMES: [Field; 5] = [
+    Field::LastConnectTime,
+    Field::LastDisconnectTime,
+    Field::LastActivityTime,
+    Field::LastPublishTime,
+    Field::LastRefusedTime,
+];
 
 impl Columns {
     /// The column of times of a field, if it has one.
@@ -130,6 +136,7 @@ impl Columns {
             Field::LastConnectTime => &self.connect_time,
             Field::LastDisconnectTime => &self.disconnect_time,
             Field::LastActivityTime => &self.activity_time,
+            Field::LastPublishTime => &self.publish_time,
             Field::LastRefusedTime => &self.refused_time,
             _ => return None,
         })
@@ -142,6 +149,7 @@ impl Columns {
         self.connect_time[slot] = pack_time(current.map(|session| session.key.start));
         self.disconnect_time[slot] = pack_time(state.last_disconnect_time());
         self.activity_time[slot] = pack_time(state.last_activity.map(|(time, _)| time));
+        self.publish_time[slot] = pack_time(state.last_publish);
         self.refused_time[slot] = pack_time(state.last_refused);
         self.heard[slot] = pack_time(state.heard);
         self.missed[slot] = pack_time(state.missed);

@@ -289,6 +289,7 @@ impl Table {
         let mut state = ClientState::new(id);
         state.last_activity = unpack_time(columns.activity_time[at])
             .zip(unpack_code(&ActivityEvent::ALL, profile.activity_event));
+        state.last_publish = unpack_time(columns.publish_time[at]);
         state.last_refused = unpack_time(columns.refused_time[at]);
         state.heard = unpack_time(columns.heard[at]);
         state.missed = unpack_time(columns.missed[at]);

@@ -107,10 +107,12 @@ impl Open {
             return self.merge(doc.to_state());
         }
         let activity = doc.last_activity_time.zip(doc.last_activity_event);
+        let message = doc.last_publish_time.map(|time| (time, ActivityEvent::Publish));
         let refused = doc.last_refused_time;
         let events: Vec<_> = activity
-            .map(|(time, event)| told(doc, time, activity_of(event)))
             .into_iter()
+            .chain(message)
+            .map(|(time, event)| told(doc, time, activity_of(event)))
             .chain(refused.map(|time| told(doc, time, REFUSED)))
             .collect();
         self.folder.fleet.apply(&events);

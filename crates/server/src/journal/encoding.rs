@@ -24,6 +24,9 @@ const MISSED: u8 = 64;
 /// The recent connects are not just the start of the newest session, if there is one.
 const RECENT_LIST: u8 = 128;
 
+/// Which more parts it has.
+const PUBLISH: u8 = 1;
+
 /// Which parts a session and its peer have. The low two bits are its certainty.
 const ADDR: u8 = 4;
 const PORT: u8 = 8;
@@ -51,6 +54,7 @@ pub fn write_state(w: &mut Writer, state: &ClientState) {
             | bit(state.missed.is_some(), MISSED)
             | bit(has_recent_list, RECENT_LIST),
     );
+    w.byte(bit(state.last_publish.is_some(), PUBLISH));
     if let Some(session) = &state.current {
         write_session(w, session, 0);
     }
@@ -64,7 +68,7 @@ pub fn write_state(w: &mut Writer, state: &ClientState) {
         write_time(w, time, base);
         w.byte(event as u8);
     }
-    for time in [state.last_refused, state.heard, state.missed].into_iter().flatten() {
+    for time in [state.last_publish, state.last_refused, state.heard, state.missed].into_iter().flatten() {
         write_time(w, time, base);
     }
     if has_recent_list {
@@ -73,10 +77,12 @@ pub fn write_state(w: &mut Writer, state: &ClientState) {
     }
 }
 
-/// Reads what [`write_state`] wrote; `None` when it is something else.
-pub fn read_state(r: &mut Reader<'_>) -> Option<ClientState> {
+/// Reads what [`write_state`] wrote, or, with `is_first`, what it wrote when it did not know of messages; `None` when it is
+/// something else.
+pub fn read_state(r: &mut Reader<'_>, is_first: bool) -> Option<ClientState> {
     let mut state = ClientState::new(r.text()?.to_owned());
     let parts = r.byte()?;
+    let more = if is_first { 0 } else { r.byte()? };
     let has = |part: u8| parts & part != 0;
     if has(CURRENT) {
         state.current = Some(read_session(r, 0)?);
@@ -92,8 +98,15 @@ pub fn read_state(r: &mut Reader<'_>) -> Option<ClientState> {
     if has(ACTIVITY) {
         state.last_activity = Some((read_time(r, base)?, read_one(r, &ActivityEvent::ALL)?));
     }
-    let mut time = |part| if has(part) { read_time(r, base).map(Some) } else { Some(None) };
-    (state.last_refused, state.heard, state.missed) = (time(REFUSED)?, time(HEARD)?, time(MISSED)?);
+    let mut time = |is_there: bool| if is_there { read_time(r, base).map(Some) } else { Some(None) };
+    state.last_publish = time(more & PUBLISH != 0)?;
+    (state.last_refused, state.heard, state.missed) =
+        (time(has(REFUSED))?, time(has(HEARD))?, time(has(MISSED))?);
+    if is_first {
+        // A message that was the last activity is known.
+        let message = state.last_activity.filter(|(_, event)| *event == ActivityEvent::Publish);
+        state.last_publish = message.map(|(time, _)| time);
+    }
     if has(RECENT_LIST) {
         let count = r.uint()?;
         state.recent_connects = (0..count).map(|_| read_time(r, base)).collect::<Option<_>>()?;
@@ -228,15 +241,37 @@ mod tests {
             let mut writer = Writer::default();
             states.iter().for_each(|state| write_state(&mut writer, state));
             let mut reader = Reader::new(&writer.bytes);
-            let read: Vec<_> = states.iter().map_while(|_| read_state(&mut reader)).collect();
+            let read: Vec<_> = states.iter().map_while(|_| read_state(&mut reader, false)).collect();
             prop_assert_eq!(read, states);
             prop_assert!(reader.is_at_end());
         }
 
         #[test]
         fn no_bytes_make_reading_a_state_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            let mut reader = Reader::new(&bytes);
-            while read_state(&mut reader).is_some() {}
+            for is_first in [false, true] {
+                let mut reader = Reader::new(&bytes);
+                while read_state(&mut reader, is_first).is_some() {}
+            }
         }
+    }
+
+    /// As the snapshot had it before times of messages were kept: `a`, a publish at 7 as the last activity, heard then.
+    #[test]
+    fn a_state_from_before_times_of_messages_is_read_and_its_last_message_is_known_if_it_was_the_last_activity()
+     {
+        let bytes = |event: ActivityEvent| {
+            let mut w = Writer::default();
+            w.text("a");
+            w.byte(ACTIVITY | HEARD);
+            w.int(7);
+            w.byte(event as u8);
+            w.int(7);
+            w.bytes
+        };
+        let read = |event| read_state(&mut Reader::new(&bytes(event)), true).unwrap();
+        let at = Some(Timestamp::from_millis(7));
+        let publish = read(ActivityEvent::Publish);
+        assert_eq!((publish.last_publish, publish.heard), (at, at));
+        assert_eq!(read(ActivityEvent::Ping).last_publish, None);
     }
 }

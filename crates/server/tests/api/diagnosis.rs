@@ -118,7 +118,7 @@ fn statistics_tell_what_happened_in_each_step_and_who_is_busiest() {
         (&60.into(), &60.into())
     );
     assert_eq!(buckets[1]["reasonsByInitiator"]["server"]["141"], 60);
-    assert_eq!((&buckets[3]["refused"], &buckets[3]["connected"]), (&9.into(), &301.into()));
+    assert_eq!((&buckets[3]["refused"], &buckets[3]["connected"]), (&9.into(), &311.into()));
     assert_eq!(answer.body["topFlappers"][0]["name"], CUT);
     assert_eq!(answer.body["topRefused"][0]["name"], "d:acme01:thermo:locked");
     assert_eq!((&answer.body["topRefusedAddresses"][0]["count"]), &9);

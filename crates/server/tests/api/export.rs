@@ -104,5 +104,5 @@ fn the_export_is_described_with_the_filters_of_the_list() {
         filters.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
     };
     let filters = names("/api/v0002/export/states");
-    assert_eq!((filters.len(), &filters), (46, &names("/api/v0002/clientconnectionstates")));
+    assert_eq!((filters.len(), &filters), (50, &names("/api/v0002/clientconnectionstates")));
 }

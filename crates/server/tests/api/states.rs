@@ -38,6 +38,7 @@ fn a_connected_client_is_told_in_watsons_words() {
             "id": THERMO, "clientType": "device", "connectionStatus": "connected",
             "lastConnectTime": "2026-11-20T09:00:00.000Z",
             "lastActivityEvent": "mqttPublish", "lastActivityTime": "2026-11-20T11:50:00.000Z",
+            "lastPublishTime": "2026-11-20T11:50:00.000Z",
             "mqttConnectProtocol": "3.1.1", "certainty": "reported", "clientAddr": "10.0.0.7", "secure": false,
             "deviceType": "thermo", "deviceId": "t-17", "recentConnects": 0,
         })
@@ -83,6 +84,8 @@ fn every_filter_finds_its_clients() {
     check(&app, "disconnectedBefore=now-15m", &[t18]);
     check(&app, "activeAfter=now-10m", &[pump, THERMO]);
     check(&app, "activeBefore=now-4h", &["a:acme01:console", "g:acme01:gw:north", "intruder"]);
+    check(&app, "publishedAfter=now-10m", &[THERMO]);
+    check(&app, "publishedBefore=now-1m&deviceType=thermo", &[THERMO, t18]);
     check(&app, "clientType=gateway,application", &["a:acme01:console", "g:acme01:gw:north"]);
     check(&app, "disconnectInitiator=server", &[t18]);
     check(&app, "mqttReasonCode=0x8D", &[t18]);

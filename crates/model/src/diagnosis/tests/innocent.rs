@@ -195,6 +195,25 @@ fn a_client_that_sends_all_its_messages_once_a_day_is_fine() {
     story.open(8 * DAY, HOME).publish(8 * DAY + MINUTE, HOME).check(9 * DAY, &[]);
 }
 
+/// A ping was taken for a sign of life: a client whose program hangs pings on, and was never told.
+#[test]
+fn who_only_pings_is_silent() {
+    let mut story = Story::new();
+    for day in 0..8 {
+        story.session_with(day * DAY, day * DAY + 6 * HOUR, HOME, GOODBYE, 360);
+    }
+    story.open(8 * DAY, HOME).publish(8 * DAY + HOUR, HOME);
+    for hour in 2..24 {
+        story.ping(8 * DAY + hour * HOUR, HOME);
+    }
+    story.check(8 * DAY + 5 * HOUR, &[]);
+    story.check(9 * DAY, &["silent"]);
+    // Whose last message was not kept may have sent one.
+    let forgotten = crate::StateDoc { last_publish_time: None, ..story.state(9 * DAY) };
+    let (log, now) = (story.log(9 * DAY), super::story::at(9 * DAY));
+    assert!(crate::diagnosis::diagnose(&forgotten, &log, &[], now).is_empty());
+}
+
 #[test]
 fn nothing_is_said_of_a_state_that_is_stale() {
     let mut story = Story::new();

@@ -94,6 +94,11 @@ impl Story {
         self
     }
 
+    pub fn ping(&mut self, ms: i64, addr: &str) -> &mut Self {
+        self.tell(ms, addr, EventKind::Activity { session: None, event: ActivityEvent::Ping });
+        self
+    }
+
     /// The log of what happened until `now`, newest first, as much as the API reads.
     pub fn log(&self, now: i64) -> Vec<LogEntry> {
         let past = self.events.iter().filter(|event| event.time <= at(now));

@@ -36,8 +36,10 @@ const TOTAL: &str = "total";
 
 /// The layout of the file. Layout 2 has its states in JSON.
 const LAYOUT: i64 = 3;
-/// What a block begins with whose states are written by [`write_state`]. JSON begins with a brace.
-const ENCODING: u8 = 1;
+/// What a block begins with whose states are written by [`write_state`], and what it began with before that wrote times of
+/// messages. JSON begins with a brace.
+const ENCODING: u8 = 2;
+const FIRST_ENCODING: u8 = 1;
 /// States in a block.
 const BLOCK: usize = 8_192;
 /// States that are handed over at once.
@@ -375,9 +377,11 @@ fn unpack(
         .map_err(|error| format!("a block of states is damaged: {error}"))?;
     match bytes.split_first() {
         None => Ok(true),
-        Some((&ENCODING, states)) => {
+        Some((&(ENCODING | FIRST_ENCODING), states)) => {
             let mut reader = Reader::new(states);
-            let next = || (!reader.is_at_end()).then(|| read_state(&mut reader).ok_or("it is torn"));
+            let is_first = bytes[0] == FIRST_ENCODING;
+            let next =
+                || (!reader.is_at_end()).then(|| read_state(&mut reader, is_first).ok_or("it is torn"));
             hand_over(std::iter::from_fn(next), see)
         }
         Some((b'{', _)) => hand_over(serde_json::Deserializer::from_slice(bytes).into_iter(), see),
