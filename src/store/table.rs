@@ -94,6 +94,8 @@ struct Inner {
     rest_ms: i64,
     /// When it was asked last where the rows in view are.
     placed_at_ms: i64,
+    /// They are elsewhere, and it has to be asked where.
+    is_place_lost: bool,
 }
 
 impl Table {
@@ -118,6 +120,7 @@ impl Table {
             looked: 0,
             rest_ms: 0,
             placed_at_ms: 0,
+            is_place_lost: false,
         };
         let asked = Memo::new(move |_| {
             // The first question waits for the status, which says whether demo clients are hidden.
@@ -149,6 +152,7 @@ impl Table {
                 inner.visible = 0..inner.visible.end.saturating_sub(inner.visible.start).max(1);
                 inner.abort = None;
                 inner.next = None;
+                inner.is_place_lost = false;
                 inner.asked_at_ms = 0;
                 inner.counts = counts::Wanted::default();
             });
@@ -295,7 +299,8 @@ impl Table {
                 return None;
             }
             let throttle_ms = inner.throttle_ms();
-            let wait_ms = inner.asked_at_ms + throttle_ms - now_ms;
+            let since_ms = if inner.is_place_lost { inner.placed_at_ms } else { inner.asked_at_ms };
+            let wait_ms = since_ms + throttle_ms - now_ms;
             // A clock that was set back must not stop the questions.
             (wait_ms > 0 && wait_ms <= throttle_ms).then_some(wait_ms).or(Some(0))
         });
@@ -343,6 +348,7 @@ impl Inner {
 
     fn throttle_ms(&self) -> i64 {
         let least_ms = if self.window.is_moving() { THROTTLE_MS } else { CALM_THROTTLE_MS };
+        let least_ms = if self.is_place_lost { ask::PLACE_EVERY_MS } else { least_ms };
         least_ms.max(PATIENCE * self.took_ms).max(self.rest_ms)
     }
 }

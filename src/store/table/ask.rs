@@ -15,7 +15,7 @@ use crate::url::encode_pairs;
 use crate::window::{Answer, Window};
 
 /// The place of the rows in view costs the server more than they do: no sooner than this is it asked for again.
-const PLACE_EVERY_MS: i64 = 2_000;
+pub(super) const PLACE_EVERY_MS: i64 = 1_000;
 /// Longer answers count as long as this.
 const MAX_TOOK_MS: i64 = 1_000;
 
@@ -45,9 +45,13 @@ impl Table {
             let answer = api::list(&query, etag.as_deref(), &token).await;
             if let Ok(Some(listing)) = &answer
                 && self.is_current(serial)
-                && self.follow_rows(listing, &query, &token, serial).await
             {
-                return self.ask_now();
+                match self.follow_rows(listing, &query, &token, serial).await {
+                    Place::Kept => {}
+                    Place::Moved => return self.ask_now(),
+                    Place::TooSoon if self.is_current(serial) => return self.conclude(Ok(())),
+                    Place::TooSoon => return,
+                }
             }
             if self.is_current(serial) {
                 let answer =
@@ -57,29 +61,37 @@ impl Table {
         });
     }
 
-    /// Where none of the rows that are being read is in the answer, asks where they are now, and goes there. Returns whether
-    /// it did: then the answer is not about what is in view any more.
-    async fn follow_rows(self, listing: &Listing, query: &Query, token: &Token, serial: u32) -> bool {
+    /// Where none of the rows that are being read is in the answer, asks where they are now, and goes there: then the answer
+    /// is not about what is in view any more.
+    async fn follow_rows(self, listing: &Listing, query: &Query, token: &Token, serial: u32) -> Place {
         let now_ms = browser::wall_ms();
         let lost = self.inner.try_update_value(|inner| {
-            if self.is_outdated.get_untracked() || now_ms - inner.placed_at_ms < PLACE_EVERY_MS {
+            if self.is_outdated.get_untracked() {
                 return None;
             }
             let lost = inner.window.lost(&listing.results, &inner.visible)?;
-            inner.placed_at_ms = now_ms;
-            Some(lost)
+            inner.is_place_lost = now_ms - inner.placed_at_ms < PLACE_EVERY_MS;
+            inner.is_wanted |= inner.is_place_lost;
+            if !inner.is_place_lost {
+                inner.placed_at_ms = now_ms;
+            }
+            Some((lost, inner.is_place_lost))
         });
-        let Some((id, was)) = lost.flatten() else { return false };
-        let Ok(place) = answer(placing(id, query.clone(), token.clone())).await else { return false };
+        let Some(((id, was), is_too_soon)) = lost.flatten() else { return Place::Kept };
+        if is_too_soon {
+            return Place::TooSoon;
+        }
+        let Ok(place) = answer(placing(id, query.clone(), token.clone())).await else { return Place::Kept };
         let by = place.map(|is| is as i64 - was as i64).filter(|by| *by != 0 && self.is_current(serial));
-        let Some(by) = by else { return false };
+        let Some(by) = by else { return Place::Kept };
         self.inner.update_value(|inner| {
             inner.window.shift(by, listing.meta.as_ref().and_then(|meta| meta.total_rows));
             let Range { start, end } = inner.visible;
             inner.visible = start.saturating_add_signed(by)..end.saturating_add_signed(by);
+            inner.is_place_lost = false;
         });
         self.show_moved(Some(by));
-        true
+        Place::Moved
     }
 
     /// Asks for rows that came into view: a jump, or the next page where the server knows no jumps.
@@ -163,6 +175,7 @@ impl Table {
                 has_more: listing.bookmark.is_some(),
             };
             let visible = inner.visible.clone();
+            inner.is_place_lost = false;
             inner.window.install(answer, &visible, now)
         });
         self.show_moved(moved);
@@ -209,6 +222,16 @@ impl Table {
             self.api.set(state);
         }
     }
+}
+
+/// What became of the rows that are being read.
+enum Place {
+    /// They are in the answer, or cannot be found.
+    Kept,
+    /// They are elsewhere, and the reader is there.
+    Moved,
+    /// They are elsewhere. Where, is asked later; until then they stay.
+    TooSoon,
 }
 
 // It is seldom that so many rows come at once.
