@@ -34,7 +34,12 @@ const READY: [(&str, Name, &str); 8] = [
     ),
     ("refused", t::view_refused, "refusedAfter=now-24h&_sort=-lastRefusedTime"),
     ("flapping", t::view_flapping, "minRecentConnects=6&_sort=-recentConnects"),
-    ("silent", t::view_silent, "connectionStatus=connected&publishedBefore=now-1h&_sort=lastPublishTime"),
+    (
+        "silent",
+        t::view_silent,
+        // Who has just come has had no time to say anything.
+        "connectionStatus=connected&connectedBefore=now-1h&publishedBefore=now-1h&_sort=lastPublishTime",
+    ),
     ("stale", t::view_stale, "stale=true&_sort=staleSince"),
 ];
 

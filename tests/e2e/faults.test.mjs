@@ -390,7 +390,7 @@ test('on a computer whose clock is wrong, what is shown of a server that is gone
     const to = Date.now();
     const failure = dashboard.get('failure');
     await failure.waitFor();
-    for (const place of [failure, dashboard.get('panel').locator('.behind')]) {
+    for (const place of [failure, dashboard.get('panel').locator('.outdated')]) {
       const told = async () => (await place.innerText()).match(/Showing (\d+:\d\d:\d\d)/)?.[1];
       const time = await until('it says of when it is', told);
       const day = new Date(to).toISOString().slice(0, 10);

@@ -62,18 +62,19 @@ fn show(series: &Series, address: &str) -> Option<El> {
     let told = |name: String, count: u64| t::chip(&name, &format::number(count));
     let title =
         [told(t::connects(), minute.connects), told(t::disconnects(), minute.disconnects)].join(" · ");
-    let line = svg("polyline", "").attr("points", &points(&series.buckets));
-    let chart = svg("svg", "spark")
-        .attrs(&[("width", &px(WIDTH)), ("height", &px(HEIGHT)), ("aria-hidden", "true")])
-        .child(&line);
+    let chart = points(&series.buckets).map(|points| {
+        svg("svg", "spark")
+            .attrs(&[("width", &px(WIDTH)), ("height", &px(HEIGHT)), ("aria-hidden", "true")])
+            .child(&svg("polyline", "").attr("points", &points))
+    });
     let rate = if whole.is_some() { t::per_minute(&rate) } else { t::this_minute(&rate) };
     let rate = el("span", "word").text(&rate);
     let link = el("a", "count trend").attrs(&[("href", address), ("data-go", ""), ("data-testid", "trend")]);
-    Some(link.attr("title", &title).children(&[chart, rate]))
+    Some(link.attr("title", &title).children(chart.as_slice()).child(&rate))
 }
 
-/// The line, on the axis that the overview draws it on.
-fn points(buckets: &[Bucket]) -> String {
+/// The line, on the axis that the overview draws it on; `None` where there is none yet.
+fn points(buckets: &[Bucket]) -> Option<String> {
     let known = || buckets.iter().enumerate().filter_map(|(at, bucket)| Some((at, bucket.connected? as i64)));
     let counts = || known().map(|(_, count)| count);
     let scale = Scale::of_line(counts().min().unwrap_or(0), counts().max().unwrap_or(0));
@@ -84,5 +85,5 @@ fn points(buckets: &[Bucket]) -> String {
     };
     let points: Vec<String> = known().map(point).collect();
     // Fewer are a speck.
-    if points.len() < POINTS_MIN { String::new() } else { points.join(" ") }
+    (points.len() >= POINTS_MIN).then(|| points.join(" "))
 }

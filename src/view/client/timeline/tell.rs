@@ -14,6 +14,8 @@ use crate::words::{self, Cause};
 
 /// So many lines the table for screen readers has; beyond that one zooms in.
 const LINES_MAX: usize = 200;
+/// Of less than this no share is told.
+const KNOWN_MIN_MS: i64 = 60_000;
 
 /// What is chosen, or what there is in view.
 pub fn told(line: Line) -> String {
@@ -98,12 +100,13 @@ fn summary(state: &State, now: Timestamp) -> String {
     let parts = [
         Some(t::session_count(count(false) as u64)),
         (refused > 0).then(|| t::refused_count(refused)),
-        share.map(|share| {
+        share.and_then(|share| {
             let share = format::percent(share);
-            // Of a part of the line nobody knows the rest.
+            // Of a part of the line nobody knows the rest; of a moment nothing follows.
             match from > scale.from {
-                true => t::connected_share_known(&share, &format::duration(to - from)),
-                false => t::connected_share(&share),
+                true if to - from < KNOWN_MIN_MS => None,
+                true => Some(t::connected_share_known(&share, &format::duration(to - from))),
+                false => Some(t::connected_share(&share)),
             }
         }),
     ];
