@@ -190,3 +190,22 @@ fn a_window_moves_when_messages_decide_on_its_rows() {
     assert!(window(&[is(Field::ConnectionStatus, "connected")], Vec::new()).is_moving());
     assert!(!window(&[is(Field::DeviceType, "pump")], Vec::new()).is_moving());
 }
+
+/// Whoever read on row 100 was shown other rows when more came at once than an answer has.
+#[test]
+fn when_none_of_the_rows_in_view_is_in_an_answer_one_that_did_not_move_says_where_the_reader_was() {
+    let docs = |ids: &[&str]| ids.iter().map(|id| doc(id, &[connect(id, 1)])).collect::<Vec<_>>();
+    let mut window = window(&[], docs(&["a", "b", "c", "d"]));
+    let others = docs(&["x", "y"]);
+    assert_eq!(window.lost(&others, &(1..4)), Some(("b".to_owned(), 1)));
+    // At the top nobody's place is kept, and a row that is still there tells it.
+    assert_eq!(window.lost(&others, &(0..3)), None);
+    assert_eq!(window.lost(&docs(&["x", "c"]), &(1..4)), None);
+    // What changed since may have moved of itself.
+    window.apply(&disconnect("b", 1, 9), false, NOW);
+    assert_eq!(window.lost(&others, &(1..4)), Some(("c".to_owned(), 2)));
+
+    window.shift(40, Some(44));
+    assert_eq!((window.held(), window.total(), window.index_of("c")), (40..44, Some(44), Some(42)));
+    assert_eq!(window.lost(&others, &(41..44)), Some(("c".to_owned(), 42)));
+}

@@ -175,7 +175,8 @@ test('the page stands beside the table on a desk, over it on a tablet, in its pl
 
 test('the time line draws sessions, how they ended, failed attempts, and how far the log goes back', () =>
   page(guarded, STORIED, '&full=1', async (dashboard) => {
-    await untilText(dashboard, 'timeline-told', /4 sessions · 1 failed attempt · connected \d/);
+    // Of less than a minute no share is told, and then of how much.
+    await untilText(dashboard, 'timeline-told', /4 sessions · 1 failed attempt($| · connected [\d.]+% of the \d)/);
     await untilText(dashboard, 'timeline-reach', /Log kept since/);
     assert.equal(await shapes(dashboard, 'cross'), 1);
     assert.ok((await shapes(dashboard, 'unknown')) === 1, 'the time before the log is marked');

@@ -250,7 +250,7 @@ test('the menu sorts by every field, both ways, as the State API does', async ()
     const options = dashboard.get('popup').getByRole('radio');
     await options.first().waitFor();
     const names = await options.evaluateAll((all) => all.map((option) => option.dataset.testid));
-    assert.equal(names.length, 20, 'every field of the state');
+    assert.equal(names.length, 21, 'every field of the state');
     for (const name of names) {
       const field = name.replace('sort-', '');
       const orders = [];
@@ -278,12 +278,14 @@ function variedStates() {
       ...{ lastConnectTime: at(50), lastDisconnectTime: at(20), disconnectInitiator: 'network', closeCode: 91 },
       ...{ mqttReasonCode: 128, clientAddr: '10.0.0.9', mqttConnectProtocol: '5', recentConnects: 3 },
       ...{ lastActivityTime: at(40), lastActivityEvent: 'mqttPublish', reason: 'a storm', staleSince: at(8) },
+      lastPublishTime: at(40),
     }),
     state('g:acme01:hub:alpha', {
       ...{ clientType: 'gateway', deviceType: 'hub', deviceId: 'alpha', certainty: 'inferred', secure: false },
       ...{ lastConnectTime: at(45), lastDisconnectTime: at(30), disconnectInitiator: 'server', closeCode: 160 },
       ...{ mqttReasonCode: 141, clientAddr: '10.0.0.10', mqttConnectProtocol: '3.1', recentConnects: 1 },
       ...{ lastActivityTime: at(44), lastActivityEvent: 'mqttPing', reason: 'no word', staleSince: at(9) },
+      lastPublishTime: at(46),
       ...{ lastRefusedTime: at(2) },
     }),
     state('echo', {
