@@ -76,7 +76,8 @@ fn check_states(directory: &Path, logged: &[ConnectionEvent], sent: &[u64]) {
         fold(expected.entry(event.client_id.clone()).or_insert_with(state), event);
     };
     logged.iter().for_each(&mut take);
-    // Activity is kept at intervals: of each client up to some moment, and from then on none.
+    // Activity is kept at intervals: of each client up to some moment, and from then on none. All of it are messages, whose
+    // time no entry of the log moves.
     // Some of it may have been kept behind the last entry of the log.
     let behind = sent.last().map_or(0, |last| last + 1);
     let activity = sent.iter().copied().chain(behind..behind + 10_000).map(event);
@@ -84,7 +85,7 @@ fn check_states(directory: &Path, logged: &[ConnectionEvent], sent: &[u64]) {
     activity
         .filter(|event| {
             let state = recovered.get(&event.client_id);
-            state.and_then(|state| state.last_activity).is_some_and(|(until, _)| event.time <= until)
+            state.and_then(|state| state.last_publish).is_some_and(|until| event.time <= until)
         })
         .for_each(|event| take(&event));
     for (id, state) in &expected {
