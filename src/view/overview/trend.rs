@@ -19,8 +19,8 @@ const HEIGHT: f64 = 20.0;
 const EDGE: f64 = 1.5;
 /// What is left for the line.
 const LINE_PX: i64 = 17;
-/// A line has as many points.
-const POINTS_MIN: usize = 3;
+/// Fewer are a speck, far from the counts.
+const POINTS_MIN: usize = 10;
 
 #[component]
 pub fn Trend() -> impl IntoView {
@@ -84,6 +84,5 @@ fn points(buckets: &[Bucket]) -> Option<String> {
         format!("{},{}", px(at as f64 * step), px(y))
     };
     let points: Vec<String> = known().map(point).collect();
-    // Fewer are a speck.
     (points.len() >= POINTS_MIN).then(|| points.join(" "))
 }
