@@ -8,7 +8,7 @@ mod page;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rollcall_model::client_id::DEMO_DEVICE_TYPE;
-use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
+use rollcall_model::query::{Field, Filter, PAGING, Query, SortKey, Term, Test};
 use rollcall_model::time::TimeExpr;
 
 pub use overview::Period;
@@ -45,8 +45,6 @@ const OVERVIEW: &str = "overview";
 const CLIENT: &str = "client";
 const LOG_AFTER: &str = "logAfter";
 const LOG_BEFORE: &str = "logBefore";
-/// Parameters of the API's list that a view has not.
-const PAGING: [&str; 6] = ["_limit", "_skip", "_bookmark", "_facets", "_count", "_placeOf"];
 /// What `shows_demo` is in the query string: the filter, explicitly empty.
 const NOT_TYPE: &str = "deviceType!";
 

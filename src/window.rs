@@ -190,8 +190,11 @@ impl Window {
     /// not changed since it came, so that it has not moved of itself. `None` also at the top, where nobody's place is kept.
     #[must_use]
     pub fn lost(&self, docs: &[StateDoc], visible: &Range<u64>) -> Option<(String, u64)> {
+        if visible.start == 0 {
+            return None;
+        }
         let new: HashMap<&str, &StateDoc> = docs.iter().map(|doc| (doc.id.as_str(), doc)).collect();
-        if visible.start == 0 || self.anchor(&new, visible).is_some() {
+        if self.anchor(&new, visible).is_some() {
             return None;
         }
         let is_still = |row: &&Row| {

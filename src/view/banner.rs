@@ -60,6 +60,12 @@ pub fn name_of(problem: &Problem) -> String {
     }
 }
 
+/// How old what is shown is, after the last good answer at that moment by this computer's clock.
+#[must_use]
+pub fn showing(last_good_ms: Option<i64>) -> Option<String> {
+    Some(t::showing(&format::clock(stores().clock.at_wall(last_good_ms?))))
+}
+
 #[component]
 fn Failure() -> impl IntoView {
     let stores = stores();
@@ -67,10 +73,8 @@ fn Failure() -> impl IntoView {
         ApiState::Failed { problem, .. } => name_of(&problem),
         _ => String::new(),
     });
-    let showing = maybe(move || match stores.table.api.get() {
-        ApiState::Failed { last_good_ms, .. } => {
-            Some(t::showing(&format::clock(stores.clock.at_wall(last_good_ms?))))
-        }
+    let old = maybe(move || match stores.table.api.get() {
+        ApiState::Failed { last_good_ms, .. } => showing(last_good_ms),
         _ => None,
     });
     let retry = live(move || {
@@ -81,7 +85,7 @@ fn Failure() -> impl IntoView {
     });
     view! {
         <p class="banner failure" data-testid="failure">
-            <span role="alert">{name}" "{showing}</span>" "{retry}" "
+            <span role="alert">{name}" "{old}</span>" "{retry}" "
             <button class="plain" type="button" on:click=then(move |_| stores.table.retry())>{say(t::retry_now)}</button>
         </p>
     }

@@ -23,30 +23,15 @@ const fn part(class: &'static str, text: String) -> Part {
 /// The classes of the cells of a column.
 #[must_use]
 pub fn class_of(field: Field) -> String {
-    let time = if is_time(field) { " c-time" } else { "" };
+    let time = if field.is_time() { " c-time" } else { "" };
     format!("cell c-{}{time}", field.name())
-}
-
-const fn is_time(field: Field) -> bool {
-    use Field::{
-        LastActivityTime, LastConnectTime, LastDisconnectTime, LastPublishTime, LastRefusedTime, StaleSince,
-    };
-    matches!(
-        field,
-        LastConnectTime
-            | LastDisconnectTime
-            | LastActivityTime
-            | LastPublishTime
-            | LastRefusedTime
-            | StaleSince
-    )
 }
 
 /// The time in a column of times.
 #[must_use]
 pub fn time_of(field: Field, doc: &StateDoc) -> Option<Timestamp> {
     match field.key(doc) {
-        SortValue::Number(ms) if is_time(field) => Some(Timestamp::from_millis(ms)),
+        SortValue::Number(ms) if field.is_time() => Some(Timestamp::from_millis(ms)),
         _ => None,
     }
 }
@@ -84,7 +69,7 @@ pub const fn glow_of(field: Field, change: Change) -> bool {
 /// Whether pointing at a cell of the column explains it.
 #[must_use]
 pub const fn has_tooltip(field: Field) -> bool {
-    is_time(field) || matches!(field, Field::Id | Field::MqttReasonCode | Field::Reason | Field::DeviceId)
+    field.is_time() || matches!(field, Field::Id | Field::MqttReasonCode | Field::Reason | Field::DeviceId)
 }
 
 /// What pointing at a cell explains: exact times in both zones, whole ids, what a reason means.
@@ -108,7 +93,7 @@ pub fn ago_of(field: Field, doc: &StateDoc, now: Timestamp) -> Option<Part> {
 #[must_use]
 pub fn content(field: Field, doc: &StateDoc, now: Timestamp) -> [Part; 3] {
     let plain = |text: String| [part("text", text), Part::default(), Part::default()];
-    if is_time(field) {
+    if field.is_time() {
         // The blank is for those who hear the cell or copy it.
         let at = time_of(field, doc).map(|time| format::moment_brief(time, now) + " ").unwrap_or_default();
         return [part("at", at), ago_of(field, doc, now).unwrap_or_default(), Part::default()];

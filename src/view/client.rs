@@ -21,12 +21,11 @@ use rollcall_model::StateDoc;
 use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlElement, KeyboardEvent};
 
-use super::banner::name_of;
+use super::banner::{name_of, showing};
 use super::icons::mark_of;
 use super::ui::ui;
 use crate::boxed::{effect, effect_with_first};
 use crate::browser::steady_ms;
-use crate::format;
 use crate::i18n::t;
 use crate::store::{ApiState, Open, stores};
 use crate::text;
@@ -179,10 +178,8 @@ fn body() -> El {
 
 /// That what is shown is old, where the page lies over what says so for the table.
 fn failure() -> Option<String> {
-    let stores = stores();
-    let ApiState::Failed { problem, last_good_ms, .. } = stores.table.api.get() else { return None };
-    let showing = last_good_ms.map(|ms| t::showing(&format::clock(stores.clock.at_wall(ms))));
-    Some(format!("{} {}", name_of(&problem), showing.unwrap_or_default()))
+    let ApiState::Failed { problem, last_good_ms, .. } = stores().table.api.get() else { return None };
+    Some(format!("{} {}", name_of(&problem), showing(last_good_ms).unwrap_or_default()))
 }
 
 fn tab_name(tab: Tab) -> fn() -> String {

@@ -1,9 +1,10 @@
-//! The parts of the page that the first paint does not need: the page of a client, the overview, what opens
-//! over the page, and the sign-in page.
+//! The parts of the page that the first paint does not need: the page of a client, the overview and what it tells above
+//! the table, what stands in place of rows, what opens over the page, and the sign-in page.
 //!
-//! Their style is a file of its own. In the finished dashboard their code is one, too (`cargo xtask dist`), fetched when the first rows are on
-//! screen and the page is idle, or when it is needed earlier. Once it is there, parts are made at once, as if they had
-//! always been there. Elsewhere (tests, clippy) the code is there from the beginning. Called by the places where parts stand.
+//! Their style is a file of its own. In the finished dashboard their code is one, too (`cargo xtask dist`), fetched when
+//! the first rows are on screen and the page is idle, or when it is needed earlier. Once both are there, parts are made at
+//! once, as if they had always been there. Elsewhere (tests, clippy) the code is there from the beginning. Called by the
+//! places where parts stand.
 
 use std::future::Future;
 use std::pin::pin;

@@ -15,9 +15,9 @@ use leptos::prelude::*;
 use rollcall_model::Timestamp;
 use rollcall_model::time::TimeExpr;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, MouseEvent};
+use web_sys::{Element, Event, MouseEvent, Node};
 
-use super::banner::name_of;
+use super::banner::{name_of, showing};
 use super::live::say;
 use crate::format;
 use crate::i18n::t;
@@ -31,11 +31,7 @@ pub use trend::Trend;
 #[component]
 pub fn Overview() -> impl IntoView {
     let holder = NodeRef::<html::Main>::new();
-    Effect::new(move |_: Option<()>| {
-        if let Some(page) = holder.get().zip(untrack(page).element()) {
-            let _ = page.0.append_child(page.1);
-        }
-    });
+    fill(holder, page);
     view! {
         <main class="overview" id="overview" tabindex="-1" aria-label=say(t::page_overview)
             data-testid="overview" node_ref=holder></main>
@@ -46,12 +42,21 @@ pub fn Overview() -> impl IntoView {
 #[component]
 pub fn Alert() -> impl IntoView {
     let holder = NodeRef::<html::Div>::new();
+    fill(holder, alert::alert);
+    view! { <div node_ref=holder></div> }
+}
+
+/// Puts what is made by hand into an element of a component, once that is there.
+fn fill<E>(holder: NodeRef<E>, make: fn() -> El)
+where
+    E: html::ElementType + 'static,
+    E::Output: JsCast + AsRef<Node> + Clone + 'static,
+{
     Effect::new(move |_: Option<()>| {
-        if let Some(place) = holder.get().zip(untrack(alert::alert).element()) {
-            let _ = place.0.append_child(place.1);
+        if let Some((holder, made)) = holder.get().zip(untrack(make).element()) {
+            let _ = AsRef::<Node>::as_ref(&holder).append_child(made);
         }
     });
-    view! { <div node_ref=holder></div> }
 }
 
 fn page() -> El {
@@ -178,7 +183,7 @@ fn missing() -> Option<El> {
 fn failure() -> Option<El> {
     let stores = stores();
     let ApiState::Failed { problem, last_good_ms, .. } = stores.overview.api.get() else { return None };
-    let showing = last_good_ms.map(|ms| t::showing(&format::clock(stores.clock.at_wall(ms))));
+    let showing = showing(last_good_ms);
     if matches!(stores.table.api.get(), ApiState::Failed { .. }) {
         // The banner says why.
         return showing.map(|showing| note("note", "overview-failure", &showing));

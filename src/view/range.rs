@@ -26,14 +26,28 @@ const PRESETS: [(u32, TimeUnit); 6] = [
     (30, TimeUnit::Day),
 ];
 
-/// Those that are offered, as tests.
+/// Within this time.
+fn within((amount, unit): (u32, TimeUnit)) -> Range {
+    Range { after: Some(TimeExpr::Ago { amount, unit }), before: None }
+}
+
+/// Not since.
+fn not_since((amount, unit): (u32, TimeUnit)) -> Range {
+    Range { after: None, before: Some(TimeExpr::Ago { amount, unit }) }
+}
+
+/// A preset as a test.
+fn test_of(preset: Range) -> Test {
+    match (preset.after, preset.before) {
+        (_, Some(before)) => Test::Before(vec![before]),
+        (after, None) => Test::After(after.into_iter().collect()),
+    }
+}
+
+/// The presets that are offered, as tests.
 pub fn presets(offers: Offers) -> impl Iterator<Item = Test> {
-    let ago = |(amount, unit)| vec![TimeExpr::Ago { amount, unit }];
-    let before = PRESETS
-        .into_iter()
-        .filter(move |_| offers == Offers::Last)
-        .map(move |preset| Test::Before(ago(preset)));
-    PRESETS.into_iter().map(move |preset| Test::After(ago(preset))).chain(before)
+    let before = PRESETS.into_iter().filter(move |_| offers == Offers::Last).map(not_since);
+    PRESETS.into_iter().map(within).chain(before).map(test_of)
 }
 
 /// The latest time of day that can be written with a year of four digits; the browser says so of a later one.
@@ -138,9 +152,8 @@ impl RangeForm {
     /// The presets, and two times of day.
     pub fn view(self) -> AnyView {
         let Self { range, offers, unlimited, counted, act } = self;
-        let since = self.presets(t::within, |time| Range { after: Some(time), before: None });
-        let before = (offers == Offers::Last)
-            .then(|| self.presets(t::not_since, |time| Range { after: None, before: Some(time) }));
+        let since = self.presets(t::within, within);
+        let before = (offers == Offers::Last).then(|| self.presets(t::not_since, not_since));
         let any = Preset {
             name: "any".to_owned(),
             label: live(unlimited),
@@ -156,18 +169,14 @@ impl RangeForm {
         .into_any()
     }
 
-    fn presets(self, title: fn() -> String, make: fn(TimeExpr) -> Range) -> AnyView {
+    fn presets(self, title: fn() -> String, make: fn((u32, TimeUnit)) -> Range) -> AnyView {
         let Self { range, act, counted, .. } = self;
         let preset = move |(amount, unit): (u32, TimeUnit)| {
-            let this = make(TimeExpr::Ago { amount, unit });
-            let test = match (this.after, this.before) {
-                (_, Some(before)) => Test::Before(vec![before]),
-                (after, None) => Test::After(after.into_iter().collect()),
-            };
+            let this = make((amount, unit));
             let preset = Preset {
                 name: value_of(this),
                 label: live(move || format::amount(amount, unit)),
-                count: counted.map_or_else(Signal::default, |options| options.count_of(test)),
+                count: counted.map_or_else(Signal::default, |options| options.count_of(test_of(this))),
                 is_on: flag(move || range.get() == this),
                 act: Callback::new(move |()| act.run(this)),
             };

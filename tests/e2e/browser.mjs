@@ -30,6 +30,29 @@ export async function violations(page) {
   );
 }
 
+/** Whether two lists are equal. */
+export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+/** The rows in view, from top to bottom: ids and where on the screen they are. */
+export const reading = (dashboard) =>
+  dashboard.page.locator('#grid').evaluate((grid) => {
+    const { top, bottom } = grid.getBoundingClientRect();
+    const rows = [...grid.querySelectorAll('.rows > [role="row"]')].filter((row) => row.checkVisibility());
+    return rows
+      .map((row) => [row.dataset.clientId ?? '', Math.round(row.getBoundingClientRect().top)])
+      .filter(([, at]) => at >= top && at < bottom)
+      .sort(([, a], [, b]) => a - b);
+  });
+
+/** Puts the page into the background, or back: a browser without a screen shows all of its pages. */
+export const putAway = (page, isAway) =>
+  page.evaluate((isAway) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => isAway });
+    const state = isAway ? 'hidden' : 'visible';
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  }, isAway);
+
 /** One browser per test file. */
 export const launchBrowser = () =>
   chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox', '--disable-dev-shm-usage'] });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
+import { launchBrowser, PHONE, same, screenshot, withPage } from './browser.mjs';
 import {
   attempt,
   cleanUp,
@@ -63,8 +63,6 @@ const columns = (dashboard) =>
     );
 
 const cell = (dashboard, id, field) => dashboard.row(id).locator(`.c-${field}`);
-
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 test('columns are chosen, put in order by keyboard, remembered, and given back', () =>
   journey(async (dashboard, keyboard) => {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { launchBrowser, SERVER_AWAY, withPage } from './browser.mjs';
+import { launchBrowser, putAway, reading, same, SERVER_AWAY, withPage } from './browser.mjs';
 import { attempt, cleanUp, connect, connectRaw, importPast, startServer, until, untilStatus } from './harness.mjs';
 import { startPlainWatson } from './plain-watson.mjs';
 import { startProxy } from './proxy.mjs';
@@ -53,15 +53,6 @@ const untilOpen = (dashboard, pattern, limitMs) =>
   until(`the page of the client says ${pattern}`, () => says(dashboard, pattern), limitMs);
 const untilEntries = (dashboard, event, count, limitMs) =>
   until(`its log has ${count} of ${event}`, async () => (await dashboard.entries(event).count()) === count, limitMs);
-
-/** Puts the page into the background, or back: a browser without a screen shows all of its pages. */
-const putAway = (page, isAway) =>
-  page.evaluate((isAway) => {
-    Object.defineProperty(document, 'hidden', { configurable: true, get: () => isAway });
-    const state = isAway ? 'hidden' : 'visible';
-    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
-    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-  }, isAway);
 
 // Only the feed told the page of a client that there was something new: without it the row changed and the page did not.
 test('where no feed comes through, the page of a client follows its end as its row does', async () => {
@@ -240,19 +231,6 @@ test('a page that was failing when it was hidden asks nothing, and recovers when
     await dashboard.untilLive();
   });
 });
-
-/** The rows in view, from top to bottom: ids and where on the screen they are. */
-const reading = (dashboard) =>
-  dashboard.page.locator('#grid').evaluate((grid) => {
-    const { top, bottom } = grid.getBoundingClientRect();
-    const rows = [...grid.querySelectorAll('.rows > [role="row"]')].filter((row) => row.checkVisibility());
-    return rows
-      .map((row) => [row.dataset.clientId ?? '', Math.round(row.getBoundingClientRect().top)])
-      .filter(([, at]) => at >= top && at < bottom)
-      .sort(([, a], [, b]) => a - b);
-  });
-
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Scrolls so many rows down, and answers with the rows in view when they are all there. */
 async function scrollDown(dashboard, rows) {

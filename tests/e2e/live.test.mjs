@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 
-import { launchBrowser, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
+import { launchBrowser, putAway, reading, same, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
 import { cleanUp, connect, connectRaw, importPast, startServer, until, untilStatus } from './harness.mjs';
 
 /** More rows than a screen shows. */
@@ -130,19 +130,6 @@ test('the counts at the top and those in an open menu of a filter follow what ha
     await untilCounts(1, 1);
     assert.ok(await dashboard.get('popup').isVisible(), 'the menu stayed open');
   }));
-
-/** The rows in view, from top to bottom: ids and where on the screen they are. */
-const reading = (dashboard) =>
-  dashboard.page.locator('#grid').evaluate((grid) => {
-    const { top, bottom } = grid.getBoundingClientRect();
-    const rows = [...grid.querySelectorAll('.rows > [role="row"]')].filter((row) => row.checkVisibility());
-    return rows
-      .map((row) => [row.dataset.clientId ?? '', Math.round(row.getBoundingClientRect().top)])
-      .filter(([, at]) => at >= top && at < bottom)
-      .sort(([, a], [, b]) => a - b);
-  });
-
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 test('rows that come above what is being read wait behind a button that says how many, and are shown when it is pressed', () =>
   journey('reading-', async (dashboard) => {
@@ -310,15 +297,6 @@ test('a row whose state is stale says so and looks so, until something is heard 
     assert.equal(await cell(STALE, '.as-of').innerText(), '');
     await dashboard.untilNumber('status-stale', 0);
   }));
-
-/** Puts the page into the background, or back: a browser without a screen shows all of its pages. */
-const putAway = (page, isAway) =>
-  page.evaluate((isAway) => {
-    Object.defineProperty(document, 'hidden', { configurable: true, get: () => isAway });
-    const state = isAway ? 'hidden' : 'visible';
-    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
-    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-  }, isAway);
 
 const fleet = (search) => ({ lost: device(`${search}-lost`), comes: device(`${search}-comes`) });
 

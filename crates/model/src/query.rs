@@ -10,6 +10,7 @@ mod count;
 mod field;
 mod network;
 mod presence;
+mod values;
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ pub use count::Count;
 pub use field::{Field, SortValue};
 pub use network::Network;
 
-use crate::state::{RECENT_CONNECTS_MAX, StateDoc};
+use crate::state::StateDoc;
 use crate::time::{TimeExpr, Timestamp};
 
 /// One key of a sort.
@@ -172,6 +173,8 @@ impl Filter {
     }
 }
 
+/// The parameters that say which part of a list is wanted, and what is counted in it; not which clients, in what order.
+pub const PAGING: [&str; 6] = ["_limit", "_skip", "_bookmark", "_facets", "_count", "_placeOf"];
 pub const DEFAULT_LIMIT: u32 = 25;
 pub const MAX_LIMIT: u32 = 1_000;
 /// Longer searches than a client id can be are refused.
@@ -388,12 +391,12 @@ impl Query {
         if parameter.kind == Kind::Present {
             return presence::read(&mut self.filter.terms, parameter.field, negated, value);
         }
-        let test = parse_test(parameter, value)?;
+        let test = values::parse(parameter, value)?;
         let same = |term: &&mut Term| {
             term.field == parameter.field && term.negated == negated && Kind::of(&term.test) == parameter.kind
         };
         match self.filter.terms.iter_mut().find(same) {
-            Some(term) => add_alternatives(&mut term.test, test),
+            Some(term) => values::add_alternatives(&mut term.test, test),
             None => self.filter.terms.push(Term { field: parameter.field, test, negated }),
         }
         Ok(())
@@ -464,66 +467,6 @@ pub fn parse_sort(value: &str) -> Result<Vec<SortKey>, String> {
 pub fn format_sort(sort: &[SortKey]) -> String {
     let keys = sort.iter().map(|key| format!("{}{}", if key.descending { "-" } else { "" }, key.field));
     keys.collect::<Vec<_>>().join(",")
-}
-
-fn parse_test(parameter: &Parameter, value: &str) -> Result<Test, String> {
-    let time = || TimeExpr::parse(value).map(|time| vec![time]).map_err(|error| error.to_string());
-    Ok(match parameter.kind {
-        Kind::Set => Test::AnyOf(parse_set(parameter.field, value)?),
-        Kind::After => Test::After(time()?),
-        Kind::Before => Test::Before(time()?),
-        Kind::Contains => Test::Contains(vec![value.to_owned()]),
-        Kind::AtLeast => {
-            let least = value.parse().ok().filter(|least| *least as usize <= RECENT_CONNECTS_MAX);
-            let problem =
-                || format!("a whole number from 0 to {RECENT_CONNECTS_MAX} is needed: more are not counted");
-            Test::AtLeast(least.ok_or_else(problem)?)
-        }
-        // Read by `presence`.
-        Kind::Present => return Err("true or false is needed".to_owned()),
-    })
-}
-
-/// The alternatives of one parameter, each once.
-fn parse_set(field: Field, value: &str) -> Result<Vec<String>, String> {
-    if let Some(list) = field.closed_list() {
-        let values: Vec<_> = value.split(',').map(str::trim).collect();
-        return match values.iter().find(|value| !list.contains(value)) {
-            Some(_) => Err(format!("one or more of {} are needed", list.join(", "))),
-            None => Ok(codes::once_each(values.into_iter().map(str::to_owned))),
-        };
-    }
-    match field {
-        Field::MqttReasonCode => codes::parse(value, u32::from(u8::MAX)),
-        Field::CloseCode => codes::parse(value, u32::from(u16::MAX)),
-        Field::ClientAddr => match Network::parse(value) {
-            Some(network) => Ok(vec![network.to_string()]),
-            None => {
-                Err("an address or a network is needed, as in 10.0.0.7, 10.0.7.0/24 or 2001:db8::/32"
-                    .to_owned())
-            }
-        },
-        _ => Ok(vec![value.to_owned()]),
-    }
-}
-
-/// A repeated parameter adds alternatives to its filter; of a lower bound the lowest counts.
-fn add_alternatives(test: &mut Test, more: Test) {
-    match (test, more) {
-        (Test::AnyOf(values), Test::AnyOf(more)) => {
-            for value in more {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            }
-        }
-        (Test::Contains(values), Test::Contains(more)) => values.extend(more),
-        (Test::After(times), Test::After(more)) | (Test::Before(times), Test::Before(more)) => {
-            times.extend(more);
-        }
-        (Test::AtLeast(least), Test::AtLeast(more)) => *least = more.min(*least),
-        (test, more) => *test = more,
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::{copied, id, tools, with_doc};
 use crate::boxed::effect;
 use crate::i18n::{self, t};
 use crate::store::stores;
+use crate::view::cells;
 use crate::view::dom::{El, el};
 use crate::words;
 use crate::{api, format, text};
@@ -78,14 +79,7 @@ type Line = (Field, String, Option<Timestamp>);
 fn lines(doc: &StateDoc) -> Vec<Line> {
     let line = |field: Field| {
         let raw = field.text(doc)?;
-        let time = match field {
-            Field::LastConnectTime => doc.last_connect_time,
-            Field::LastDisconnectTime => doc.last_disconnect_time,
-            Field::LastActivityTime => doc.last_activity_time,
-            Field::LastPublishTime => doc.last_publish_time,
-            Field::LastRefusedTime => doc.last_refused_time,
-            _ => None,
-        };
+        let time = cells::time_of(field, doc);
         let name =
             || doc.mqtt_reason_code.and_then(rollcall_model::reason::mqtt_reason_name).unwrap_or_default();
         let shown = match (field, time) {

@@ -19,19 +19,7 @@ pub const STEP_PX: f64 = 16.0;
 /// Times and counts are wanted largest first.
 #[must_use]
 pub const fn starts_descending(field: Field) -> bool {
-    use Field::{
-        LastActivityTime, LastConnectTime, LastDisconnectTime, LastPublishTime, LastRefusedTime,
-        RecentConnects,
-    };
-    matches!(
-        field,
-        LastConnectTime
-            | LastDisconnectTime
-            | LastActivityTime
-            | LastPublishTime
-            | LastRefusedTime
-            | RecentConnects
-    )
+    matches!(field, Field::RecentConnects) || field.is_time() && !matches!(field, Field::StaleSince)
 }
 
 /// The sort after a click: the other way round, then back to the default order.

@@ -24,9 +24,10 @@ pub fn alert() -> El {
         worst.with(|worst| worst.as_ref().map(|worst| (worst.since, worst.cause.clone())))
     });
     let put_away = move || {
-        let now = worst.get_untracked().map(|worst| worst.since);
-        let _ = now.inspect(|time| browser::remember(SEEN, Some(&time.to_string())));
-        seen.set(now);
+        if let Some(worst) = worst.get_untracked() {
+            browser::remember(SEEN, Some(&worst.since.to_string()));
+            seen.set(Some(worst.since));
+        }
     };
     let name = move || which.get().map(|_| t::incidents());
     el("section", "alert").live_attr("aria-label", name).on("click", super::follow).live(move || {

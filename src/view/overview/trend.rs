@@ -25,11 +25,7 @@ const POINTS_MIN: usize = 10;
 #[component]
 pub fn Trend() -> impl IntoView {
     let holder = NodeRef::<html::Span>::new();
-    Effect::new(move |_: Option<()>| {
-        if let Some(place) = holder.get().zip(untrack(trend).element()) {
-            let _ = place.0.append_child(place.1);
-        }
-    });
+    super::fill(holder, trend);
     view! { <span node_ref=holder></span> }
 }
 

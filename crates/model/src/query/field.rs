@@ -101,18 +101,27 @@ impl Field {
         matches!(self, Self::LastConnectTime | Self::LastActivityTime | Self::LastPublishTime)
     }
 
+    /// Whether its values are times.
+    #[must_use]
+    pub const fn is_time(self) -> bool {
+        matches!(
+            self,
+            Self::LastConnectTime
+                | Self::LastDisconnectTime
+                | Self::LastActivityTime
+                | Self::LastPublishTime
+                | Self::StaleSince
+                | Self::LastRefusedTime
+        )
+    }
+
     /// The field's value as text, for facets and set filters; times and numbers in their wire form.
     #[must_use]
     pub fn text(self, doc: &StateDoc) -> Option<String> {
         match self.key(doc) {
             SortValue::Absent => None,
             SortValue::Number(number) => Some(match self {
-                Self::LastConnectTime
-                | Self::LastDisconnectTime
-                | Self::LastActivityTime
-                | Self::LastPublishTime
-                | Self::StaleSince
-                | Self::LastRefusedTime => Timestamp::from_millis(number).to_string(),
+                _ if self.is_time() => Timestamp::from_millis(number).to_string(),
                 Self::Secure => (number != 0).to_string(),
                 _ => number.to_string(),
             }),

@@ -2,7 +2,7 @@
 //! takes, and memory holds one page.
 
 use rollcall_model::Timestamp;
-use rollcall_model::query::{Query, Violation};
+use rollcall_model::query::{PAGING, Query, Violation};
 
 use super::ExportError;
 use super::format::{Format, StateRows};
@@ -17,9 +17,7 @@ pub const PAGE_ROWS: u32 = 2_000;
 /// # Errors
 /// One violation for each parameter that is not known, has a value that it cannot have, or has no place here.
 pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Query, Vec<Violation>> {
-    let (paging, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| {
-        matches!(*name, "_limit" | "_skip" | "_bookmark" | "_facets" | "_count" | "_placeOf")
-    });
+    let (paging, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| PAGING.contains(name));
     let out_of_place = paging.into_iter().map(|(name, value)| Violation {
         parameter: name.to_owned(),
         value: value.chars().take(200).collect(),
