@@ -1,7 +1,12 @@
 //! The few things of the browser that more than one module needs, each wrapped once: time, storage, media queries,
 //! visibility. Knows nothing of the dashboard.
 
-use leptos::prelude::{ArcRwSignal, Set};
+use std::time::Duration;
+
+use leptos::prelude::{
+    ArcRwSignal, LocalStorage, Set, StoredValue, TimeoutHandle, UpdateValue, on_cleanup,
+    set_timeout_with_handle,
+};
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -17,6 +22,32 @@ pub fn wall_ms() -> i64 {
 #[must_use]
 pub fn steady_ms() -> f64 {
     web_sys::window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now())
+}
+
+/// Does things when what asks for them has rested for a while: what is asked for takes the place of what has not been done.
+/// Belongs to the view that makes it, and ends with it.
+#[derive(Clone, Copy)]
+pub struct Rested(StoredValue<Option<TimeoutHandle>, LocalStorage>);
+
+impl Rested {
+    #[expect(clippy::new_without_default, reason = "one that nobody asked for would belong to nobody")]
+    #[must_use]
+    pub fn new() -> Self {
+        let rested = Self(StoredValue::new_local(None));
+        on_cleanup(move || rested.replace(None));
+        rested
+    }
+
+    pub fn after(self, rest: Duration, then: impl FnOnce() + 'static) {
+        self.replace(set_timeout_with_handle(then, rest).ok());
+    }
+
+    fn replace(self, new: Option<TimeoutHandle>) {
+        let old = self.0.try_update_value(|handle| std::mem::replace(handle, new)).flatten();
+        if let Some(old) = old {
+            old.clear();
+        }
+    }
 }
 
 /// A setting that this browser remembers; `None` where storage is forbidden.

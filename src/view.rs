@@ -149,10 +149,9 @@ fn Clients() -> impl IntoView {
     // Nobody tells what is true: everything on screen is as old as the last answer.
     let is_blind = flag(move || matches!(table.api.get(), ApiState::Failed { .. }));
     view! {
-        <summary::Summary/>
+        <div class="strip"><summary::Summary/>{later::alert()}</div>
         <filters::Filters/>
         <banner::Banner/>
-        {later::alert()}
         <main class="main" class:has-panel=has_panel class:is-paused=is_paused class:is-blind=is_blind class:is-stopped=is_stopped>
             <div class="list">
                 <grid::Grid/>

@@ -9,7 +9,7 @@ use leptos::prelude::{
 };
 use rollcall_model::ConnectionEvent;
 
-use super::{Detail, Overview, Phase, Session, StatusStore, Table};
+use super::{ApiState, Detail, Overview, Phase, Session, StatusStore, Table};
 use crate::api;
 use crate::boxed::effect;
 use crate::browser;
@@ -56,7 +56,9 @@ impl Feed {
         self.monitor.set_value(Some(monitor));
         let mut was_wanted = false;
         effect(move || {
-            let is_wanted = self.status.is_known() && self.session.phase.get() == Phase::In;
+            // After the first rows: a connection that is made meanwhile holds them up.
+            let is_shown = self.table.api.get() != ApiState::Loading;
+            let is_wanted = is_shown && self.status.is_known() && self.session.phase.get() == Phase::In;
             match (was_wanted, is_wanted) {
                 (false, true) if !browser::is_hidden() => self.connect(),
                 (true, false) => self.disconnect(),

@@ -6,6 +6,8 @@
 mod heads;
 mod scroller;
 
+use std::time::Duration;
+
 use crate::boxed::{effect, then};
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
@@ -44,12 +46,13 @@ pub fn Grid() -> impl IntoView {
     let column_count = live(move || (frame.columns.with(Vec::len) + 1).to_string());
     let active_row = maybe(move || ui.active.get().map(|active| scroller.slot_id(active.index)));
     let height = live(move || format!("{}px", scroller.map.get().content_px() as i64));
+    let is_late = is_late(stores);
     let is_busy = live(move || stores.table.is_outdated.get().to_string());
     view! {
         <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=say(t::grid_label)
             aria-rowcount=row_count aria-colcount=column_count aria-multiselectable="true"
             aria-activedescendant=active_row aria-busy=is_busy
-            class:is-outdated=flag(move || stores.table.is_outdated.get())
+            class:is-outdated=flag(move || is_late.get())
             on:scroll=then(move |_| scroller.on_scroll())
             on:pointerover=then(move |event| explain(&event, stores))>
             <heads::Heads frame=frame/>
@@ -61,6 +64,24 @@ pub fn Grid() -> impl IntoView {
         </div>
         <Empty/>
     }
+}
+
+/// How long the rows of an older question look as they are: most answers are there by then.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// Whether the rows have answered an older question for so long that they are to look it. Not left to a delayed transition:
+/// for one of those a browser makes a layer of every row at once, also when the answer comes first.
+fn is_late(stores: Stores) -> RwSignal<bool> {
+    let (is_outdated, is_late) = (stores.table.is_outdated, RwSignal::new(false));
+    let look = move || {
+        // The table may be gone by now.
+        let _ = is_late.try_set(is_outdated.get_untracked());
+    };
+    effect(move || match is_outdated.get() {
+        true => set_timeout(look, PATIENCE),
+        false => look(),
+    });
+    is_late
 }
 
 /// What all rows share: which columns, and where they are. The grid element is told how wide each is.
@@ -79,7 +100,7 @@ fn frame(scroller: Scroller, stores: Stores, ui: Ui) -> Frame {
             let _ = style.set_property("--least", &format!("{least_px}px"));
         }
     });
-    Frame { columns, origin: scroller.origin, row_px: scroller.row_px }
+    Frame { columns, origin: scroller.origin, row_px: scroller.row_px, pattern: StoredValue::new_local(None) }
 }
 
 /// A click opens the client; on the check box, or with a key that selects elsewhere too, it selects.
@@ -143,6 +164,9 @@ fn glows(at: Timestamp, now: Timestamp) -> bool {
     now.millis() - at.millis() < GLOW_MS
 }
 
+/// The keys rest when none has come for this long: less than between two taps, more than between two of a held key.
+const WALK: Duration = Duration::from_millis(100);
+
 fn obey(command: Command, extends: bool, scroller: Scroller, stores: Stores, ui: Ui) {
     let len = scroller.len.get_untracked();
     if len == 0 {
@@ -175,11 +199,15 @@ fn obey(command: Command, extends: bool, scroller: Scroller, stores: Stores, ui:
     }
     scroller.reveal(index);
     ui.focus_grid();
-    // With the panel open the keyboard walks through the clients.
-    let follows = stores.view.get_untracked().client.is_some() && scroller.has_room_for_panel();
-    if let Some(row) = stores.table.row(index).filter(|_| follows) {
-        stores.view.adjust(|view| view.client = Some(row.doc.id.clone()));
-    }
+    // With the panel open the keyboard walks through the clients. The panel follows when the keys rest: the row is painted at
+    // once, and a key that is held does not ask for every client that it passes.
+    scroller.walk.after(WALK, move || {
+        let active = ui.active.get_untracked().and_then(|active| active.id);
+        let is_open = stores.view.get_untracked().client.is_some();
+        if let Some(id) = active.filter(|_| is_open && scroller.has_room_for_panel()) {
+            stores.view.adjust(|view| view.client = Some(id));
+        }
+    });
 }
 
 fn open(index: u64, stores: Stores, ui: Ui) {

@@ -1,5 +1,5 @@
-//! The parts of the page that the first paint does not need: the page of a client, the overview and what it tells above
-//! the table, what stands in place of rows, what opens over the page, and the sign-in page.
+//! The parts of the page that the first paint does not need: the page of a client, the overview and what it tells beside
+//! the counts, what stands in place of rows, what opens over the page, and the sign-in page.
 //!
 //! Their style is a file of its own. In the finished dashboard their code is one, too (`cargo xtask dist`), fetched when
 //! the first rows are on screen and the page is idle, or when it is needed earlier. Once both are there, parts are made at

@@ -38,7 +38,7 @@ pub fn Overview() -> impl IntoView {
     }
 }
 
-/// The incident that somebody should look at, above the table.
+/// The incident that somebody should look at, beside the counts.
 #[component]
 pub fn Alert() -> impl IntoView {
     let holder = NodeRef::<html::Div>::new();

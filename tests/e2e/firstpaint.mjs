@@ -6,14 +6,18 @@ import { once } from 'node:events';
 import { Dashboard } from './browser.mjs';
 import { LIMIT_MS } from './harness.mjs';
 
+/** For so long after the last part has come the page is watched, in milliseconds. */
+const WATCHED_MS = 500;
+
 /**
- * Opens the dashboard in `locale` with an empty cache, `slowdown` times slower than the machine is, until it is live.
+ * Opens the dashboard in `locale` with an empty cache, `slowdown` times slower than the machine is, until it is live and the parts
+ * are there that come after the first paint, up to that with the hook `last`.
  *
- * Returns the page's files (`name`, `bytes` on the wire, content `encoding`), the layout `shifts` (each with its value
+ * Returns the page's files of the first paint (`name`, `bytes` on the wire, content `encoding`), the layout `shifts` (each with its value
  * and what moved) and, in milliseconds since the navigation, the first and the largest contentful paint, when the table
  * showed its first row, and when it was live.
  */
-export async function openMeasured(browser, server, { viewport, locale = 'en', slowdown = 1 }) {
+export async function openMeasured(browser, server, { viewport, locale = 'en', slowdown = 1, last = 'trend' }) {
   const context = await browser.newContext({ viewport, locale });
   context.setDefaultTimeout(LIMIT_MS);
   try {
@@ -52,6 +56,8 @@ export async function openMeasured(browser, server, { viewport, locale = 'en', s
     const waitedFor = [...files.values()];
     const dashboard = new Dashboard(page);
     await dashboard.untilLive();
+    await dashboard.get(last).waitFor({ state: 'attached' });
+    await page.waitForTimeout(WATCHED_MS);
     // Whatever is still to be painted is painted.
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     const seen = await page.evaluate(() => globalThis.paintTimes());

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { DESKTOP, launchBrowser, PHONE } from './browser.mjs';
 import { openMeasured } from './firstpaint.mjs';
-import { attempt, cleanUp, connect, register, startServer, untilStatus } from './harness.mjs';
+import { attempt, cleanUp, connect, connectRaw, register, startServer, untilStatus } from './harness.mjs';
 
 /** In bytes; `cargo xtask size` reports against the same number, per file. */
 const BUDGET = 250_000;
@@ -50,7 +50,10 @@ test('everything for the first paint is compressed and within its budget', async
   assert.ok(total <= BUDGET, `${total} bytes of ${BUDGET}: ${JSON.stringify(files, null, 1)}`);
 });
 
-for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) {
+const TABLET = { width: 900, height: 1100 };
+const SIZES = Object.entries({ desk: DESKTOP, tablet: TABLET, phone: PHONE });
+
+for (const [size, viewport] of SIZES) {
   test(`on a ${size} nothing moves while the page is built`, async () => {
     for (const locale of ['en', 'es', 'pt-BR', 'fr', 'ja', 'ko']) {
       const { shifts } = await openMeasured(browser, server, { viewport, locale });
@@ -58,3 +61,17 @@ for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) 
     }
   });
 }
+
+test('what comes later is no larger than what was there before: the page counts as painted with its rows', async () => {
+  const { first, largest } = await openMeasured(browser, server, { viewport: DESKTOP });
+  assert.ok(largest <= first + 100, `the first paint after ${first} ms, the largest after ${largest} ms`);
+});
+
+test('nothing moves either when the page tells that many clients were lost', async () => {
+  const lost = Array.from({ length: 30 }, (_, at) => connectRaw(server, `d:acme01:thermo:lost-${at}`));
+  for (const socket of await Promise.all(lost)) socket.destroy();
+  for (const [size, viewport] of SIZES) {
+    const { shifts } = await openMeasured(browser, server, { viewport, last: 'alert' });
+    assert.deepEqual(shifts, [], size);
+  }
+});

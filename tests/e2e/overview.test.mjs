@@ -140,7 +140,7 @@ test('beside the counts is the past hour in a line, which leads to the overview'
     const before = await list.boundingBox();
     const trend = dashboard.get('trend');
     await trend.waitFor();
-    assert.match(await trend.innerText(), /^\s*\+[\d,]+ −[\d,]+ (per min|this minute so far)\s*$/);
+    assert.match(await trend.innerText(), /^\s*\+[\d,]+\s+−[\d,]+\s+(per min|so far)\s*$/);
     // A server that counts since some minutes has no line to show, and a speck says nothing.
     const lines = await trend.locator('polyline').evaluateAll((all) => all.map((line) => line.getAttribute('points')));
     for (const points of lines) assert.ok(points.split(' ').length >= 10, points);
@@ -395,7 +395,7 @@ test('what a server tells soon after its start is about the time since', async (
     const trend = dashboard.get('trend');
     await until(
       'the connect is told',
-      async () => /^\s*\+1 −0 (per min|this minute so far)\s*$/.test(await trend.innerText()),
+      async () => /^\s*\+1\s+−0\s+(per min|so far)\s*$/.test(await trend.innerText()),
       90_000,
     );
     await dashboard.get('page-overview').click();

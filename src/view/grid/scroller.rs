@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, TimeoutHandle, Update,
-    UpdateValue, WithValue, on_cleanup, set_timeout, set_timeout_with_handle,
+    Get, GetUntracked, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, Update, UpdateValue, WithValue,
+    on_cleanup, set_timeout,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::ResizeObserver;
 
 use crate::boxed::{effect, effect_with_first};
-use crate::browser;
+use crate::browser::{self, Rested};
 use crate::scroll::{Position, ScrollMap};
 use crate::store::{ApiState, Table};
 use crate::view::row::Slot;
@@ -49,7 +49,9 @@ pub struct Scroller {
     view_px: RwSignal<f64>,
     slots: StoredValue<Vec<RwSignal<Slot>>>,
     has_room: Memo<bool>,
-    rest: StoredValue<Option<TimeoutHandle>, LocalStorage>,
+    rest: Rested,
+    /// The panel follows the keyboard.
+    pub walk: Rested,
     /// The table's own owner: slots that an effect adds must outlive the effect's next run.
     owner: StoredValue<Option<Owner>>,
 }
@@ -81,7 +83,8 @@ impl Scroller {
             view_px,
             slots: StoredValue::new(Vec::new()),
             has_room: Memo::new(move |_| room.get()),
-            rest: StoredValue::new_local(None),
+            rest: Rested::new(),
+            walk: Rested::new(),
             owner: StoredValue::new(Owner::current()),
         }
     }
@@ -89,12 +92,6 @@ impl Scroller {
     /// Connects the scroller to the element, to the table's length, and to rows that move.
     pub fn follow(self, table: Table, ui: Ui) {
         self.follow_size();
-        on_cleanup(move || {
-            let rest = self.rest.try_update_value(Option::take).flatten();
-            if let Some(rest) = rest {
-                rest.clear();
-            }
-        });
         effect(move || {
             table.revision.get();
             let is_failing = matches!(table.api.get(), ApiState::Failed { .. });
@@ -109,9 +106,17 @@ impl Scroller {
             }
             follow_active(table, ui);
         });
+        // Not before the first rows are on screen, which would wait for them.
+        let spare = RwSignal::new(0);
+        effect(move || {
+            table.revision.get();
+            if table.read(|window| window.is_loaded()) && spare.get_untracked() == 0 {
+                set_timeout(move || spare.set(SPARE_SLOTS), REST);
+            }
+        });
         effect(move || {
             let map = self.map.get();
-            let wanted = (map.view_px / map.row_px).ceil() as usize + SPARE_SLOTS;
+            let wanted = (map.view_px / map.row_px).ceil() as usize + spare.get();
             self.grow_slots(wanted);
         });
         effect_with_first(move |is_first| {
@@ -146,12 +151,7 @@ impl Scroller {
             self.position.set(position);
         }
         let rest = move || self.go_to(self.map.get_untracked().at_row(self.position.get_untracked().top_row));
-        let handle = set_timeout_with_handle(rest, REST).ok();
-        self.rest.update_value(|old| {
-            if let Some(old) = std::mem::replace(old, handle) {
-                old.clear();
-            }
-        });
+        self.rest.after(REST, rest);
     }
 
     /// Scrolls as little as needed to show the row.

@@ -1,4 +1,4 @@
-//! Above the table: that many clients were lost at once, when that is still so. The reader can put it away; the overview
+//! Beside the counts: that many clients were lost at once, when that is still so. The reader can put it away; the overview
 //! tells it further on.
 
 use leptos::prelude::{Get, GetUntracked, Memo, RwSignal, Set, With};

@@ -22,6 +22,9 @@ const LINE_PX: i64 = 17;
 /// Fewer are a speck, far from the counts.
 const POINTS_MIN: usize = 10;
 
+/// Stands for the numbers where a text says what they are.
+const NUMBER: &str = "#";
+
 #[component]
 pub fn Trend() -> impl IntoView {
     let holder = NodeRef::<html::Span>::new();
@@ -54,7 +57,6 @@ fn show(series: &Series, address: &str) -> Option<El> {
     let whole =
         links::newest_whole(series).filter(is_counted).filter(|whole| happened(whole) >= happened(so_far));
     let minute = whole.unwrap_or(so_far);
-    let rate = format!("+{} −{}", format::number(minute.connects), format::number(minute.disconnects));
     let told = |name: String, count: u64| t::chip(&name, &format::number(count));
     let title =
         [told(t::connects(), minute.connects), told(t::disconnects(), minute.disconnects)].join(" · ");
@@ -63,10 +65,24 @@ fn show(series: &Series, address: &str) -> Option<El> {
             .attrs(&[("width", &px(WIDTH)), ("height", &px(HEIGHT)), ("aria-hidden", "true")])
             .child(&svg("polyline", "").attr("points", &points))
     });
-    let rate = if whole.is_some() { t::per_minute(&rate) } else { t::this_minute(&rate) };
-    let rate = el("span", "word").text(&rate);
+    let (unit, title) = match whole {
+        Some(_) => (t::per_minute(NUMBER), t::per_minute(&title)),
+        None => (t::rate_so_far(NUMBER), t::this_minute(&title)),
+    };
+    // Apart: by its largest text browsers tell when a page is there, and the trend comes later than the rows.
+    let numbers =
+        [format!("+{}", format::number(minute.connects)), format!("−{}", format::number(minute.disconnects))];
+    let numbers = numbers.map(|number| el("span", "word").text(&number));
+    let [before, after] = unit.split_once(NUMBER).map_or(["", &unit], |(before, after)| [before, after]);
+    let unit = |text: &str| (!text.trim().is_empty()).then(|| el("span", "word").text(text.trim()));
     let link = el("a", "count trend").attrs(&[("href", address), ("data-go", ""), ("data-testid", "trend")]);
-    Some(link.attr("title", &title).children(chart.as_slice()).child(&rate))
+    Some(
+        link.attr("title", &title)
+            .children(chart.as_slice())
+            .children(unit(before).as_slice())
+            .children(&numbers)
+            .children(unit(after).as_slice()),
+    )
 }
 
 /// The line, on the axis that the overview draws it on; `None` where there is none yet.
