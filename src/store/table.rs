@@ -202,7 +202,9 @@ impl Table {
             let is_awaited =
                 |rows: &Range<u64>| rows.start < inner.visible.end && inner.visible.start < rows.end;
             let gives_way = inner.abort.is_none() || !inner.filling.as_ref().is_some_and(is_awaited);
-            gives_way && inner.window.is_short_of(&inner.visible)
+            // While rows in view are elsewhere, an answer about where they were would be dropped again, and again.
+            let is_place_lost = inner.is_place_lost && is_awaited(&inner.window.held());
+            gives_way && !is_place_lost && inner.window.is_short_of(&inner.visible)
         });
         let is_missing = is_missing.filter(|_| !self.is_stopped.get_untracked());
         // Before the first question there is nothing to be missing.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leptos::html;
 use leptos::prelude::{
     Get, GetUntracked, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, Update, UpdateValue, WithValue,
-    on_cleanup, set_timeout,
+    on_cleanup, set_timeout, untrack,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
@@ -130,6 +130,8 @@ impl Scroller {
         });
         effect_with_first(move |is_first| {
             let (_, rows) = table.moved.get();
+            // The reader may have scrolled and the browser not told yet: that must not be undone.
+            untrack(|| self.take_scroll(1.0));
             let position = self.position.get_untracked();
             if !is_first && position.top_row >= 1.0 {
                 self.go_to(self.map.get_untracked().at_row(position.top_row + rows as f64));
@@ -144,14 +146,19 @@ impl Scroller {
     }
 
     pub fn on_scroll(self) {
-        let Some(grid) = self.grid.get_untracked() else { return };
-        let map = self.map.get_untracked();
-        let position = map.scrolled(self.position.get_untracked(), f64::from(grid.scroll_top()));
-        if position != self.position.get_untracked() {
-            self.position.set(position);
-        }
+        self.take_scroll(0.0);
         let rest = move || self.go_to(self.map.get_untracked().at_row(self.position.get_untracked().top_row));
         self.rest.after(REST, rest);
+    }
+
+    /// Goes where the browser has scrolled to, if that is more than so many pixels away: it rounds what it was told.
+    fn take_scroll(self, least_px: f64) {
+        let Some(grid) = self.grid.get_untracked() else { return };
+        let (from, scroll_px) = (self.position.get_untracked(), f64::from(grid.scroll_top()));
+        let position = self.map.get_untracked().scrolled(from, scroll_px);
+        if position != from && (scroll_px - from.scroll_px).abs() > least_px {
+            self.position.set(position);
+        }
     }
 
     /// Scrolls as little as needed to show the row.
