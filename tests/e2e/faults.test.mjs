@@ -286,6 +286,32 @@ for (const [order, query, nameOf] of [
   }
 }
 
+// An answer about where the rows in view had been was dropped, and the same was asked again at once, over and over.
+test('while more comes than an answer reaches, a page that is scrolled on asks no faster than ever', async () => {
+  const server = await startServer({ data: importMany(3_000) });
+  await withPage(browser, server, { query: '?_sort=-lastConnectTime' }, async (dashboard) => {
+    const { page } = dashboard;
+    await dashboard.untilLive();
+    await dashboard.untilNumber('total', 3_000);
+    await scrollDown(dashboard, 100);
+    const asked = [];
+    page.on('request', (request) => {
+      const { pathname, search } = new URL(request.url());
+      if (pathname.endsWith('/clientconnectionstates')) asked.push(search);
+    });
+    const come = (name) => connectAll(server, Array.from({ length: 150 }, (_, at) => device(`${name}-${at}`)));
+    await come('first');
+    await until('it was asked where the rows are', () => asked.some((search) => search.includes('_placeOf=')));
+    asked.length = 0;
+    await come('second');
+    for (let press = 0; press < 3; press++) await page.keyboard.press('PageDown');
+    await until('the rows were found again', () => asked.some((search) => search.includes('_placeOf=')), SOON_MS);
+    // Ten in a second, and what it asks beside: within two seconds of the first answer they are found.
+    assert.ok(asked.length < 60, `it asked ${asked.length} times`);
+    await dashboard.untilNumber('total', 3_300);
+  });
+});
+
 // The number on the button only ever grew.
 test('clients that came above and went again are no longer counted as new', async () => {
   const server = await startServer();
