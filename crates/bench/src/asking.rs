@@ -15,7 +15,7 @@ use crate::child::Server;
 use crate::data::Data;
 use crate::http::Http;
 use crate::measure::{Better, Row, Times, times};
-use crate::question::{self, Question};
+use crate::question::{self, Counting, Place, Question};
 use crate::world::{Present, World, type_name};
 
 /// Events a second while questions are asked, and how many in a hundred are activity.
@@ -73,6 +73,8 @@ struct Questions {
     four: Vec<Question>,
     deep: Vec<Question>,
     bookmarked: Vec<Question>,
+    counting: Counting,
+    places: Vec<Place>,
 }
 
 impl Questions {
@@ -82,6 +84,8 @@ impl Questions {
             four: question::four_filters(world),
             deep: question::deep_pages(world),
             bookmarked: question::before_bookmarked(world),
+            counting: Counting::new(world),
+            places: question::places(world),
         }
     }
 
@@ -111,13 +115,28 @@ pub fn measure(asked: &mut Asked, data: &Data, effort: Effort) -> anyhow::Result
     let ours = ask_rollcall(asked, world, &questions, effort)?;
     asked.server.tell("rate 0 0")?;
     let theirs = while_recording(&data.baseline, world, || ask_sqlite(&baseline, data, &questions, effort))?;
-    let Answers { single, four, deep, bookmarked, one, log, one_by_key, untouched, lists, ones } = &ours;
+    let Answers {
+        single,
+        four,
+        deep,
+        bookmarked,
+        counting,
+        places,
+        one,
+        log,
+        one_by_key,
+        untouched,
+        lists,
+        ones,
+    } = &ours;
     let rows_in_log = world.rows as f64 / 1e6;
     Ok(vec![
         Row::times("first page, one filter, any sort, all facets", (4.0, 10.0), single, Some(&theirs.single)),
         Row::times("four filters and a search, any sort, all facets", (6.0, 15.0), four, Some(&theirs.four)),
         Row::times("_skip to 90 %, any sort", (6.0, 15.0), deep, Some(&theirs.deep)),
         Row::times("by bookmark at 99 %, any sort", (6.0, 15.0), bookmarked, Some(&theirs.bookmarked)),
+        Row::times("_count of eleven filters", (6.0, 15.0), counting, Some(&theirs.counting)),
+        Row::times("_placeOf a client, any sort", (6.0, 15.0), places, Some(&theirs.places)),
         Row::times("one client by id", (0.3, 3.0), one, Some(&theirs.one)),
         Row::times("the same with an API key (Basic)", (0.3, 3.0), one_by_key, None),
         Row::times(
@@ -165,6 +184,8 @@ struct Answers {
     four: Times,
     deep: Times,
     bookmarked: Times,
+    counting: Times,
+    places: Times,
     one: Times,
     one_by_key: Times,
     untouched: Times,
@@ -216,6 +237,8 @@ fn ask_rollcall(
         four: list(&paths(&questions.four))?,
         deep: list(&paths(&questions.deep))?,
         bookmarked: list(&bookmarked(asked, &questions.bookmarked)?)?,
+        counting: list(&[questions.counting.path()])?,
+        places: list(&questions.places.iter().map(Place::path).collect::<Vec<_>>())?,
         ..Answers::default()
     };
     let (mut http, mut body) = (asked.http()?, Vec::new());
@@ -376,6 +399,10 @@ fn ask_sqlite(
         four: list(&questions.four)?,
         deep: list(&questions.deep)?,
         bookmarked: list(&next)?,
+        counting: times(effort.asks, effort.row, |_| questions.counting.ask(db).map(|_| ()))?,
+        places: times(effort.asks, effort.row, |number| {
+            questions.places[number % questions.places.len()].ask(db).map(|_| ())
+        })?,
         one: times(effort.asks * 10, effort.row, |number| question::one_client(db, &id(number)))?,
         one_by_key: Times::default(),
         untouched: Times::default(),

@@ -125,6 +125,68 @@ pub fn deep_pages(world: World) -> Vec<Question> {
     SORTS.into_iter().map(|sort| Question { filters: Vec::new(), sort, skip, with_facets: false }).collect()
 }
 
+/// How many rows each filter alone would have: what a menu of options asks for.
+pub struct Counting(Vec<Filter>);
+
+impl Counting {
+    pub fn new(world: World) -> Self {
+        Self(filters(world))
+    }
+
+    pub fn path(&self) -> String {
+        let mut path = "/api/v0002/clientconnectionstates?_limit=1".to_owned();
+        for filter in &self.0 {
+            path.push_str("&_count=");
+            path.push_str(&filter.parameter.replace('=', "%3D"));
+        }
+        path
+    }
+
+    /// All numbers out of one pass, by SQLite.
+    pub fn ask(&self, db: &Connection) -> anyhow::Result<Vec<u64>> {
+        let sums: Vec<_> = self.0.iter().map(|filter| format!("coalesce(sum({}), 0)", filter.sql)).collect();
+        let mut statement = db.prepare_cached(&format!("SELECT {} FROM state", sums.join(",")))?;
+        let values = self.0.iter().map(|filter| &filter.value);
+        let counts = statement.query_row(params_from_iter(values), |row| {
+            (0..sums.len()).map(|column| row.get::<_, i64>(column).map(i64::cast_unsigned)).collect()
+        })?;
+        Ok(counts)
+    }
+}
+
+/// Where a client is in the whole list: what a table asks that so many rows came into that it has lost its place.
+pub struct Place {
+    sort: &'static str,
+    id: String,
+}
+
+/// The places of clients all over the fleet, in every order.
+pub fn places(world: World) -> Vec<Place> {
+    let clients = (1..=u64::from(SORTS.len() as u32)).map(|at| at * u64::from(world.clients) / 11);
+    let pairs = SORTS.into_iter().zip(clients);
+    pairs.map(|(sort, number)| Place { sort, id: world.client(number as u32).id }).collect()
+}
+
+impl Place {
+    pub fn path(&self) -> String {
+        format!("/api/v0002/clientconnectionstates?_limit=1&_sort={}&_placeOf={}", self.sort, self.id)
+    }
+
+    /// How many rows come before the client, by SQLite.
+    pub fn ask(&self, db: &Connection) -> anyhow::Result<u64> {
+        let (field, before) = self.sort.strip_prefix('-').map_or((self.sort, "<"), |field| (field, ">"));
+        // Whoever has no value comes last.
+        let sql = format!(
+            "WITH one AS (SELECT id, {field} AS key FROM state WHERE id = ?1)
+             SELECT count(*) FROM state, one WHERE CASE WHEN one.key IS NULL
+             THEN state.{field} IS NOT NULL OR state.id < one.id
+             ELSE state.{field} {before} one.key OR (state.{field} = one.key AND state.id < one.id) END"
+        );
+        let count: i64 = db.prepare_cached(&sql)?.query_row([&self.id], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+}
+
 /// The page before the one that is reached by bookmark, in every order.
 pub fn before_bookmarked(world: World) -> Vec<Question> {
     let skip = (u64::from(world.clients) * 99 / 100).saturating_sub(ROWS);
@@ -298,5 +360,19 @@ mod tests {
             not_empty += u32::from(total > 0);
         }
         assert!(not_empty > 100, "{not_empty}");
+
+        let parse = |path: &str| {
+            let pairs = path.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap());
+            let pairs: Vec<_> = pairs.map(|(name, value)| (name, value.replace("%3D", "="))).collect();
+            Query::parse(pairs.iter().map(|(name, value)| (*name, value.as_str()))).unwrap()
+        };
+        for place in places(world) {
+            let ours = fleet.query(&parse(&place.path()), now).unwrap().place;
+            assert_eq!(ours, Some(place.ask(&baseline.db).unwrap()), "{}", place.path());
+        }
+        let counting = Counting::new(world);
+        let ours = fleet.query(&parse(&counting.path()), now).unwrap().counts;
+        let ours: Vec<u64> = ours.iter().map(|(_, count)| *count).collect();
+        assert_eq!(ours, counting.ask(&baseline.db).unwrap());
     }
 }
