@@ -11,7 +11,7 @@ use leptos::prelude::{
 };
 use leptos::task::spawn_local;
 use rollcall_model::query::{Field, Filter, Query, SortKey, Term, Test};
-use rollcall_model::{ConnectionEvent, StateDoc};
+use rollcall_model::{ConnectionEvent, EventKind, Initiator, StateDoc};
 
 use super::{ApiState, Phase, Problem, Session, ViewStore};
 use crate::api::{self, Abort, ApiError, Incident, Series, Token};
@@ -26,8 +26,12 @@ const THROTTLE_MS: i64 = 2_000;
 const IDLE_MS: i64 = 15_000;
 /// How often what costs the server more is asked: incidents, and an order of all clients.
 const SLOW_MS: i64 = 10_000;
-/// How often the trend and the incidents are asked for beside the clients.
-const TREND_EVERY: Duration = Duration::from_secs(10);
+/// How often the trend and the incidents are asked for beside the clients, in milliseconds: without cause, and while many
+/// are being lost.
+const TREND_MS: i64 = 10_000;
+const LOSING_MS: i64 = 2_000;
+/// As many as an incident has at least.
+const MANY: u32 = 20;
 /// How many silent clients are listed.
 const SILENT: u32 = 10;
 
@@ -62,6 +66,10 @@ struct Inner {
     retry_at_ms: i64,
     last_good_ms: Option<i64>,
     backoff: Backoff,
+    /// When the trend was asked for last, by the clock that never jumps.
+    trend_at_ms: Option<i64>,
+    /// How many clients were lost since then.
+    lost: u32,
 }
 
 impl Overview {
@@ -77,6 +85,8 @@ impl Overview {
             retry_at_ms: 0,
             last_good_ms: None,
             backoff: Backoff::new(js_sys::Math::random),
+            trend_at_ms: None,
+            lost: 0,
         };
         Self {
             period: Memo::new(move |_| view.with(|view| view.overview)),
@@ -110,7 +120,17 @@ impl Overview {
     pub fn follow_trend(self) {
         let ask = move || {
             let is_wanted = self.session.is_in() && api::is_dialect_known() && !browser::is_hidden();
-            if !is_wanted || self.inner.with_value(|inner| inner.is_paused) {
+            let now_ms = browser::steady_ms() as i64;
+            let is_due = self.inner.try_update_value(|inner| {
+                let rest_ms = if inner.lost < MANY { TREND_MS } else { LOSING_MS };
+                let has_rested = inner.trend_at_ms.is_none_or(|at_ms| now_ms - at_ms >= rest_ms);
+                let is_due = is_wanted && !inner.is_paused && has_rested;
+                if is_due {
+                    (inner.trend_at_ms, inner.lost) = (Some(now_ms), 0);
+                }
+                is_due
+            });
+            if is_due != Some(true) {
                 return;
             }
             spawn_local(async move {
@@ -122,8 +142,9 @@ impl Overview {
                 }
             });
         };
+        self.inner.update_value(|inner| inner.trend_at_ms = None);
         ask();
-        let interval = set_interval_with_handle(ask, TREND_EVERY).ok();
+        let interval = set_interval_with_handle(ask, Duration::from_secs(1)).ok();
         on_cleanup(move || {
             if let Some(interval) = interval {
                 interval.clear();
@@ -148,9 +169,15 @@ impl Overview {
 
     /// Something may have happened that the numbers contain.
     pub(super) fn hear(self, events: &[(ConnectionEvent, bool)]) {
-        if events.iter().any(|(event, is_retained)| !is_retained && event.is_logged()) {
-            self.inner.update_value(|inner| inner.is_wanted = true);
-        }
+        let new = || events.iter().filter(|(_, is_retained)| !is_retained).map(|(event, _)| event);
+        let is_lost = |event: &&ConnectionEvent| match &event.kind {
+            EventKind::Disconnect { end, .. } => end.initiator != Some(Initiator::Client),
+            _ => false,
+        };
+        self.inner.update_value(|inner| {
+            inner.is_wanted |= new().any(ConnectionEvent::is_logged);
+            inner.lost += new().filter(is_lost).count() as u32;
+        });
     }
 
     /// The feed has gone or come back: the numbers may be out of reach, or can be had again, so this is found out soon.
