@@ -73,7 +73,9 @@ test('nothing moves either when the page tells that many clients were lost', asy
   const lost = Array.from({ length: 30 }, (_, at) => connectRaw(open, `d:acme01:thermo:lost-${at}`));
   for (const socket of await Promise.all(lost)) socket.destroy();
   for (const [size, viewport] of SIZES) {
-    const { shifts } = await openMeasured(browser, open, { viewport, last: 'alert' });
-    assert.deepEqual(shifts, [], size);
+    for (const locale of ['en', 'fr']) {
+      const { shifts } = await openMeasured(browser, open, { viewport, locale, last: 'alert' });
+      assert.deepEqual(shifts, [], `${size}, ${locale}`);
+    }
   }
 });
