@@ -22,7 +22,7 @@ pub use clock::Clock;
 pub use detail::{
     ClientSession, Detail, Ending, History, HistoryStore, LogState, LogStore, Open, Sessions, kind_of,
 };
-pub use export::{Export, Format, Stage};
+pub use export::{Export, Format, Stage, json_of};
 pub use feed::Feed;
 pub use overview::Overview;
 pub use prefs::{Prefs, SavedView, Theme, clean_name};

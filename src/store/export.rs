@@ -1,9 +1,10 @@
-//! Saving the states that pass the filter as a file, with progress and a way out: as the server writes it or, from a
-//! server that writes none, page by page. What breaks off goes on where it was, by itself and when asked.
+//! Saving the states that pass the filter, or those that were selected, as a file, with progress and a way out: as the
+//! server writes it or, from a server that writes none, page by page. What breaks off goes on where it was, by itself and when asked.
 //!
 //! Each part goes into a Blob, which the browser keeps outside the program's memory. Called by the export
 //! dialog; knows no page.
 
+mod picked;
 mod rows;
 
 use std::time::Duration;
@@ -21,7 +22,10 @@ use super::Problem;
 use super::table::{Page, Table, Walk, of_walk};
 use crate::api::{self, Abort, ApiError, Stream, Token};
 use crate::monitor::Backoff;
+use picked::Each;
 use rows::Rows;
+
+pub use picked::json_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -83,13 +87,17 @@ enum Way {
     Unknown,
     /// The server writes the file itself.
     Stream { stream: Stream, rows: Rows },
-    /// The server does not, so the file is put together here.
+    /// The server does not, or not of these clients, so the file is put together here.
     Pages(Walk),
+    /// Few clients, asked for one by one.
+    Each(Each),
 }
 
 struct Work {
     format: Format,
     filter: Filter,
+    /// Only these clients, in order, whatever passes the filter.
+    picked: Option<Vec<String>>,
     way: Way,
     token: Token,
     parts: Array,
@@ -108,10 +116,11 @@ struct Mark {
 }
 
 impl Work {
-    fn new(format: Format, filter: Filter, token: Token) -> Self {
+    fn new(format: Format, filter: Filter, picked: Option<Vec<String>>, token: Token) -> Self {
         Self {
             format,
             filter,
+            picked,
             way: Way::Unknown,
             token,
             parts: Array::new(),
@@ -155,18 +164,40 @@ impl Work {
                 Ok(false)
             }
             Way::Pages(walk) => {
-                let page = walk.next().await?;
-                let is_over = walk.is_over();
+                let mut page = walk.next().await?;
+                let mut is_over = walk.is_over();
+                if let Some(picked) = &self.picked {
+                    page.retain(|id| picked.binary_search_by(|other| other.as_str().cmp(id)).is_ok());
+                    is_over |= self.done + page.len() >= picked.len() as u64;
+                } else {
+                    self.total = page.total.or(self.total);
+                }
                 self.done += page.len();
-                self.total = page.total.or(self.total);
                 self.backoff.reset();
                 self.keep(&JsValue::from_str(&text_of(&page, self.format)))?;
+                Ok(is_over)
+            }
+            Way::Each(each) => {
+                let docs = each.next(&self.token).await.map_err(of_stream)?;
+                let is_over = each.is_over();
+                self.done += docs.len() as u64;
+                self.backoff.reset();
+                self.keep(&JsValue::from_str(&picked::text_of(&docs, self.format)))?;
                 Ok(is_over)
             }
         }
     }
 
     async fn open(&mut self, table: Table) -> Result<bool, Problem> {
+        if let Some(picked) = &self.picked {
+            self.total = Some(picked.len() as u64);
+            self.way = match Each::of(picked) {
+                Some(each) => Way::Each(each),
+                None => Way::Pages(Walk::of_all(table, Filter::default())),
+            };
+            self.begin()?;
+            return Ok(false);
+        }
         let (filter, format) = (self.filter.clone(), self.format.extension());
         let after = self.mark.id.as_deref();
         let answer = api::export(filter, format, after, self.token.clone()).await;
@@ -176,12 +207,18 @@ impl Work {
             self.way = Way::Stream { stream, rows: Rows::new(self.format, has_head) };
             return Ok(false);
         }
+        self.begin()?;
+        self.way = Way::Pages(Walk::of_all(table, self.filter.clone()));
+        Ok(false)
+    }
+
+    /// Begins a file that is put together here.
+    fn begin(&mut self) -> Result<(), Problem> {
         (self.parts, self.done) = (Array::new(), 0);
         if self.format == Format::Csv {
             self.keep(&JsValue::from_str(&line(&Field::ALL.map(|field| field.name().to_owned()))))?;
         }
-        self.way = Way::Pages(Walk::of_all(table, self.filter.clone()));
-        Ok(false)
+        Ok(())
     }
 
     /// Puts a text or bytes into a part of their own, outside the program's memory.
@@ -200,11 +237,11 @@ impl Export {
         Self { stage: RwSignal::default(), work, serial: StoredValue::new(0), abort, table }
     }
 
-    /// Starts over with what is filtered now.
-    pub fn start(self, format: Format) {
+    /// Starts over with what is filtered now, or with the clients that were picked, in the order of their ids.
+    pub fn start(self, format: Format, picked: Option<Vec<String>>) {
         let Some((filter, _)) = self.table.asked.get_untracked() else { return };
         let token = self.token();
-        self.work.set_value(Some(Work::new(format, filter, token)));
+        self.work.set_value(Some(Work::new(format, filter, picked, token)));
         self.stage.set(Stage::Running { done: 0, total: None });
         self.run();
     }

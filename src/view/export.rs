@@ -1,4 +1,4 @@
-//! The dialog that saves what is filtered as a file.
+//! The dialog that saves what is filtered, or what is selected, as a file.
 
 use std::time::Duration;
 
@@ -24,17 +24,36 @@ pub fn export(ui: Ui) -> AnyView {
     let is_ndjson = RwSignal::new(false);
     let stack = NodeRef::<html::Div>::new();
     let kind = either(
-        [|| "CSV".to_owned(), || "NDJSON".to_owned()],
+        [live(|| "CSV".to_owned()), live(|| "NDJSON".to_owned())],
         ["export-csv", "export-ndjson"],
         is_ndjson.into(),
         Callback::new(move |choice| is_ndjson.set(choice)),
     );
+    let selection = ui.selection;
+    let is_all = RwSignal::new(selection.is_empty());
+    let total = move || {
+        stores.table.revision.track();
+        stores.table.read(|window| window.total())
+    };
+    // Who has selected something means that.
+    let what = (!selection.is_empty()).then(|| {
+        either(
+            [
+                live(move || t::selected(selection.count())),
+                live(move || total().map_or_else(t::all_time, t::export_matching)),
+            ],
+            ["export-selected", "export-all"],
+            is_all.into(),
+            Callback::new(move |choice| is_all.set(choice)),
+        )
+    });
     let start = Callback::new(move |()| {
-        export.start(if is_ndjson.get_untracked() { Format::Ndjson } else { Format::Csv });
+        let picked = (!is_all.get_untracked()).then(|| selection.sorted());
+        export.start(if is_ndjson.get_untracked() { Format::Ndjson } else { Format::Csv }, picked);
     });
     let rows = maybe(move || {
-        stores.table.revision.track();
-        stores.table.read(|window| window.total()).map(t::export_rows)
+        let rows = if is_all.get() { total() } else { Some(selection.count()) };
+        rows.map(t::export_rows)
     });
     let print = Callback::new(move |()| {
         ui.close();
@@ -82,7 +101,7 @@ pub fn export(ui: Ui) -> AnyView {
     };
     view! {
         <div class="stack" node_ref=stack>
-            <div hidden=flag(move || export.stage.get() != Stage::Idle)>{kind}</div>
+            <div class="stack" hidden=flag(move || export.stage.get() != Stage::Idle)>{what}{kind}</div>
             {progress()}
             {content}
         </div>

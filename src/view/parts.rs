@@ -103,7 +103,7 @@ pub fn note(text: fn() -> String) -> AnyView {
 
 /// A tab-like pair of options: one of the two holds.
 pub fn either(
-    labels: [fn() -> String; 2],
+    labels: [Signal<String>; 2],
     test_ids: [&'static str; 2],
     is_second: Signal<bool>,
     choose: Callback<bool>,
@@ -113,7 +113,7 @@ pub fn either(
         let pressed = Signal::derive(move || is_on.get().to_string());
         view! {
             <button type="button" class:chosen=is_on aria-pressed=pressed data-testid=test_ids[at]
-                on:click=then(move |_| choose.run(at == 1))>{say(labels[at])}</button>
+                on:click=then(move |_| choose.run(at == 1))>{labels[at]}</button>
         }
     };
     view! { <div class="either" role="group">{one(0)}{one(1)}</div> }.into_any()

@@ -126,9 +126,15 @@ impl Selection {
 
     /// Puts the ids on the clipboard, one on each line, in order.
     pub fn copy(self) {
+        self.copied.copy(&self.sorted().join("\n"));
+    }
+
+    /// The ids in order, untracked.
+    #[must_use]
+    pub fn sorted(self) -> Vec<String> {
         let mut ids: Vec<String> = self.ids.with_untracked(|ids| ids.iter().cloned().collect());
         ids.sort();
-        self.copied.copy(&ids.join("\n"));
+        ids
     }
 
     /// Another selection begins: no range is being drawn, and nothing is read for an older one.

@@ -19,7 +19,7 @@ pub fn sort() -> AnyView {
         view.change(|view| view.sort = if key == id { Vec::new() } else { vec![key] });
     };
     let direction = either(
-        [t::ascending, t::descending],
+        [live(t::ascending), live(t::descending)],
         ["sort-ascending", "sort-descending"],
         flag(move || key().descending),
         Callback::new(move |descending| set(SortKey { descending, ..untrack(key) })),

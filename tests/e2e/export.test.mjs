@@ -8,7 +8,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { launchBrowser, SERVER_AWAY, withPage } from './browser.mjs';
+import { launchBrowser, screenshot, SERVER_AWAY, withPage } from './browser.mjs';
 import { basic, cleanUp, run, startServer, temporaryFolder, until } from './harness.mjs';
 
 const CLIENTS = 12_000;
@@ -146,6 +146,123 @@ test('an export that waits for the network says so, keeps what has arrived and g
   const after = asked.slice(1).map((path) => new URL(path, server.url).searchParams.get('_afterId'));
   assert.deepEqual([...new Set(after)].length, 1, 'each went on at the same row');
 });
+
+/** Selects the clients whose ids contain the text, and that are loaded. */
+async function select(dashboard, text) {
+  const { page } = dashboard;
+  await dashboard.search(text);
+  await dashboard.untilParameter('search', text);
+  await until('the rows are those', async () => {
+    const ids = await dashboard.ids();
+    return ids.length > 0 && ids.every((id) => id.includes(text));
+  });
+  await page.locator('.heads input[type=checkbox]').click();
+  await dashboard.get('selected').waitFor();
+}
+
+/** Saves what the open dialog offers, and gives what is in the file. */
+async function save(dashboard, format) {
+  await dashboard.get(`export-${format}`).click();
+  const download = dashboard.page.waitForEvent('download');
+  await dashboard.get('export-start').click();
+  const file = readFileSync(await (await download).path(), 'utf8');
+  const said = await dashboard.get('export-done').innerText();
+  await dashboard.get('export-close').click();
+  await dashboard.get('popup').waitFor({ state: 'hidden' });
+  return { file, said };
+}
+
+// It saved all that match, whatever was selected.
+test('what is selected is saved, and nothing else, also when it does not pass the filter any more; or all, when asked', () =>
+  withPage(browser, server, {}, async (dashboard) => {
+    const { page } = dashboard;
+    await dashboard.untilLive();
+    await page.keyboard.press('e');
+    assert.equal(await dashboard.get('export-selected').count(), 0);
+    await dashboard.closePopup();
+    await select(dashboard, 't-0012');
+    await dashboard.search('a,b');
+    await dashboard.row('a,b').locator('input').click();
+    await dashboard.search('t-0500');
+    await dashboard.untilIds(Array.from({ length: 10 }, (_, at) => `d:acme01:thermo:t-0500${at}`));
+    assert.match(await dashboard.get('selected').innerText(), /^11 selected/);
+    // In the field letters are letters.
+    await page.locator('#grid').focus();
+    const isIt = (id) => id.includes('t-0012') || id === 'a,b';
+
+    await page.keyboard.press('e');
+    assert.equal(await dashboard.get('export-selected').getAttribute('aria-pressed'), 'true');
+    assert.equal(await dashboard.get('export-all').innerText(), 'All 10 that match');
+    await dashboard.get('popup').getByText('11 clients, with all fields.').waitFor();
+    await screenshot(page, 'export-selected-light');
+    const ndjson = await save(dashboard, 'ndjson');
+    assert.match(ndjson.said, /11/);
+    const lines = (await whole('ndjson')).split('\n').filter((line) => line && isIt(JSON.parse(line).id));
+    assert.equal(lines.length, 11);
+    const parsed = (text) => text.trim().split('\n').map((line) => JSON.parse(line));
+    assert.deepEqual(parsed(ndjson.file), parsed(lines.join('\n')));
+
+    await page.keyboard.press('e');
+    const csv = await save(dashboard, 'csv');
+    const records = (await whole('csv')).split('\r\n');
+    const expected = [records[0], ...records.filter((record) => /^"a,b"|t-0012\d,/.test(record)), ''];
+    assert.equal(expected.length, 13);
+    assert.equal(csv.file, expected.join('\r\n'));
+
+    await page.keyboard.press('e');
+    await dashboard.get('export-all').click();
+    await dashboard.get('popup').getByText('10 clients, with all fields.').waitFor();
+    const all = await save(dashboard, 'ndjson');
+    assert.deepEqual(parsed(all.file).map(({ id }) => id.slice(-5)), Array.from({ length: 10 }, (_, at) => `0500${at}`));
+  }));
+
+test('many thousands that are selected are saved as they are in an export of all', () =>
+  withPage(browser, server, { query: '?search=thermo' }, async (dashboard) => {
+    const { page } = dashboard;
+    await dashboard.untilLive();
+    await dashboard.row('d:acme01:thermo:t-00000').waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Control+a');
+    await dashboard.get('select-all').click();
+    await until('all are selected', async () => /^12,000 selected/.test(await dashboard.get('selected').innerText()));
+    await page.keyboard.press('e');
+    const { file, said } = await save(dashboard, 'csv');
+    assert.match(said, /12,000/);
+    const isIt = (record, at) => at === 0 || record.startsWith('d:acme01:thermo:t-');
+    const expected = (await whole('csv')).split('\r\n').filter(isIt);
+    assert.ok(file === [...expected, ''].join('\r\n'), 'the file is that of an export in one piece, without the others');
+  }));
+
+test('an export of what is selected says how far it is, waits while the server is away, and can be given up', () =>
+  withPage(browser, server, { allowed: SERVER_AWAY }, async (dashboard) => {
+    const { page } = dashboard;
+    await dashboard.untilLive();
+    await select(dashboard, 't-00');
+    const count = await dashboard.number('selected');
+    assert.ok(count > 30, `${count} are selected`);
+    const asked = new Set();
+    let isAway = true;
+    await page.route('**/api/v0002/clientconnectionstates/*', (route) => {
+      asked.add(route.request().url());
+      return isAway && asked.size > 20 ? route.abort('connectionrefused') : route.continue();
+    });
+    await page.keyboard.press('e');
+    await dashboard.get('export-start').click();
+    await dashboard.get('popup').getByRole('alert').filter({ hasText: /Cannot reach the server/ }).waitFor();
+    const bar = dashboard.get('export-progress');
+    assert.deepEqual([await bar.getAttribute('value'), await bar.getAttribute('max')], ['18', `${count}`]);
+    await dashboard.get('export-cancel').click();
+    await dashboard.get('export-start').waitFor();
+    assert.equal(await bar.isVisible(), false);
+    asked.clear();
+    await dashboard.get('export-start').click();
+    await dashboard.get('export-go-on').waitFor();
+    const download = page.waitForEvent('download');
+    isAway = false;
+    await dashboard.get('export-go-on').click();
+    const file = readFileSync(await (await download).path(), 'utf8');
+    assert.equal(file.split('\r\n').length, count + 2, 'each once, the heads, and the end of the last line');
+  }));
 
 // The button that was pressed is gone with each stage, and the focus was nowhere.
 test('an export is started, given up in the middle and started again with one key, and leaves nothing behind', async () => {

@@ -95,6 +95,12 @@ impl Page {
         self.states.iter().filter_map(|state| field(&state, "id")).collect()
     }
 
+    /// Keeps the states with these ids.
+    pub fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
+        let is_it = |state: JsValue, _, _| field(&state, "id").is_some_and(|id| is_kept(&id));
+        self.states = self.states.filter(&mut { is_it });
+    }
+
     /// Each state as one line of JSON.
     #[must_use]
     pub fn to_ndjson(&self) -> String {

@@ -4,15 +4,15 @@
 
 use js_sys::JSON;
 use rollcall_model::log::{LogEntry, LogEvent};
-use rollcall_model::query::Field;
 use rollcall_model::{Certainty, Initiator, StateDoc, Timestamp};
 use wasm_bindgen::JsValue;
 
 use crate::json::{object_of, text};
+use crate::store::json_of;
 
 /// A state, over several lines.
 pub fn state(doc: &StateDoc) -> String {
-    pretty(of_state(doc))
+    pretty(json_of(doc))
 }
 
 /// A list of entries, over several lines.
@@ -27,16 +27,6 @@ fn pretty(json: String) -> String {
     let pretty = JSON::parse(&json)
         .and_then(|value| JSON::stringify_with_replacer_and_space(&value, &JsValue::NULL, &indent));
     pretty.map_or(json, String::from)
-}
-
-fn of_state(doc: &StateDoc) -> String {
-    let member = |field: Field| {
-        let value = field.text(doc)?;
-        let is_bare =
-            matches!(field, Field::MqttReasonCode | Field::CloseCode | Field::Secure | Field::RecentConnects);
-        Some((field.name(), if is_bare { value } else { text(&value) }))
-    };
-    object_of(&Field::ALL.into_iter().filter_map(member).collect::<Vec<_>>())
 }
 
 fn of_entry(entry: &LogEntry) -> String {
@@ -121,7 +111,7 @@ mod tests {
             "certainty":"inferred","clientAddr":"10.0.0.7","secure":false,"deviceType":"thermo","deviceId":"t-17",
             "staleSince":"2026-11-20T09:00:00.000Z","recentConnects":7,"lastRefusedTime":"2026-11-20T08:00:00.000Z"}"#;
         for json in [bare, full] {
-            check(json, of_state);
+            check(json, json_of);
         }
     }
 

@@ -50,7 +50,7 @@ pub fn menu(field: Field, negated: bool, can_type: bool, is_offered: bool, ui: U
         ui.open(Popup::Filter(field, excludes));
     };
     let kind = either(
-        [t::filter_is, t::filter_is_not],
+        [live(t::filter_is), live(t::filter_is_not)],
         ["filter-is", "filter-is-not"],
         flag(move || negated),
         Callback::new(turn),
