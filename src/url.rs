@@ -125,6 +125,16 @@ impl View {
         encode_pairs(&pairs)
     }
 
+    /// A link to the view, from any other.
+    #[must_use]
+    pub fn link(&self) -> String {
+        match self.to_query_string() {
+            // An empty link would lead to where the reader is, with its query.
+            query if query.is_empty() => "./".to_owned(),
+            query => format!("?{query}"),
+        }
+    }
+
     /// The filter that is asked for: the reader's, and the one that hides what the demo left behind.
     #[must_use]
     pub fn effective_filter(&self, hides_demo: bool) -> Filter {

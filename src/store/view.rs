@@ -52,8 +52,8 @@ impl ViewStore {
         let part = |read: fn(&web_sys::Location) -> Result<String, wasm_bindgen::JsValue>| {
             location.as_ref().and_then(|location| read(location).ok()).unwrap_or_default()
         };
-        let query = view.to_query_string();
-        format!("{}{}?{query}", part(web_sys::Location::origin), part(web_sys::Location::pathname))
+        let path = part(web_sys::Location::pathname);
+        format!("{}{}", part(web_sys::Location::origin), address_at(&path, view))
     }
 
     /// Changes the view as a step that the reader can go back from.
@@ -73,11 +73,9 @@ impl ViewStore {
         if new == old {
             return;
         }
-        let query = new.to_query_string();
         let history = web_sys::window().and_then(|window| window.history().ok());
         let path = web_sys::window().and_then(|window| window.location().pathname().ok());
-        let path = path.unwrap_or_else(|| "/".to_owned());
-        let address = if query.is_empty() { path } else { format!("{path}?{query}") };
+        let address = address_at(&path.unwrap_or_else(|| "/".to_owned()), &new);
         if let Some(history) = history {
             let nothing = wasm_bindgen::JsValue::NULL;
             // A browser that refuses (too many changes a second) keeps the older address; the view changes anyway.
@@ -92,6 +90,12 @@ impl ViewStore {
         }
         self.view.set(new);
     }
+}
+
+/// The address of a view without the server's, at the path of the page.
+fn address_at(path: &str, view: &View) -> String {
+    let query = view.to_query_string();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 fn query_string() -> String {

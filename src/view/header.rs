@@ -78,7 +78,7 @@ fn Pages() -> impl IntoView {
             stores.view.with(|view| {
                 let mut view = view.clone();
                 view.overview = is_overview.then(|| view.overview.unwrap_or(stores.overview.last()));
-                format!("?{}", view.to_query_string())
+                view.link()
             })
         });
         let go = move |event: leptos::ev::MouseEvent| {

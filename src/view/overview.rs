@@ -129,7 +129,7 @@ fn periods() -> El {
         let address = move || {
             stores.view.with(|view| {
                 let view = View { overview: Some(period), ..view.clone() };
-                Some(format!("?{}", view.to_query_string()))
+                Some(view.link())
             })
         };
         let hook = format!("period-{}", period.name());
@@ -201,7 +201,7 @@ fn incomplete(from: Timestamp) -> El {
 
 /// Nobody has ever connected: the other page says how to.
 fn nobody() -> El {
-    let how = link("?").text(&t::page_clients());
+    let how = link("./").text(&t::page_clients());
     note("note", "overview-empty", &t::first_run()).text(" ").child(&how)
 }
 

@@ -100,7 +100,7 @@ fn CountLink(count: Count) -> impl IntoView {
         stores.view.with(|view| {
             let mut view = view.clone();
             count.toggle(&mut view);
-            format!("?{}", view.to_query_string())
+            view.link()
         })
     });
     let choose = move |event: leptos::ev::MouseEvent| {

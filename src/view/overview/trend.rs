@@ -39,7 +39,7 @@ fn trend() -> El {
     el("span", "").on("click", go).live(move || {
         let address = stores.view.with(|view| {
             let view = View { overview: Some(Period::Hour), ..view.clone() };
-            format!("?{}", view.to_query_string())
+            view.link()
         });
         stores.overview.trend.with(|series| {
             let shown = series.as_ref().and_then(|series| show(series, &address));
