@@ -44,6 +44,12 @@ pub fn connected(before: Option<Timestamp>) -> String {
     }
 }
 
+/// The clients that are away, those first that went last.
+#[must_use]
+pub fn disconnected() -> String {
+    to(&[AWAY, BY_DISCONNECT])
+}
+
 /// The clients whose last connect was in the bucket.
 #[must_use]
 pub fn connects(bucket: &Bucket, step_ms: i64) -> String {
@@ -238,6 +244,7 @@ mod tests {
         check(&silent(true), 1);
         check(&silent(false), 1);
         check(&connected(None), 1);
+        check(&disconnected(), 1);
         check(&connected(Some(AT)), 2);
         check(&connects(bucket, 60_000), 2);
         check(&disconnects(bucket, 60_000), 2);

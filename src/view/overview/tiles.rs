@@ -15,39 +15,50 @@ struct Tile {
     hook: &'static str,
     name: fn() -> String,
     mark: &'static str,
-    /// The filter and the order of the clients behind the number.
-    link: Option<(&'static str, &'static str)>,
-    count: fn(&Bucket) -> u64,
+    number: Number,
 }
 
-const TILES: [Tile; 4] = [
+enum Number {
+    /// What is so now, and the link to these clients.
+    Now(fn(&Series) -> Option<u64>, fn() -> String),
+    /// What happened in the period, and the filter and the order of the clients behind it.
+    Sum(fn(&Bucket) -> u64, &'static str, &'static str),
+}
+
+const TILES: [Tile; 5] = [
     Tile {
         hook: "tile-connected",
         name: t::connected_now,
         mark: "mark mark-connected",
-        link: None,
-        count: |_| 0,
+        number: Number::Now(|series| series.buckets.last()?.connected, || links::connected(None)),
+    },
+    Tile {
+        hook: "tile-disconnected",
+        name: t::disconnected_now,
+        mark: "mark mark-disconnected",
+        // Nobody counts them over time.
+        number: Number::Now(
+            |_| Some(stores().status.with(|status| status.counts)?.disconnected),
+            links::disconnected,
+        ),
     },
     Tile {
         hook: "tile-connects",
         name: t::connects,
         mark: "",
-        link: Some(("connectedAfter", "-lastConnectTime")),
-        count: |bucket| bucket.connects,
+        number: Number::Sum(|bucket| bucket.connects, "connectedAfter", "-lastConnectTime"),
     },
     Tile {
         hook: "tile-disconnects",
         name: t::disconnects,
         mark: "",
-        link: Some(("disconnectedAfter", "-lastDisconnectTime")),
-        count: |bucket| bucket.disconnects,
+        number: Number::Sum(|bucket| bucket.disconnects, "disconnectedAfter", "-lastDisconnectTime"),
     },
     Tile {
         hook: "tile-refused",
         name: t::refused_attempts,
         mark: "mark mark-refused",
-        link: Some(("refusedAfter", "-lastRefusedTime")),
-        count: |bucket| bucket.refused,
+        number: Number::Sum(|bucket| bucket.refused, "refusedAfter", "-lastRefusedTime"),
     },
 ];
 
@@ -73,12 +84,14 @@ fn show(tile: &Tile, known: Option<(Period, &Series)>) -> El {
     let Some((period, series)) = known else {
         return el("span", "").children(&[el("b", "").text("–"), name]);
     };
-    let Some((parameter, sort)) = tile.link else {
-        let newest = series.buckets.last().and_then(|bucket| bucket.connected);
-        let newest = newest.map_or_else(|| "–".to_owned(), format::number);
-        return link(&links::connected(None)).children(&[el("b", "").text(&newest), name]);
+    let (count, parameter, sort) = match &tile.number {
+        Number::Now(number, address) => {
+            let number = number(series).map_or_else(|| "–".to_owned(), format::number);
+            return link(&address()).children(&[el("b", "").text(&number), name]);
+        }
+        Number::Sum(count, parameter, sort) => (count, parameter, sort),
     };
-    let count: u64 = series.buckets.iter().map(tile.count).sum();
+    let count: u64 = series.buckets.iter().map(count).sum();
     let rate = rate(count as f64 / (counted_ms(series) as f64 / 60_000.0));
     // Counting may have begun within the period. In its first bucket, which begins before it, is early enough.
     let from = counted_from(series);
