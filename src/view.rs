@@ -8,6 +8,7 @@ mod client;
 mod columns;
 mod copied;
 mod dom;
+mod elsewhere;
 mod empty;
 mod export;
 mod filters;
@@ -30,6 +31,7 @@ mod select;
 mod sign_in;
 mod sort;
 mod summary;
+mod type_ahead;
 mod ui;
 mod views;
 

@@ -22,6 +22,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlElement, KeyboardEvent};
 
 use super::banner::{name_of, showing};
+use super::elsewhere;
 use super::icons::mark_of;
 use super::ui::ui;
 use crate::boxed::{effect, effect_with_first};
@@ -40,6 +41,7 @@ const NEAR_END_PX: i32 = 1_200;
 /// The page of whichever client is open.
 pub fn panel() -> AnyView {
     let stores = stores();
+    elsewhere::listen();
     let has_client = Memo::new(move |_| stores.view.with(|view| view.client.is_some()));
     let holder = NodeRef::<html::Aside>::new();
     Effect::new(move |_: Option<()>| {

@@ -3,19 +3,20 @@
 use leptos::prelude::*;
 
 use super::live::{flag, live, maybe, say};
-use super::parts::Choice;
+use super::parts::{Choice, note};
 use crate::i18n::t;
 use crate::store::stores;
 
 type Name = fn() -> String;
 
 /// The keys and what they do.
-const KEYS: [(&str, Name); 20] = [
+const KEYS: [(&str, Name); 22] = [
     ("/", t::help_search),
     ("j k ↑ ↓", t::help_move),
     ("PgUp PgDn", t::help_page),
     ("Home End", t::help_ends),
     ("Enter", t::help_open),
+    ("Ctrl+Enter", t::help_open_tab),
     ("Space", t::help_select),
     ("Shift+↑ Shift+↓", t::help_extend),
     ("Ctrl+A", t::help_select_loaded),
@@ -29,6 +30,7 @@ const KEYS: [(&str, Name); 20] = [
     ("e", t::help_export),
     ("g o", t::help_overview),
     ("g c", t::help_clients),
+    ("A…Z", t::help_type_ahead),
     ("p", t::help_pause),
     ("?", t::help_help),
 ];
@@ -48,5 +50,6 @@ pub fn help() -> AnyView {
         is_on: flag(move || prefs.has_letters.get()),
         act: Callback::new(move |()| prefs.toggle_letters()),
     };
-    view! { <dl class="keys">{rows.into_iter().collect_view()}</dl>{letters.view()} }.into_any()
+    view! { <dl class="keys">{rows.into_iter().collect_view()}</dl>{note(t::help_from_overview)}{letters.view()} }
+        .into_any()
 }

@@ -99,20 +99,44 @@ fn handle(event: &KeyboardEvent, was_go: bool, (later, stores, ui): (Later, Stor
         GO => {}
         "?" => ui.open(Popup::Help),
         "p" => stores.feed.toggle_pause(),
-        // The rest is about the table.
-        _ if stores.overview.period.get_untracked().is_some() => return false,
-        "/" => ui.focus_search(),
-        "f" => ui.open(Popup::Filters),
-        "s" => ui.open(Popup::Sort),
-        "c" => ui.open(Popup::Columns),
-        "v" => ui.open(Popup::Views),
-        "e" => ui.open(Popup::Export),
+        "/" | "f" | "s" | "c" | "v" | "e" if is_overview(stores) => {
+            stores.show_overview(false);
+            // The table is there by then. It is where the focus comes back to when a menu closes.
+            request_animation_frame(move || {
+                ui.focus_grid();
+                at_table(&key, ui);
+            });
+        }
+        // The rest is about the rows.
+        _ if is_overview(stores) => return false,
+        _ if at_table(&key, ui) => {}
         "j" => ui.command(Command::Rows(1), false),
         "k" => ui.command(Command::Rows(-1), false),
         // The rest belongs to what has the focus, when that is not the table.
         _ if is_in("button, a, aside, summary, input") => return false,
         _ => return move_active(&key, event.shift_key(), ui),
     }
+    true
+}
+
+fn is_overview(stores: Stores) -> bool {
+    stores.overview.period.get_untracked().is_some()
+}
+
+/// What the reader does at the table, whichever row is active.
+fn at_table(key: &str, ui: Ui) -> bool {
+    ui.open(match key {
+        "f" => Popup::Filters,
+        "s" => Popup::Sort,
+        "c" => Popup::Columns,
+        "v" => Popup::Views,
+        "e" => Popup::Export,
+        "/" => {
+            ui.focus_search();
+            return true;
+        }
+        _ => return false,
+    });
     true
 }
 
@@ -161,7 +185,7 @@ fn escape(target: Option<&Element>, is_in_field: bool, stores: Stores, ui: Ui) -
             let _ = field.blur();
         }
         ui.focus_grid();
-    } else if stores.overview.period.get_untracked().is_some() {
+    } else if is_overview(stores) {
         return false;
     } else if stores.view.get_untracked().client.is_some() {
         stores.view.change(|view| view.client = None);

@@ -9,6 +9,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 use super::live::{live, say};
+use super::type_ahead::type_ahead;
 use super::ui::{Popup, ui};
 use super::{columns, export, filters, help, later, sort, views};
 use crate::boxed::{dynamic, effect, then};
@@ -96,7 +97,7 @@ fn title(popup: Popup) -> String {
 /// What is in it. Called where its code is here.
 pub fn content(popup: Popup) -> AnyView {
     let ui = ui();
-    match popup {
+    let content = match popup {
         Popup::Help => help::help(),
         Popup::Columns => columns::columns(),
         Popup::Sort => sort::sort(),
@@ -104,7 +105,8 @@ pub fn content(popup: Popup) -> AnyView {
         Popup::Export => export::export(ui),
         Popup::Filters => filters::choose(ui),
         Popup::Filter(field, negated) => filters::edit(field, negated, ui),
-    }
+    };
+    view! { <div on:keydown=then(type_ahead())>{content}</div> }.into_any()
 }
 
 /// Puts a menu below its button, within the page. The style sheet centres what has no button in view.
