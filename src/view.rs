@@ -145,6 +145,8 @@ fn Dashboard() -> impl IntoView {
 fn Clients() -> impl IntoView {
     let has_panel = flag(move || stores().view.with(|view| view.client.is_some()));
     let (feed, table) = (stores().feed, stores().table);
+    // What it has not asked for while the overview was shown.
+    table.pump();
     let is_paused = flag(move || feed.is_paused.get());
     // No more rows are looked for, so none is on its way.
     let is_stopped = flag(move || table.is_stopped.get());

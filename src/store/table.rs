@@ -65,6 +65,7 @@ pub struct Table {
     clock: Clock,
     status: StatusStore,
     session: Session,
+    view: ViewStore,
 }
 
 struct Inner {
@@ -141,6 +142,7 @@ impl Table {
             clock,
             status,
             session,
+            view,
         }
     }
 
@@ -290,8 +292,8 @@ impl Table {
     }
 
     /// Starts a question if one is wanted and allowed now, else makes sure to be called again when it is.
-    fn pump(self) {
-        if self.asked.get_untracked().is_none() || browser::is_hidden() || self.is_failing() {
+    pub fn pump(self) {
+        if self.asked.get_untracked().is_none() || browser::is_hidden() || self.is_failing() || self.rests() {
             return;
         }
         let now_ms = browser::wall_ms();
@@ -311,6 +313,13 @@ impl Table {
             Some(0) => self.ask_now(),
             Some(wait_ms) => self.wake_after(Duration::from_millis(wait_ms as u64), Self::pump),
         }
+    }
+
+    /// Whether nobody reads the rows, and nobody has to find out whether the server is there: the feed says so. What comes
+    /// is applied to them all the same, and the rest asked when they are shown again.
+    fn rests(self) -> bool {
+        let is_known = self.inner.with_value(|inner| inner.is_live && inner.window.is_loaded());
+        is_known && self.view.get_untracked().overview.is_some() && !self.is_outdated.get_untracked()
     }
 
     fn ask_if_idle(self) {

@@ -30,7 +30,7 @@ pub use heads::starts_descending;
 #[component]
 pub fn Grid() -> impl IntoView {
     let (stores, ui) = (stores(), ui());
-    let scroller = Scroller::new(ui.grid);
+    let scroller = Scroller::new(ui, stores.table);
     scroller.follow(stores.table, ui);
     paint_slots(scroller);
     ui.on_command(std::rc::Rc::new(move |command, extends| obey(command, extends, scroller, stores, ui)));

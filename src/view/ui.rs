@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use leptos::html;
 use leptos::prelude::{
-    GetUntracked, LocalStorage, NodeRef, RwSignal, Set, SetValue, StoredValue, WithValue, expect_context,
-    provide_context,
+    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, Set, SetValue, StoredValue, WithValue,
+    expect_context, provide_context,
 };
 use rollcall_model::query::Field;
 
 use super::select::Selection;
+use crate::boxed::effect_with_first;
+use crate::scroll::Position;
 use crate::store::stores;
 
 /// Where the keyboard sends the table.
@@ -78,6 +80,8 @@ pub struct Ui {
     pub top_row: RwSignal<u64>,
     pub search: NodeRef<html::Input>,
     pub grid: NodeRef<html::Div>,
+    /// Where the table is scrolled to. The reader comes back there, from the overview or after signing in again.
+    pub position: RwSignal<Position>,
     commanded: StoredValue<Option<Commanded>, LocalStorage>,
 }
 
@@ -91,9 +95,20 @@ impl Ui {
             top_row: RwSignal::new(1),
             search: NodeRef::new(),
             grid: NodeRef::new(),
+            position: RwSignal::default(),
             commanded: StoredValue::new_local(None),
         };
         provide_context(ui);
+        let asked = stores().table.asked;
+        effect_with_first(move |is_first| {
+            asked.get();
+            // Another question starts at its first row, wherever the reader is.
+            if !is_first {
+                ui.position.set(Position::default());
+                ui.arrived.set(0);
+                ui.active.set(None);
+            }
+        });
         ui
     }
 

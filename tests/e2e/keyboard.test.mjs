@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { launchBrowser, PHONE, screenshot, withPage } from './browser.mjs';
-import { cleanUp, importPast, startServer, until } from './harness.mjs';
+import { addKey, cleanUp, importPast, runJson, startServer, until } from './harness.mjs';
 
 const CLIENTS = 3_000;
 const LAST = CLIENTS - 1;
@@ -117,6 +117,156 @@ test('PageDown and PageUp move by a screen, End and Home to the last row and the
     await keyboard.press('Enter');
     await dashboard.untilParameter('client', idOf(LAST));
   }));
+
+/** The page that opens in another tab, when it shows its client. */
+async function anotherTab(dashboard, id, act) {
+  const opened = dashboard.page.context().waitForEvent('page');
+  await act();
+  const tab = await opened;
+  await tab.locator('[data-testid=panel]').waitFor();
+  assert.equal(new URL(tab.url()).searchParams.get('client'), id);
+  return tab;
+}
+
+test('the middle button, and Ctrl with Enter, open a client in another tab; Ctrl with a click selects it', () =>
+  journey(
+    async (dashboard, keyboard) => {
+      const { page } = dashboard;
+      // What the first rows do not need has come.
+      await page.locator('.trend').waitFor();
+      const tab = await anotherTab(dashboard, idOf(3), () => dashboard.row(idOf(3)).click({ button: 'middle' }));
+      // With the filter and the order that the reader had.
+      assert.equal(new URL(tab.url()).searchParams.get('search'), 't-00');
+      assert.match(await tab.title(), new RegExp(idOf(3)));
+      await tab.close();
+      assert.equal(dashboard.parameters().get('client'), null);
+
+      await keyboard.press('j');
+      await keyboard.press('j');
+      await untilActive(dashboard, 1);
+      await (await anotherTab(dashboard, idOf(1), () => keyboard.press('Control+Enter'))).close();
+      await (await anotherTab(dashboard, idOf(1), () => keyboard.press('Meta+Enter'))).close();
+      assert.equal(dashboard.parameters().get('client'), null);
+
+      await dashboard.row(idOf(2)).click({ modifiers: ['Control'] });
+      assert.match(await dashboard.get('selected').innerText(), /^1 selected/);
+      // The heads open nothing, whatever button.
+      await dashboard.get('col-id').click({ button: 'middle' });
+      await dashboard.get('col-id').focus();
+      await keyboard.press('Control+Enter');
+      await page.waitForTimeout(300);
+      assert.equal(page.context().pages().length, 1);
+      await keyboard.press('?');
+      await dashboard.get('popup').getByText('open in a new tab').waitFor();
+    },
+    { query: '?search=t-00' },
+  ));
+
+/** What the focus is on, in words. */
+const focused = (page) =>
+  page.evaluate(() => {
+    const { activeElement } = document;
+    return (activeElement.closest('.option')?.querySelector('.option-name') ?? activeElement).innerText.trim();
+  });
+
+test('in a menu, letters go to the entry that begins with them, and the same letter again to the next', () =>
+  journey(async (dashboard, keyboard) => {
+    const { page } = dashboard;
+    const untilOn = (name) => until(`the focus is on ${name}`, async () => (await focused(page)) === name);
+    await keyboard.press('f');
+    await untilOn('Status');
+    // A blank within a name is a part of it; any other presses the entry.
+    await keyboard.type('last activity');
+    await untilOn('Last activity');
+    await keyboard.press('Space');
+    await dashboard.get('popup').getByRole('heading', { name: 'Last activity', exact: true }).waitFor();
+    await dashboard.closePopup();
+
+    await keyboard.press('f');
+    await untilOn('Status');
+    const names = await page.locator('.popup .item').allInnerTexts();
+    const withC = names.filter((name) => name.startsWith('C'));
+    assert.ok(withC.length >= 3, names.join());
+    for (const name of [...withC, withC[0]]) {
+      await keyboard.press('c');
+      await untilOn(name);
+    }
+    await page.waitForTimeout(900);
+    await keyboard.type('mqtt', { delay: 20 });
+    await untilOn('MQTT version');
+    await keyboard.press('Enter');
+    await dashboard.get('popup').getByRole('heading', { name: 'MQTT version', exact: true }).waitFor();
+    // Its values are entries, too, and are chosen by nothing but a press.
+    await keyboard.press('5');
+    await untilOn('5');
+    assert.equal(dashboard.parameters().get('mqttConnectProtocol'), null);
+    await keyboard.press('Space');
+    await dashboard.untilParameter('mqttConnectProtocol', '5');
+    await dashboard.closePopup();
+
+    await keyboard.press('s');
+    await dashboard.get('popup').waitFor();
+    await keyboard.press('r');
+    await until('a radio button has the focus', async () => /^R/.test(await focused(page)));
+    assert.equal(dashboard.parameters().get('_sort'), null);
+  }));
+
+/** The first row in view. */
+const topRow = async (dashboard) => Math.min(...(await inView(dashboard)).map(({ index }) => index));
+
+// Signed out, the reader came back to the first row.
+test('who signs in again after the session has ended, or comes back from the overview, is where the table was', () => {
+  const key = addKey(server, 'viewer');
+  const another = addKey(server, 'viewer');
+  const signIn = async (dashboard, { key, token }) => {
+    await dashboard.get('sign-in-key').fill(key);
+    await dashboard.get('sign-in-token').fill(token);
+    await dashboard.get('sign-in-submit').click();
+  };
+  const options = { allowed: /status of 401|WebSocket connection to/ };
+  return withPage(browser, { signInLink: () => server.url }, options, async (dashboard) => {
+    const { page } = dashboard;
+    await signIn(dashboard, key);
+    await dashboard.untilLive();
+    await dashboard.row(idOf(0)).waitFor();
+    await page.locator('#grid').evaluate((grid) => grid.scrollTo(0, 1_234 * 32 + 7));
+    await untilAtRest(page);
+    await dashboard.row(idOf(1_240)).click();
+    await dashboard.untilParameter('client', idOf(1_240));
+    await untilAtRest(page);
+    const before = { top: await topRow(dashboard), px: await page.locator('#grid').evaluate((grid) => grid.scrollTop) };
+    assert.ok(before.top > 1_230 && before.top < 1_240, `the first row is ${before.top}`);
+    const isBack = async (why) => {
+      await dashboard.row(idOf(1_240)).waitFor();
+      await untilAtRest(page);
+      const px = await page.locator('#grid').evaluate((grid) => grid.scrollTop);
+      assert.deepEqual({ top: await topRow(dashboard), px }, before, why);
+      assert.match(await dashboard.row(idOf(1_240)).getAttribute('class'), /\bactive\b/);
+    };
+
+    runJson(['keys', 'revoke', key.key, '--data', server.data]);
+    await dashboard.get('sign-in').waitFor();
+    await signIn(dashboard, another);
+    await dashboard.get('panel').waitFor();
+    await isBack('after signing in again');
+    assert.equal(dashboard.parameters().get('client'), idOf(1_240));
+
+    await page.keyboard.press('g');
+    await page.keyboard.press('o');
+    await dashboard.get('overview').waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press('c');
+    await isBack('after the overview');
+    await page.keyboard.press('k');
+    await untilActive(dashboard, 1_239);
+
+    // What was asked anew meanwhile begins at its first row.
+    await page.keyboard.press('g');
+    await page.keyboard.press('o');
+    await dashboard.get('tile-disconnected').locator('a').click();
+    await until('the first row is in view', async () => (await topRow(dashboard)) === 0);
+  });
+});
 
 /** What is on the screen: the rows in view, and whether each is there and where it says. */
 const inView = (dashboard) =>

@@ -66,8 +66,8 @@ test('g o shows the overview and g c the clients, back goes back, and the filter
     await dashboard.get('period-7d').click();
     await dashboard.untilParameter('overview', '7d');
 
-    // The keys of the table do nothing here.
-    for (const key of ['j', 'k', 'ArrowDown', 'Enter', '/', 'Escape']) await page.keyboard.press(key);
+    // The keys of the rows do nothing here.
+    for (const key of ['j', 'k', 'ArrowDown', 'Enter', 'Escape']) await page.keyboard.press(key);
     await page.keyboard.press('g');
     await page.keyboard.press('c');
     await dashboard.untilIds(ONLINE);
@@ -84,6 +84,7 @@ test('every number at the top leads to the clients that it counts', () =>
   overview(async (dashboard) => {
     for (const [tile, count, ids] of [
       ['tile-connected', 3, ONLINE],
+      ['tile-disconnected', 4, [...LOST, LEFT, SILENT]],
       ['tile-connects', 8, ALL],
       ['tile-disconnects', 5, [...LOST, LEFT, SILENT, BACK]],
       ['tile-refused', 3, [ONLINE[0]]],
@@ -96,6 +97,74 @@ test('every number at the top leads to the clients that it counts', () =>
       await dashboard.get('overview').waitFor();
     }
   }));
+
+test('on the overview the keys of the table show the clients, and then do what they say', () =>
+  overview(async (dashboard) => {
+    const { page } = dashboard;
+    const isFocused = (selector) =>
+      until(`the focus is on ${selector}`, () => page.evaluate((one) => document.activeElement.matches(one), selector));
+    await page.keyboard.press('/');
+    await dashboard.untilIds(ALL);
+    await isFocused('[data-testid=search]');
+    await page.keyboard.type('lost');
+    await dashboard.untilIds(LOST);
+    for (const [key, name] of [
+      ['f', 'Add a filter'],
+      ['s', 'Sort'],
+      ['c', 'Columns'],
+      ['v', 'Views'],
+      ['e', 'Export'],
+    ]) {
+      await page.goto(`${server.url}?overview=1h`);
+      await dashboard.untilLive();
+      await dashboard.get('overview').waitFor();
+      await page.keyboard.press(key);
+      await dashboard.get('popup').getByRole('heading', { name, exact: true }).waitFor();
+      assert.equal(dashboard.parameters().get('overview'), null);
+      await dashboard.closePopup();
+      await isFocused('#grid');
+    }
+    await page.keyboard.press('?');
+    await dashboard.get('popup').getByText('On the overview, / f s c v e go to the clients first.').waitFor();
+  }));
+
+// It asked for the rows again with every message, for nobody.
+test('while the overview is shown the table asks nothing, and is right as soon as it is shown', async () => {
+  const own = await startServer();
+  const ids = Array.from({ length: 12 }, (_, at) => `d:acme01:thermo:rests-${String(at).padStart(2, '0')}`);
+  await connect(own, ids[0]);
+  await overview(
+    async (dashboard) => {
+      const { page } = dashboard;
+      const rows = [];
+      page.on('request', (request) => {
+        const { pathname, searchParams } = new URL(request.url());
+        // The overview itself asks for the clients that are silent longest.
+        const isSilent = searchParams.get('_sort') === 'lastPublishTime';
+        if (pathname.endsWith('/clientconnectionstates') && !isSilent) rows.push(request.url());
+      });
+      const tile = dashboard.get('tile-connected').locator('a');
+      await until('the overview counts one', async () => (await numberIn(tile)) === 1);
+      rows.length = 0;
+      for (const id of ids.slice(1)) {
+        await connect(own, id);
+        await page.waitForTimeout(300);
+      }
+      await until('the overview counts all', async () => (await numberIn(tile)) === ids.length);
+      assert.deepEqual(rows, []);
+      await page.keyboard.press('g');
+      await page.keyboard.press('c');
+      await dashboard.untilIds(ids, { inOrder: true });
+      assert.ok(rows.length >= 1, 'it asked at once');
+      await dashboard.untilNumber('status-connected', ids.length);
+      // And goes on from there.
+      await connect(own, 'd:acme01:thermo:rests-99');
+      await dashboard.row('d:acme01:thermo:rests-99').waitFor();
+    },
+    { of: own },
+  );
+  await own.stop();
+});
 
 /** The filter on who ended the connections, as the address has it. */
 const initiators = (dashboard) => {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, Update, UpdateValue, WithValue,
-    on_cleanup, set_timeout, untrack,
+    Get, GetUntracked, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, Track, Update, UpdateValue,
+    WithValue, on_cleanup, set_timeout, untrack,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
@@ -57,10 +57,10 @@ pub struct Scroller {
 }
 
 impl Scroller {
-    pub fn new(grid: NodeRef<html::Div>) -> Self {
+    pub fn new(ui: Ui, table: Table) -> Self {
         let (narrow, room) = (browser::media(NARROW), browser::media(ROOM_FOR_PANEL));
         let cap_px = if browser::is_firefox() { FIREFOX_CAP_PX } else { CAP_PX };
-        let (len, view_px) = (RwSignal::new(0), RwSignal::new(600.0));
+        let (len, view_px) = (RwSignal::new(len_of(table)), RwSignal::new(600.0));
         // The table is as wide as the page until it is measured.
         let page_px = web_sys::window().and_then(|window| window.inner_width().ok()?.as_f64());
         let view_width_px = RwSignal::new(page_px.unwrap_or(0.0));
@@ -70,7 +70,7 @@ impl Scroller {
             let view_px = (view_px.get() - head_px).max(row_px.get());
             ScrollMap { rows: len.get(), row_px: row_px.get(), view_px, cap_px }
         });
-        let position = RwSignal::new(Position::default());
+        let position = ui.position;
         Self {
             len,
             map,
@@ -78,7 +78,7 @@ impl Scroller {
             row_px,
             origin: Memo::new(move |_| map.get().origin_px(position.get())),
             slot_count: RwSignal::new(0),
-            grid,
+            grid: ui.grid,
             view_width_px,
             view_px,
             slots: StoredValue::new(Vec::new()),
@@ -94,13 +94,8 @@ impl Scroller {
         self.follow_size();
         effect(move || {
             table.revision.get();
-            let is_failing = matches!(table.api.get(), ApiState::Failed { .. });
-            let len = table.read(|window| match window.is_loaded() {
-                true => window.len(),
-                // Before the first answer a screen of rows is on its way, unless it is not.
-                false if is_failing => 0,
-                false => EXPECTED_ROWS,
-            });
+            table.api.track();
+            let len = len_of(table);
             if len != self.len.get_untracked() {
                 self.len.set(len);
             }
@@ -121,19 +116,19 @@ impl Scroller {
         });
         effect_with_first(move |is_first| {
             table.asked.get();
-            // Another question starts at its first row.
-            if !is_first {
-                self.go_to(Position::default());
-                ui.arrived.set(0);
-                ui.active.set(None);
-            }
+            // Another question starts at its first row. A table that is made anew is where it was.
+            let top_row = if is_first { self.position.get_untracked().top_row } else { 0.0 };
+            self.go_to(self.map.get_untracked().at_row(top_row));
         });
         effect_with_first(move |is_first| {
             let (_, rows) = table.moved.get();
+            if is_first {
+                return;
+            }
             // The reader may have scrolled and the browser not told yet: that must not be undone.
             untrack(|| self.take_scroll(1.0));
             let position = self.position.get_untracked();
-            if !is_first && position.top_row >= 1.0 {
+            if position.top_row >= 1.0 {
                 self.go_to(self.map.get_untracked().at_row(position.top_row + rows as f64));
                 ui.arrived.update(|arrived| *arrived = arrived.saturating_add_signed(rows));
             }
@@ -263,6 +258,17 @@ impl Scroller {
             let _ = kept.try_with_value(|(_, observer)| observer.as_ref().map(ResizeObserver::disconnect));
         });
     }
+}
+
+/// How many rows there are, untracked.
+fn len_of(table: Table) -> u64 {
+    let is_failing = matches!(table.api.get_untracked(), ApiState::Failed { .. });
+    table.read(|window| match window.is_loaded() {
+        true => window.len(),
+        // Before the first answer a screen of rows is on its way, unless it is not.
+        false if is_failing => 0,
+        false => EXPECTED_ROWS,
+    })
 }
 
 /// The active row follows its client.
