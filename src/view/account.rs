@@ -72,8 +72,10 @@ fn menu_of(role: Option<String>, name: Option<String>) -> AnyView {
             .get()
             .then(|| view! { <p class="note failure" role="alert">{say(t::sign_out_failed)}</p> })
     };
+    let is_told = name.is_none();
+    // Without a name the button says the role, except on a phone (style/header.css).
     view! {
-        <p class="signed-in-as">
+        <p class="signed-in-as" class:is-told=is_told>
             {name.map(|name| view! { <b><bdi>{name}</bdi></b> })}
             {role.map(|role| view! { <span>{live(move || t::account_role(&role_name(&role)))}</span> })}
         </p>
