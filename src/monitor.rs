@@ -72,6 +72,8 @@ struct Inner {
     client_id: String,
     /// User and password, where the page's cookie does not do.
     login: Option<(String, String)>,
+    /// Whether the server tells activity, too.
+    has_activity: bool,
     version: MqttVersion,
     attempt: Option<Attempt>,
     backoff: Backoff,
@@ -105,6 +107,7 @@ impl Monitor {
         let inner = Inner {
             client_id: String::new(),
             login: None,
+            has_activity: false,
             version: MqttVersion::V5,
             attempt: None,
             backoff: Backoff::new(js_sys::Math::random),
@@ -120,11 +123,13 @@ impl Monitor {
     }
 
     /// Starts the feed under a client id, with user and password if the cookie does not do, or starts it again.
-    pub fn start(&self, client_id: String, login: Option<(String, String)>) {
+    /// `has_activity` where the server knows the topics of activity: another one may hang up on who subscribes to them.
+    pub fn start(&self, client_id: String, login: Option<(String, String)>, has_activity: bool) {
         {
             let mut inner = self.inner.borrow_mut();
             inner.client_id = client_id;
             inner.login = login;
+            inner.has_activity = has_activity;
         }
         self.connect();
     }
@@ -144,10 +149,10 @@ impl Monitor {
             (self.tell)(Tell::State(FeedState::Connecting));
         }
         let Some(socket) = Socket::open(self) else { return self.fail() };
-        let version = self.inner.borrow().version;
-        let attempt =
-            Attempt { socket, session: Session::new(version), is_live: false, was_open: false, pongs: 0 };
-        self.inner.borrow_mut().attempt = Some(attempt);
+        let mut inner = self.inner.borrow_mut();
+        let session = Session::new(inner.version, inner.has_activity);
+        inner.attempt = Some(Attempt { socket, session, is_live: false, was_open: false, pongs: 0 });
+        drop(inner);
         self.set_timer(Some((CONNECT_WITHIN, Self::fail)));
     }
 

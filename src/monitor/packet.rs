@@ -63,7 +63,7 @@ pub fn connect(
 }
 
 /// SUBSCRIBE in QoS 0. MQTT 5 can be asked not to send what is retained: the State API has told it already.
-pub fn subscribe(version: MqttVersion, id: u16, topics: &[String]) -> Option<Vec<u8>> {
+pub fn subscribe(version: MqttVersion, id: u16, topics: &[&str]) -> Option<Vec<u8>> {
     const NO_RETAINED: u8 = 0x20;
     let mut body = id.to_be_bytes().to_vec();
     put_no_properties(&mut body, version);

@@ -4,7 +4,7 @@
 //! and answers no question about the network.
 
 use rollcall_model::ConnectionEvent;
-use rollcall_model::monitor::{ACTIVITY_SUFFIX, MonitorMessage};
+use rollcall_model::monitor::MonitorMessage;
 
 use super::packet::{self, Malformed, MqttVersion, Packet};
 use crate::json;
@@ -28,8 +28,11 @@ pub enum Output {
 
 /// Seconds after which the server may take this client for dead. Pings are sent more often.
 const KEEP_ALIVE_S: u16 = 60;
-/// One subscription each: devices and gateways, applications.
-const TOPICS: [&str; 2] = ["iot-2/type/+/id/+/mon", "iot-2/app/+/mon"];
+/// One subscription each: devices and gateways, applications; then the same for their activity.
+const TOPICS: [&str; 4] =
+    ["iot-2/type/+/id/+/mon", "iot-2/app/+/mon", "iot-2/type/+/id/+/mon/act", "iot-2/app/+/mon/act"];
+/// Without these there is no feed.
+const NEEDED: usize = 2;
 
 /// The only SUBSCRIBE of a session.
 const SUBSCRIBE_ID: u16 = 1;
@@ -44,6 +47,7 @@ enum Phase {
 
 pub struct Session {
     version: MqttVersion,
+    has_activity: bool,
     phase: Phase,
     /// The beginning of a packet whose end has not come yet.
     unfinished: Vec<u8>,
@@ -51,8 +55,8 @@ pub struct Session {
 
 impl Session {
     #[must_use]
-    pub const fn new(version: MqttVersion) -> Self {
-        Self { version, phase: Phase::Connecting, unfinished: Vec::new() }
+    pub const fn new(version: MqttVersion, has_activity: bool) -> Self {
+        Self { version, has_activity, phase: Phase::Connecting, unfinished: Vec::new() }
     }
 
     /// The first packet.
@@ -97,8 +101,8 @@ impl Session {
             }
             // Activity may be refused to this user; without connects and disconnects there is no feed.
             (Phase::Subscribing, Packet::Suback { id: SUBSCRIBE_ID, codes })
-                if codes.len() == 2 * TOPICS.len()
-                    && codes.iter().take(TOPICS.len()).all(|code| *code < 0x80) =>
+                if codes.len() == self.topics().len()
+                    && codes.iter().take(NEEDED).all(|code| *code < 0x80) =>
             {
                 self.phase = Phase::Live;
                 outputs.push(Output::Subscribed);
@@ -113,10 +117,12 @@ impl Session {
         }
     }
 
+    fn topics(&self) -> &'static [&'static str] {
+        if self.has_activity { &TOPICS } else { &TOPICS[..NEEDED] }
+    }
+
     fn subscribe(&self) -> Output {
-        let activity = TOPICS.map(|topic| format!("{topic}{ACTIVITY_SUFFIX}"));
-        let topics = [TOPICS.map(str::to_owned), activity].concat();
-        packet::subscribe(self.version, SUBSCRIBE_ID, &topics).map_or(Output::Failed, Output::Send)
+        packet::subscribe(self.version, SUBSCRIBE_ID, self.topics()).map_or(Output::Failed, Output::Send)
     }
 }
 
@@ -130,6 +136,7 @@ fn told(payload: &[u8], retained: bool) -> Option<Output> {
 #[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use proptest::prelude::*;
+    use rollcall_model::monitor::ACTIVITY_SUFFIX;
 
     use super::*;
 
@@ -149,7 +156,7 @@ mod tests {
     }
 
     fn live(version: MqttVersion) -> Session {
-        let mut session = Session::new(version);
+        let mut session = Session::new(version, true);
         assert!(matches!(session.connect("a:o:rollcall-1", None), Output::Send(_)));
         let (connack, suback): (&[u8], &[u8]) = match version {
             MqttVersion::V5 => (CONNACK_5, &[0x90, 0x07, 0, 1, 0, 0, 0, 0x87, 0x87]),
@@ -189,9 +196,24 @@ mod tests {
         }
     }
 
+    /// A server that does not know the topics of activity hung up, and there was no feed at all.
+    #[test]
+    fn a_server_without_activity_is_not_asked_for_it() {
+        for (has_activity, count) in [(true, 4), (false, 2)] {
+            let mut session = Session::new(MqttVersion::V311, has_activity);
+            let outputs = session.receive(CONNACK_311);
+            let [Output::Send(subscribe)] = &outputs[..] else { panic!("{outputs:?}") };
+            let told = String::from_utf8_lossy(subscribe);
+            let activities = told.matches(&format!("/mon{ACTIVITY_SUFFIX}")).count();
+            assert_eq!((told.matches("/mon").count(), activities), (count, count - NEEDED));
+            let suback = [&[0x90, 2 + count as u8, 0, 1][..], &vec![0; count]].concat();
+            assert!(matches!(session.receive(&suback)[..], [Output::Subscribed]));
+        }
+    }
+
     #[test]
     fn a_refusal_ends_the_session() {
-        let mut session = Session::new(MqttVersion::V5);
+        let mut session = Session::new(MqttVersion::V5, true);
         let refused = session.receive(&[0x20, 0x02, 0x00, 0x01]);
         assert!(refused.iter().any(|output| matches!(output, Output::Failed)));
     }
@@ -205,7 +227,7 @@ mod tests {
             (&publish(MESSAGE, &[]), "nobody has connected"),
             (pong, "nobody has pinged"),
         ] {
-            let outputs = Session::new(MqttVersion::V311).receive(early);
+            let outputs = Session::new(MqttVersion::V311, true).receive(early);
             assert!(matches!(outputs[..], [Output::Failed]), "{why}");
         }
         for (late, why) in [
@@ -222,7 +244,7 @@ mod tests {
     #[test]
     fn without_connects_and_disconnects_or_with_missing_answers_there_is_no_feed() {
         for codes in [&[0, 0x80, 0, 0][..], &[0x80, 0, 0, 0], &[0, 0], &[]] {
-            let mut session = Session::new(MqttVersion::V311);
+            let mut session = Session::new(MqttVersion::V311, true);
             session.receive(CONNACK_311);
             let suback = [&[0x90, 2 + codes.len() as u8, 0, 1], codes].concat();
             assert!(matches!(session.receive(&suback)[..], [Output::Failed]), "{codes:?}");
@@ -256,8 +278,8 @@ mod tests {
                 let at = at.index(bytes.len());
                 bytes[at] = byte;
             }
-            let whole = Session::new(MqttVersion::V5).receive(&bytes);
-            let mut session = Session::new(MqttVersion::V5);
+            let whole = Session::new(MqttVersion::V5, true).receive(&bytes);
+            let mut session = Session::new(MqttVersion::V5, true);
             let mut pieces = Vec::new();
             let mut rest = &bytes[..];
             for size in sizes.iter().cycle() {

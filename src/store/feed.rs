@@ -95,7 +95,7 @@ impl Feed {
         };
         self.monitor.with_value(|monitor| {
             if let Some(monitor) = monitor {
-                monitor.start(client_id, login.map(|login| login.mqtt));
+                monitor.start(client_id, login.map(|login| login.mqtt), !self.status.is_watson());
             }
         });
     }
