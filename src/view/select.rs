@@ -96,8 +96,10 @@ impl Selection {
         let anchor = self.anchor.get_value().unwrap_or(index);
         let rows = anchor.min(index)..anchor.max(index) + 1;
         let table = self.table;
-        let held: Option<Vec<String>> =
-            rows.clone().map(|row| table.row(row).map(|row| row.doc.id.clone())).collect();
+        // Where rows cannot be read ahead, the range ends with those that were read.
+        let knows_jumps = Walk::knows_jumps(table);
+        let ids = rows.clone().map(|row| table.row(row).map(|row| row.doc.id.clone()));
+        let held: Option<Vec<String>> = ids.filter(|id| knows_jumps || id.is_some()).collect();
         self.count_up();
         match held {
             Some(ids) => self.replace_range(ids),

@@ -31,11 +31,16 @@ pub struct Page {
 }
 
 impl Walk {
+    /// Whether rows can be read from any one on. A plain server knows no jumps, and all its rows that are known are held.
+    #[must_use]
+    pub fn knows_jumps(table: Table) -> bool {
+        !table.status.is_watson()
+    }
+
     /// From a row on, in the order on screen.
     #[must_use]
     pub fn of_rows(table: Table, first: u64) -> Option<Self> {
-        // A plain server knows no jumps, and all its rows that are known are held.
-        let (filter, sort) = table.asked.get_untracked().filter(|_| !table.status.is_watson())?;
+        let (filter, sort) = table.asked.get_untracked().filter(|_| Self::knows_jumps(table))?;
         Some(Self::new(Query { filter, sort, skip: first, limit: MAX_LIMIT, ..Query::default() }))
     }
 
