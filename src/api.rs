@@ -4,6 +4,7 @@
 
 mod diagnosis;
 mod fetch;
+mod first;
 mod overview;
 mod plain;
 mod session;
@@ -22,10 +23,9 @@ pub use fetch::{
     login, on_unauthorized,
 };
 use fetch::{get, get_json};
+pub use first::first_date;
 pub use overview::{Bucket, Counted, ENDED_BY, End, Incident, Reason, Series, Share, incidents, statistics};
-pub use session::{
-    Credentials, Who, log_in_with, made_up_client_id, needs_login, sign_in, sign_out, who_am_i,
-};
+pub use session::{Credentials, Who, made_up_client_id, sign_in, sign_in_with, sign_out, who_am_i};
 
 use crate::url::{encode_pairs, event_names};
 
@@ -33,6 +33,14 @@ const STATES: &str = "/api/v0002/clientconnectionstates";
 const LOGS: &str = "/api/v0002/logs/connection";
 const EXPORT: &str = "/api/v0002/export/states";
 const STATUS: &str = "/api/rollcall/v1/status";
+
+/// The date of an answer, as its header says it, and between which moments by the reader's clock it was made.
+#[derive(Debug)]
+pub struct Dated {
+    pub date: String,
+    pub asked_ms: i64,
+    pub told_ms: i64,
+}
 
 /// A page of states.
 #[derive(Debug, Deserialize)]
@@ -43,6 +51,9 @@ pub struct Listing {
     pub meta: Option<Meta>,
     #[serde(skip)]
     pub etag: Option<String>,
+    /// The date of the answer, as its header says it.
+    #[serde(skip)]
+    pub date: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,6 +120,7 @@ pub async fn list(query: &Query, etag: Option<&str>, token: &Token) -> Result<Op
     let Some(answer) = get(&address, etag, token).await? else { return Ok(None) };
     let mut listing: Listing = answer.parse()?;
     listing.etag = answer.etag;
+    listing.date = answer.date;
     Ok(Some(listing))
 }
 
@@ -210,10 +222,7 @@ pub async fn log(address: &str, token: &Token) -> Result<LogPage, ApiError> {
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub async fn status(token: &Token) -> Result<Option<Status>, ApiError> {
-    match get_json(STATUS, token).await {
-        Err(ApiError::Refused { status: 404, .. }) => Ok(None),
-        other => other.map(Some),
-    }
+    get(STATUS, None, token).await?.map(|answer| answer.parse()).transpose()
 }
 
 /// The text of a catalogue file.

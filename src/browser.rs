@@ -56,6 +56,12 @@ pub fn remembered(key: &str) -> Option<String> {
     storage()?.get_item(key).ok().flatten()
 }
 
+/// Whether this browser remembers such a setting, or may have had one: storage is forbidden.
+#[must_use]
+pub fn may_remember(key: &str) -> bool {
+    storage().is_none_or(|storage| storage.get_item(key).ok().flatten().is_some())
+}
+
 /// Remembers a setting, or forgets it. Where storage is forbidden the setting lasts as long as the page.
 pub fn remember(key: &str, value: Option<&str>) {
     let Some(storage) = storage() else { return };

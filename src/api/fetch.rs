@@ -12,9 +12,13 @@ use leptos::prelude::{TimeoutHandle, set_timeout_with_handle};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, Headers, ReadableStreamDefaultReader, RequestInit, Response};
+use web_sys::{
+    AbortController, Headers, ReadableStreamDefaultReader, RequestCredentials, RequestInit, Response,
+};
 
-use crate::json;
+use super::{STATUS, first};
+use crate::later::{Asking, answer, later};
+use crate::{browser, json};
 
 /// A request that takes longer has failed: whoever looks at the page must know.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -31,12 +35,16 @@ pub enum ApiError {
         message: String,
         /// After how many seconds the server wants to be asked again, if it says so.
         retry_after_s: Option<u64>,
+        /// A browser would ask for a password because of this, had the request carried its cookies.
+        is_challenge: bool,
     },
     /// The answer is not what the contract says.
     Malformed,
 }
 
 const NOT_MODIFIED: u16 = 304;
+/// Under this name the browser remembers that it had a session here.
+const HAD_SESSION: &str = "rollcall-session";
 
 thread_local! {
     static UNAUTHORIZED: RefCell<Option<Rc<dyn Fn()>>> = const { RefCell::new(None) };
@@ -45,6 +53,7 @@ thread_local! {
     /// Whether the server speaks Watson's API and nothing more; `None` before it is known.
     static IS_PLAIN: Cell<Option<bool>> = const { Cell::new(None) };
     static LOGIN: RefCell<Option<Login>> = const { RefCell::new(None) };
+    static SENDS_COOKIES: Cell<bool> = Cell::new(browser::may_remember(HAD_SESSION));
 }
 
 /// The key and the token that every request carries to a server that knows no sessions. In memory only.
@@ -73,6 +82,23 @@ pub fn is_plain() -> bool {
 #[must_use]
 pub fn is_dialect_known() -> bool {
     IS_PLAIN.get().is_some()
+}
+
+/// Whether requests carry the browser's cookies. A browser that may send them asks for a password itself when a server
+/// challenges it (Fetch standard, "HTTP-network-or-cache fetch": 401 where credentials are included), and covers the page with
+/// that. So they are sent only where there may be a session, or where nothing comes of it without them.
+#[must_use]
+pub fn sends_cookies() -> bool {
+    SENDS_COOKIES.get()
+}
+
+pub fn send_cookies(are_sent: bool) {
+    SENDS_COOKIES.set(are_sent);
+}
+
+/// This browser has a session here from now on, or what is here has no sessions.
+pub fn remember_session(is_there: bool) {
+    browser::remember(HAD_SESSION, is_there.then_some("1"));
 }
 
 /// From now on requests carry these credentials, or none.
@@ -173,6 +199,8 @@ pub(super) struct Answer {
     pub body: String,
     pub etag: Option<String>,
     pub link: Option<String>,
+    /// When it was made, by the server's clock, to the second.
+    pub date: Option<String>,
 }
 
 impl Answer {
@@ -202,6 +230,9 @@ impl<'a> Request<'a> {
     fn options(&self, token: &Token) -> RequestInit {
         let options = RequestInit::new();
         options.set_method(self.method);
+        if !sends_cookies() {
+            options.set_credentials(RequestCredentials::Omit);
+        }
         if let Some(controller) = &token.controller {
             options.set_signal(Some(&controller.signal()));
         }
@@ -223,13 +254,25 @@ impl<'a> Request<'a> {
     }
 }
 
+later!(doubting(error: ApiError, token: Token) -> Asking<Option<Answer>> {
+    Box::pin(first::doubt(error, token))
+});
+
 /// Asks for data. `None` for "not modified", which only a request with an `etag` can get.
 pub(super) async fn get(
     address: &str,
     etag: Option<&str>,
     token: &Token,
 ) -> Result<Option<Answer>, ApiError> {
-    noticing(send(&Request { etag, ..Request::get(address) }, token)).await
+    noticing(async {
+        match send(&Request { etag, ..Request::get(address) }, token).await {
+            Err(error) if address == STATUS && first::is_doubtful(&error) => {
+                answer(doubting(error, token.clone())).await
+            }
+            told => told,
+        }
+    })
+    .await
 }
 
 /// Tells the listener when the answer says that nobody is signed in.
@@ -254,7 +297,7 @@ pub(super) async fn send(request: &Request<'_>, token: &Token) -> Result<Option<
     }
     let body = text_of(&response, token).await?;
     let header = |name| header_of(&response, name);
-    Ok(Some(Answer { etag: header("etag"), link: header("link"), body }))
+    Ok(Some(Answer { etag: header("etag"), link: header("link"), date: header("date"), body }))
 }
 
 /// Asks; the body of the answer is still to be read.
@@ -270,6 +313,7 @@ async fn respond(request: &Request<'_>, token: &Token) -> Result<Response, ApiEr
     Err(ApiError::Refused {
         message: message_of(&text_of(&response, token).await?),
         status: response.status(),
+        is_challenge: response.status() == 401 && header_of(&response, "www-authenticate").is_some(),
         retry_after_s: header_of(&response, "retry-after").and_then(|seconds| seconds.trim().parse().ok()),
     })
 }

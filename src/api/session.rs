@@ -3,15 +3,15 @@
 
 use serde::Deserialize;
 
-use super::fetch::{Login, Request, Token, log_in, login, send};
+use super::fetch::{Login, Request, Token, is_plain, log_in, login, remember_session, send, send_cookies};
 use super::{ApiError, accept_answers_from_now_on};
 use crate::{browser, json};
 
 const SESSION: &str = "/api/rollcall/v1/session";
 /// What every server of the API answers to everybody with a key.
-const ENABLED: &str = "/api/v0002/config/clientstate";
+pub(super) const ENABLED: &str = "/api/v0002/config/clientstate";
 /// What the messages of a server begin with that knows sessions.
-const OWN_MESSAGE: &str = "ROLLC";
+pub(super) const OWN_MESSAGE: &str = "ROLLC";
 
 /// What opens a session.
 pub enum Credentials {
@@ -44,14 +44,31 @@ pub async fn sign_in(credentials: &Credentials) -> Result<Who, ApiError> {
         Credentials::Code { code } => json::object(&[("code", code)]),
     };
     let request = Request { method: "POST", json: Some(body), ..Request::get(SESSION) };
+    // What comes of it is a cookie.
+    send_cookies(true);
     let who = send(&request, &Token::default()).await?.ok_or(ApiError::Malformed)?.parse()?;
+    remember_session(true);
     accept_answers_from_now_on();
     Ok(who)
 }
 
-/// Whether a refused sign-in says that the server knows no sessions, so that the key itself must do.
-#[must_use]
-pub fn needs_login(error: &ApiError) -> bool {
+/// Opens a session with an API key; at a server that knows no sessions the key itself must do.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub async fn sign_in_with(key: String, token: String) -> Result<Who, ApiError> {
+    if !is_plain() {
+        let credentials = Credentials::Key { key: key.clone(), token: token.clone() };
+        match sign_in(&credentials).await {
+            Err(error) if needs_login(&error) => {}
+            answer => return answer,
+        }
+    }
+    log_in_with(key, token).await
+}
+
+/// Whether a refused sign-in says that the server knows no sessions.
+fn needs_login(error: &ApiError) -> bool {
     match error {
         ApiError::Refused { status: 404 | 405, .. } => true,
         // A server may refuse every stranger before it looks at the path.
@@ -75,7 +92,7 @@ pub fn made_up_client_id(org: &str) -> String {
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
-pub async fn log_in_with(key: String, token: String) -> Result<Who, ApiError> {
+async fn log_in_with(key: String, token: String) -> Result<Who, ApiError> {
     let window = web_sys::window().ok_or(ApiError::Unreachable)?;
     // The browser encodes no text beyond Latin-1, and no key has such.
     let basic = window.btoa(&format!("{key}:{token}")).map_err(|_| ApiError::Malformed)?;
@@ -97,7 +114,10 @@ pub async fn log_in_with(key: String, token: String) -> Result<Who, ApiError> {
 /// # Errors
 /// When the server cannot be reached or refuses; status 401 when nobody is signed in.
 pub async fn who_am_i() -> Result<Option<Who>, ApiError> {
-    match send(&Request::get(SESSION), &Token::default()).await {
+    let is_plain = is_plain();
+    let address = if is_plain { ENABLED } else { SESSION };
+    match send(&Request::get(address), &Token::default()).await {
+        Ok(_) if is_plain => Ok(None),
         Ok(answer) => answer.ok_or(ApiError::Malformed)?.parse().map(Some),
         Err(ApiError::Refused { status: 404, .. }) => Ok(None),
         Err(error) => Err(error),

@@ -1,12 +1,16 @@
 //! What time it is, by the server's clock: a laptop that is two minutes off must not show clients as active in two
-//! minutes. Ticks once a second while the page is visible.
+//! minutes. A plain Watson server tells it by the dates of its answers. Ticks once a second while the page is visible.
 
 use std::time::Duration;
 
 use leptos::prelude::{Get, GetUntracked, Memo, RwSignal, Set, Track, set_interval};
 use rollcall_model::Timestamp;
 
+use crate::api::Dated;
 use crate::browser;
+
+/// The date of an answer has whole seconds; it is taken for the middle of its second.
+const SECOND_MS: i64 = 1_000;
 
 #[derive(Clone, Copy)]
 pub struct Clock {
@@ -67,7 +71,21 @@ impl Clock {
     /// differences are the network's.
     pub fn learn(self, server: Timestamp, round_trip_ms: i64) {
         let offset_ms = server.millis() + round_trip_ms / 2 - browser::wall_ms();
-        if (offset_ms - self.offset_ms.get_untracked()).abs() > 250 {
+        self.correct(offset_ms, 250);
+    }
+
+    /// Learns it from the date of an answer. Two dates of the same clock can differ by a second and what the network takes.
+    pub fn learn_date(self, Dated { date, asked_ms, told_ms }: &Dated) {
+        let date_ms = js_sys::Date::parse(date);
+        if date_ms.is_finite() {
+            let offset_ms = date_ms as i64 + SECOND_MS / 2 - (asked_ms + told_ms) / 2;
+            self.correct(offset_ms, SECOND_MS + (told_ms - asked_ms) / 2);
+        }
+    }
+
+    /// A difference of no more than `least_ms` is none.
+    fn correct(self, offset_ms: i64, least_ms: i64) {
+        if (offset_ms - self.offset_ms.get_untracked()).abs() > least_ms {
             self.offset_ms.set(offset_ms);
             self.now.set(self.exact());
         }

@@ -114,16 +114,17 @@ impl Session {
         this
     }
 
-    /// The server has answered a question for data, or failed to, with anything but that nobody is signed in.
+    /// The server has answered a question for data, or failed to, with anything but that nobody is signed in. A plain one lets
+    /// everybody in then, and has no sessions.
     pub(super) fn hear_first(self, has_answered: bool, is_plain: bool) {
         if self.state.get_untracked() != State::Checking {
             return;
         }
-        // Whatever is wrong with the server, the dashboard itself has words for it. What a plain server answers to one
-        // question does not mean that it answers another one.
-        if !is_plain {
-            self.enter(Account::Unsure);
+        if is_plain {
+            return self.enter(Account::None);
         }
+        // Whatever is wrong with the server, the dashboard itself has words for it.
+        self.enter(Account::Unsure);
         if has_answered {
             self.ask_again();
         }
@@ -173,11 +174,7 @@ impl Session {
         self.is_signing_in.set(true);
         self.problem.set(None);
         spawn_local(async move {
-            let credentials = Credentials::Key { key: key.clone(), token: token.clone() };
-            let mut answer = api::sign_in(&credentials).await;
-            if answer.as_ref().is_err_and(api::needs_login) {
-                answer = api::log_in_with(key, token).await;
-            }
+            let answer = api::sign_in_with(key, token).await;
             self.is_signing_in.set(false);
             match answer {
                 Ok(who) => self.enter(Account::Known(who)),

@@ -285,6 +285,9 @@ impl Table {
         }
         if all.counts {
             self.want_counts();
+            if self.status.is_watson() {
+                self.count_plain();
+            }
         }
         if all.order || all.counts {
             self.refresh();

@@ -1,11 +1,14 @@
 // A server that knows Watson's API and nothing more, in front of a real one: what the contract marks as Watson's passes,
-// with the answers cut down to Watson's fields, and everything else is refused as Watson would. The page itself comes
-// from the real server, as a proxy in front of somebody's Watson API would bring it. MQTT is 3.1.1 only.
+// with the answers cut down to Watson's fields, and everything else is refused as Watson would: strangers before anything
+// else. The page itself comes from the real server, as a proxy in front of somebody's Watson API would bring it. MQTT is
+// 3.1.1 only, for applications of the key's organization.
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
+
+import { basic } from './harness.mjs';
 
 const STATE_FIELDS = [
   ...['id', 'clientType', 'connectionStatus', 'lastConnectTime', 'lastDisconnectTime'],
@@ -15,6 +18,9 @@ const MONITOR_FIELDS = [
   ...['Action', 'Time', 'ClientAddr', 'ClientID', 'Port', 'Secure', 'Protocol', 'User', 'ConnectTime'],
   ...['CloseCode', 'Reason', 'ReadBytes', 'ReadMsg', 'WriteBytes', 'WriteMsg'],
 ];
+/** The topics that may be subscribed to: no level is empty, and `+` stands for a whole one. */
+const LEVEL = String.raw`(\+|[^+#/]+)`;
+const TOPIC = new RegExp(`^iot-2/(type/${LEVEL}/id/${LEVEL}|app/${LEVEL})/mon$`);
 /** The largest page that Watson's documents ask for. */
 const MAX_LIMIT = 100;
 const API = '/api/v0002/';
@@ -50,16 +56,28 @@ const wrong = (query, known) =>
     ([name, value]) => !Object.hasOwn(known, name) || query.getAll(name).length > 1 || !known[name](value),
   );
 
-/** Starts it in front of `server`. `.refused` lists what it did not pass, `.asked` what it did. */
-export async function startPlainWatson(server) {
-  const plain = { key: server.key, refused: [], asked: [], mqttLevels: [], signInLink: () => plain.url };
+/**
+ * Starts it in front of `server`. `.refused` lists what it did not pass, `.asked` what it did.
+ * `unknown` is the status of what does not exist: a gateway in front may have one of its own. With `hangsUp` a subscription
+ * that is not Watson's ends the connection, which MQTT 3.1.1 leaves to the server.
+ */
+export async function startPlainWatson(server, { unknown = 404, hangsUp = false } = {}) {
+  const plain = {
+    ...{ key: server.key, refused: [], asked: [], mqttLevels: [], hangsUp, signInLink: () => plain.url },
+    /** The organization of the key. */
+    org: server.key.key.split('-')[1],
+  };
   /** What was asked for with each bookmark: the rest must stay the same. */
   const walks = new Map();
 
   const refuse = (response, status, path, message) => {
     plain.refused.push(`${status} ${path}`);
-    response.writeHead(status, { 'content-type': 'application/json' });
-    const exception = { id: `CUDRS00${status}E`, properties: [] };
+    answerError(response, status, message);
+  };
+  const answerError = (response, status, message, properties = []) => {
+    const challenge = status === 401 && { 'www-authenticate': 'Basic realm="Watson"' };
+    response.writeHead(status, { 'content-type': 'application/json', ...challenge });
+    const exception = { id: `CUDRS00${status}E`, properties };
     response.end(JSON.stringify({ message: `CUDRS00${status}E: ${message}`, exception }));
   };
 
@@ -95,8 +113,8 @@ export async function startPlainWatson(server) {
     const { authorization } = request.headers;
     const path = url.pathname + url.search;
     const found = url.pathname.startsWith(API) && resource(url.pathname.slice(API.length), url.searchParams);
-    if (!found || request.method !== 'GET') return refuse(response, 404, path, 'There is no such resource.');
-    if (!authorization) return refuse(response, 401, path, 'Not authorized.');
+    if (authorization !== basic(plain.key).authorization) return refuse(response, 401, path, 'Not authorized.');
+    if (!found || request.method !== 'GET') return refuse(response, unknown, path, 'There is no such resource.');
     const bad = wrong(url.searchParams, found.known);
     const bookmark = url.searchParams.get('_bookmark');
     if (bad) return refuse(response, 400, path, `The parameter ${bad[0]} is not valid.`);
@@ -106,8 +124,10 @@ export async function startPlainWatson(server) {
     plain.asked.push(path);
     const answer = await fetch(server.url.slice(0, -1) + path, { headers: { authorization } });
     const body = await answer.json();
-    response.writeHead(answer.status, { 'content-type': 'application/json' });
-    return response.end(JSON.stringify(answer.ok ? found.cut(body) : body));
+    // What the real server says about it are its own words.
+    if (!answer.ok) return answerError(response, answer.status, 'Not found.', body.exception?.properties);
+    response.writeHead(200, { 'content-type': 'application/json' });
+    return response.end(JSON.stringify(found.cut(body)));
   };
 
   /** The page and its files: Watson has none of its own. */
@@ -124,7 +144,7 @@ export async function startPlainWatson(server) {
 
   const gate = http.createServer((request, response) => {
     const url = new URL(request.url, 'http://plain');
-    if (!url.pathname.startsWith('/api/')) return answerFile(request, response);
+    if (!/^\/api(\/|$)/.test(url.pathname)) return answerFile(request, response);
     return answerApi(request, response, url).catch(() => response.destroy());
   });
   gate.on('upgrade', (request, socket) => bridge(request, socket, server, plain));
@@ -140,6 +160,12 @@ export async function startPlainWatson(server) {
 
 /** Brings MQTT over WebSocket to the real server, as far as Watson has it. */
 function bridge(request, socket, server, plain) {
+  const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(/, */);
+  const status = request.url !== '/mqtt' ? 404 : protocols.includes('mqtt') ? 101 : 400;
+  if (status !== 101) {
+    plain.refused.push(`${status} ${request.url} for ${protocols}`);
+    return socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
+  }
   const key = request.headers['sec-websocket-key'];
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
   socket.write(
@@ -156,17 +182,18 @@ function bridge(request, socket, server, plain) {
   const unknown = new Map();
   const up = splitter(mqttLength, (packet) => {
     if (packet[0] >> 4 === 1) {
-      const level = packet[bodyOf(packet) + 6];
-      plain.mqttLevels.push(level);
-      // Unacceptable protocol version.
-      if (level !== 4) return socket.end(frame(Buffer.from([0x20, 2, 0, 1])));
+      const connect = connected(packet);
+      plain.mqttLevels.push(connect.level);
+      const code = refusal(connect, plain);
+      if (code > 1) plain.refused.push(`CONNECT ${code} of ${connect.id}`);
+      if (code > 0) return socket.end(frame(Buffer.from([0x20, 2, 0, code])));
     }
     if (packet[0] >> 4 === 8) {
       const [id, topics] = subscribed(packet);
-      unknown.set(
-        id,
-        topics.map((topic) => !topic.endsWith('/mon')),
-      );
+      const isUnknown = topics.map((topic) => !TOPIC.test(topic));
+      unknown.set(id, isUnknown);
+      plain.refused.push(...topics.filter((_, n) => isUnknown[n]).map((topic) => `SUBSCRIBE ${topic}`));
+      if (plain.hangsUp && isUnknown.includes(true)) return end();
     }
     return broker.write(packet);
   });
@@ -181,7 +208,14 @@ function bridge(request, socket, server, plain) {
     if (cut) socket.write(frame(cut));
   });
   socket.on('data', frames);
-  broker.on('data', down);
+  return broker.on('data', down);
+}
+
+/** The return code for who must not connect, or 0: an unacceptable protocol version, client id, user or password. */
+function refusal({ level, id, user, password }, { key, org }) {
+  if (level !== 4) return 1;
+  if (!new RegExp(`^a:${org}:[A-Za-z0-9_.-]{1,36}$`).test(id)) return 2;
+  return user === key.key && password === key.token ? 0 : 5;
 }
 
 /** A packet of the server as Watson would send it; `undefined` for one that it would not. */
@@ -232,12 +266,34 @@ function mqtt(first, body) {
   return Buffer.concat([Buffer.from([first, ...length]), body]);
 }
 
+/** The text at this place of a packet, and where it ends. */
+function textAt(packet, at) {
+  const end = at + 2 + packet.readUInt16BE(at);
+  return [packet.toString('utf8', at + 2, end), end];
+}
+
+/** What a CONNECT says; of another version than 3.1.1 only which one it is. */
+function connected(packet) {
+  const start = bodyOf(packet);
+  const [level, flags] = packet.subarray(start + 6);
+  if (level !== 4) return { level };
+  let at = start + 10;
+  const next = () => {
+    const [text, end] = textAt(packet, at);
+    at = end;
+    return text;
+  };
+  const id = next();
+  const [user, password] = [flags & 0x80 ? next() : undefined, flags & 0x40 ? next() : undefined];
+  return { level, id, user, password };
+}
+
 function subscribed(packet) {
   const topics = [];
   const start = bodyOf(packet);
   for (let at = start + 2; at < packet.length;) {
-    const end = at + 2 + packet.readUInt16BE(at);
-    topics.push(packet.toString('utf8', at + 2, end));
+    const [topic, end] = textAt(packet, at);
+    topics.push(topic);
     at = end + 1;
   }
   return [packet.readUInt16BE(start), topics];

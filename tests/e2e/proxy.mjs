@@ -1,5 +1,5 @@
-// A proxy in front of a server, as the ingress of a company is one: it can answer in the server's place, take its time, and
-// keep the feed out or cut it.
+// A proxy in front of a server, as the ingress of a company is one: it can answer in the server's place, take its time, want a
+// password of its own, and keep the feed out or cut it.
 
 import { once } from 'node:events';
 import http from 'node:http';
@@ -18,6 +18,8 @@ export async function startProxy(server) {
     answer: () => undefined,
     /** How long each question waits before it is passed on. */
     delayMs: 0,
+    /** The header `Authorization` without which nothing is passed on, and which the server does not see. */
+    password: undefined,
     refusesFeeds: false,
     /** After so long each feed is cut. */
     feedLivesMs: undefined,
@@ -36,6 +38,11 @@ export async function startProxy(server) {
     const status = proxy.answer(request.url);
     if (status) return response.writeHead(status, { 'content-type': 'text/plain' }).end(`${status} by the proxy`);
     const { url: path, method, headers } = request;
+    if (proxy.password !== undefined) {
+      const challenge = { 'www-authenticate': 'Basic realm="proxy"' };
+      if (headers.authorization !== proxy.password) return response.writeHead(401, challenge).end();
+      delete headers.authorization;
+    }
     const passed = http.request({ ...target, path, method, headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);

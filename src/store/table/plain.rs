@@ -15,9 +15,10 @@ use rollcall_model::{ConnectionStatus, StateDoc, Timestamp};
 
 use super::counts::Counts;
 use super::{Asked, Table};
-use crate::api::{self, ApiError, Token};
+use crate::api::{self, ApiError, Dated, Token};
 use crate::browser;
 use crate::later::{Asking, answer, later};
+use crate::store::Clock;
 use crate::window::Answer;
 
 /// Rows for a question: more than this no document of Watson's asks for.
@@ -120,9 +121,10 @@ async fn read(
     mut query: Query,
     filter: &Filter,
     (wanted, least): (usize, u64),
-    now: Timestamp,
+    clock: Clock,
     token: &Token,
 ) -> Result<Pages, ApiError> {
+    let now = clock.exact();
     let mut looked = 0;
     let mut ids = HashSet::new();
     let mut docs = Vec::new();
@@ -130,7 +132,11 @@ async fn read(
         if browser::is_hidden() {
             return Err(ApiError::Aborted);
         }
+        let asked_ms = browser::wall_ms();
         let listing = api::list(&query, None, token).await?.ok_or(ApiError::Malformed)?;
+        if let Some(date) = listing.date {
+            clock.learn_date(&Dated { date, asked_ms, told_ms: browser::wall_ms() });
+        }
         let is_last = listing.results.is_empty();
         looked += listing.results.len() as u64;
         let new = listing.results.into_iter().map(named);
@@ -143,28 +149,52 @@ async fn read(
     }
 }
 
-later!(asking(table: Table, serial: u32, token: Token, asked: Asked, is_more: bool) -> Asking<()> {
-    Box::pin(async move { table.read_pages(serial, &token, asked, is_more).await })
+later!(asking(table: Table, question: Option<Question>) -> Asking<()> {
+    Box::pin(async move {
+        match question {
+            Some(question) => table.read_pages(question).await,
+            None => {
+                table.count_held();
+                Ok(())
+            }
+        }
+    })
 });
+
+/// What is asked for, and whether only for the page after those held.
+struct Question {
+    serial: u32,
+    token: Token,
+    asked: Asked,
+    is_more: bool,
+}
 
 impl Table {
     /// Asks for the page after those held, or for all of them again.
     pub(super) fn ask_plain(self, serial: u32, token: Token, asked: Asked, is_more: bool) {
         spawn_local(async move {
-            let answer = answer(asking(self, serial, token, asked, is_more)).await;
+            let answer = answer(asking(self, Some(Question { serial, token, asked, is_more }))).await;
             if self.is_current(serial) {
                 self.conclude(answer);
             }
         });
     }
 
+    /// Counts again what a message has changed.
+    pub(super) fn count_plain(self) {
+        spawn_local(async move {
+            // Without the code nothing was read, and there is nothing to count.
+            let _ = answer(asking(self, None)).await;
+        });
+    }
+
     async fn read_pages(
         self,
-        serial: u32,
-        token: &Token,
-        (filter, sort): Asked,
-        is_more: bool,
+        Question { serial, token, asked: (filter, sort), is_more }: Question,
     ) -> Result<(), ApiError> {
+        if let Some(dated) = api::first_date() {
+            self.clock.learn_date(&dated);
+        }
         let (now, from_ms) = (self.clock.exact(), browser::wall_ms());
         let (filter, sort) =
             (answerable(filter), sort.into_iter().filter(|key| is_told(key.field)).collect());
@@ -180,7 +210,7 @@ impl Table {
         let before = self.inner.with_value(|inner| inner.looked);
         let wanted = if is_more || is_new { (0, 0) } else { (usize::try_from(held).unwrap_or(0), before) };
         let query = next.unwrap_or_else(|| Query { sort, ..question(&filter, now) });
-        let Pages { docs, next, looked } = read(query, &filter, wanted, now, token).await?;
+        let Pages { docs, next, looked } = read(query, &filter, wanted, self.clock, &token).await?;
         if !self.is_current(serial) {
             return Ok(());
         }
@@ -215,17 +245,19 @@ impl Table {
         self.show(visible);
     }
 
-    /// Counts the rows that were read, where the server counts none.
+    /// Counts the rows that were read, where the server counts none. One that is about to go is no longer counted.
     fn count_held(self) {
         let (connected, all, has_more, filtered, looked) = self.inner.with_value(|inner| {
             let window = &inner.window;
-            let rows = window.held().filter_map(|at| window.row(at));
-            let is_connected =
-                |row: &&crate::window::Row| row.doc.connection_status == ConnectionStatus::Connected;
+            let (mut connected, mut all) = (0, 0);
+            for row in window.held().filter_map(|at| window.row(at)).filter(|row| !row.is_leaving) {
+                connected += u64::from(row.doc.connection_status == ConnectionStatus::Connected);
+                all += 1;
+            }
             let is_filtered = window.is_filtered_by(Field::ConnectionStatus);
             (
-                rows.filter(is_connected).count() as u64,
-                window.held().end,
+                connected,
+                all,
                 window.total().is_none(),
                 is_filtered,
                 // Rows have room on screen, and clients were passed over.
