@@ -8,7 +8,8 @@ use std::task::Poll;
 use rollcall_model::StateDoc;
 use rollcall_model::query::Field;
 
-use super::{Format, line};
+use super::Format;
+use super::csv::line;
 use crate::api::{self, ApiError, Token};
 use crate::json::{object_of, text};
 

@@ -2,6 +2,7 @@
 //! one is. Pure; called by the export, which goes on after that client when the network breaks off.
 
 use super::Format;
+use super::csv::is_formula;
 use crate::json;
 
 /// A longer id does not fit into an address together with the rest of the question.
@@ -98,14 +99,15 @@ fn first_cell(row: &str) -> String {
 
 /// The text of a cell without the apostrophe that keeps a spreadsheet from running it.
 fn unmarked(cell: &str) -> &str {
-    let is_marked = cell.starts_with('\'') && super::is_formula(cell);
+    let is_marked = cell.starts_with('\'') && is_formula(cell);
     cell.strip_prefix('\'').filter(|_| is_marked).unwrap_or(cell)
 }
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]
 mod tests {
-    use super::super::{Format, csv_cell};
+    use super::super::Format;
+    use super::super::csv::csv_cell;
     use super::*;
 
     /// Cuts a file at every place, and goes on after the last row of the first part.
