@@ -50,6 +50,12 @@ pub fn help() -> AnyView {
         is_on: flag(move || prefs.has_letters.get()),
         act: Callback::new(move |()| prefs.toggle_letters()),
     };
-    view! { <dl class="keys">{rows.into_iter().collect_view()}</dl>{note(t::help_from_overview)}{letters.view()} }
-        .into_any()
+    view! {
+        <div class="stack">
+            <dl class="keys">{rows.into_iter().collect_view()}</dl>
+            {note(t::help_from_overview)}
+            {letters.view()}
+        </div>
+    }
+    .into_any()
 }
