@@ -22,6 +22,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::Problem;
 use super::table::{Page, Table, Walk, of_walk};
 use crate::api::{self, Abort, ApiError, Stream, Token};
+use crate::later::{Asking, answer, later};
 use crate::monitor::Backoff;
 use csv::line;
 use picked::Each;
@@ -233,6 +234,11 @@ impl Work {
     }
 }
 
+// Its dialog comes later, too.
+later!(stepping(export: Export, serial: u32) -> Asking<bool> {
+    Box::pin(async move { Ok(export.step(serial).await) })
+});
+
 impl Export {
     pub(super) fn new(table: Table) -> Self {
         let (work, abort) = (StoredValue::new_local(None), StoredValue::new_local(None));
@@ -264,7 +270,7 @@ impl Export {
 
     fn run(self) {
         let serial = self.count_up();
-        spawn_local(async move { while self.step(serial).await {} });
+        spawn_local(async move { while answer(stepping(self, serial)).await == Ok(true) {} });
     }
 
     /// Gives the export up, or forgets one that is done.
