@@ -22,7 +22,6 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::Problem;
 use super::table::{Page, Table, Walk, of_walk};
 use crate::api::{self, Abort, ApiError, Stream, Token};
-use crate::later::{Asking, answer, later};
 use crate::monitor::Backoff;
 use csv::line;
 use picked::Each;
@@ -234,11 +233,6 @@ impl Work {
     }
 }
 
-// Its dialog comes later, too.
-later!(stepping(export: Export, serial: u32) -> Asking<bool> {
-    Box::pin(async move { Ok(export.step(serial).await) })
-});
-
 impl Export {
     pub(super) fn new(table: Table) -> Self {
         let (work, abort) = (StoredValue::new_local(None), StoredValue::new_local(None));
@@ -270,7 +264,7 @@ impl Export {
 
     fn run(self) {
         let serial = self.count_up();
-        spawn_local(async move { while answer(stepping(self, serial)).await == Ok(true) {} });
+        spawn_local(async move { while self.step(serial).await {} });
     }
 
     /// Gives the export up, or forgets one that is done.

@@ -100,7 +100,7 @@ fn frame(scroller: Scroller, stores: Stores, ui: Ui) -> Frame {
             let _ = style.set_property("--least", &format!("{least_px}px"));
         }
     });
-    Frame { columns, origin: scroller.origin, row_px: scroller.row_px, pattern: StoredValue::new_local(None) }
+    Frame { columns, origin: scroller.origin, row_px: scroller.row_px }
 }
 
 /// A click opens the client; on the check box, or with a key that selects elsewhere too, it selects.

@@ -4,7 +4,6 @@
 //! should be and writes only what differs, whatever columns are chosen. What a cell says is in `cells`.
 
 use std::cell::RefCell;
-use std::iter::successors;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use leptos::prelude::*;
 use rollcall_model::StateDoc;
 use rollcall_model::query::Field;
 use wasm_bindgen::JsCast;
-use web_sys::{DocumentFragment, Element, HtmlElement, HtmlInputElement, MouseEvent};
+use web_sys::{Element, HtmlElement, HtmlInputElement, MouseEvent};
 
 use super::cells::{self, Part, ago_of, content, glow_of};
 use super::ui::ui;
@@ -44,14 +43,6 @@ pub struct Frame {
     /// Where row 0 would be painted, in pixels.
     pub origin: Memo<f64>,
     pub row_px: Memo<f64>,
-    pub pattern: StoredValue<Option<Pattern>, LocalStorage>,
-}
-
-/// The cells of the first row that was painted. A copy of them and what differs is made much faster than cell after cell.
-pub struct Pattern {
-    columns: Vec<Field>,
-    cells: DocumentFragment,
-    parts: Vec<[Part; 3]>,
 }
 
 #[component]
@@ -71,19 +62,9 @@ pub fn RowView(
         let offset_px = frame.origin.get() + slot.with(|slot| slot.index) as f64 * frame.row_px.get();
         let mut painter = painter.borrow_mut();
         let painter = painter.get_or_insert_with(|| Painter::new(element.unchecked_into()));
+        painter.arrange(&columns);
         painter.place(offset_px);
-        slot.with(|slot| {
-            // A row on its way shows no cells.
-            if slot.row.is_some() {
-                painter.arrange(&columns, frame.pattern);
-            }
-            painter.paint(slot, clock);
-        });
-        frame.pattern.update_value(|pattern| {
-            if pattern.as_ref().is_none_or(|pattern| pattern.columns != columns) {
-                *pattern = painter.pattern(&columns).or(pattern.take());
-            }
-        });
+        slot.with(|slot| painter.paint(slot, clock));
     });
     // How long ago something was changes without the row.
     effect(move || {
@@ -136,40 +117,10 @@ impl Painter {
     }
 
     /// Makes one cell for each column, if the columns changed.
-    fn arrange(&mut self, columns: &[Field], pattern: StoredValue<Option<Pattern>, LocalStorage>) {
+    fn arrange(&mut self, columns: &[Field]) {
         if self.columns == columns && self.check.is_some() {
             return;
         }
-        self.row.set_text_content(None);
-        let copied = pattern.with_value(|pattern| {
-            let pattern = pattern.as_ref().filter(|pattern| pattern.columns == columns)?;
-            self.copy(pattern)
-        });
-        if copied.is_none() {
-            self.make(columns);
-        }
-        self.columns = columns.to_vec();
-        self.shown = None;
-    }
-
-    /// Takes over the cells of another row.
-    fn copy(&mut self, pattern: &Pattern) -> Option<()> {
-        self.row.append_child(&pattern.cells.clone_node_with_deep(true).ok()?).ok()?;
-        let mut cell = self.row.first_element_child()?;
-        let check = cell.first_element_child()?.dyn_into().ok()?;
-        let mut cells = Vec::with_capacity(pattern.parts.len());
-        for parts in &pattern.parts {
-            cell = cell.next_element_sibling()?;
-            let first = cell.first_element_child();
-            let made = successors(first, Element::next_element_sibling).collect();
-            cells.push(Cell { element: cell.clone(), parts: parts.clone(), made, glow: 0 });
-        }
-        (self.cells, self.check) = (cells, Some(check));
-        Some(())
-    }
-
-    /// Makes the cells one by one.
-    fn make(&mut self, columns: &[Field]) {
         self.row.set_text_content(None);
         let Some(document) = self.row.owner_document() else { return };
         let make = |tag: &str, class: &str| {
@@ -197,21 +148,8 @@ impl Painter {
         });
         self.cells = cells.collect();
         self.check = check;
-    }
-
-    /// What other rows can copy; `None` while the row has no such cells, or glows.
-    fn pattern(&self, columns: &[Field]) -> Option<Pattern> {
-        let is_calm = self.cells.iter().all(|cell| cell.glow == 0);
-        if self.written.is_none() || self.columns != columns || !is_calm {
-            return None;
-        }
-        let cells = self.row.owner_document()?.create_document_fragment();
-        let first = self.row.first_element_child();
-        for cell in successors(first, Element::next_element_sibling) {
-            cells.append_child(&cell.clone_node_with_deep(true).ok()?).ok()?;
-        }
-        let parts = self.cells.iter().map(|cell| cell.parts.clone()).collect();
-        Some(Pattern { columns: self.columns.clone(), cells, parts })
+        self.columns = columns.to_vec();
+        self.shown = None;
     }
 
     fn place(&mut self, offset_px: f64) {
