@@ -66,7 +66,7 @@ fn the_library_reads_what_we_write() {
             other => panic!("{other:?}"),
         };
         assert_eq!(id, 7);
-        assert_eq!(entries.iter().map(|entry| &**entry.topic_filter()).collect::<Vec<_>>(), TOPICS);
+        assert_eq!(entries.iter().map(|entry| entry.topic_filter().to_string()).collect::<Vec<_>>(), TOPICS);
         for entry in entries {
             let retained =
                 if is_5 { RetainHandling::DoNotSendRetained } else { RetainHandling::SendRetained };
