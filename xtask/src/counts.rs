@@ -9,16 +9,6 @@ pub struct Counts {
     pub failed: u64,
     /// What the runners said in the end of those that failed.
     pub failures: Vec<String>,
-    /// The same of those that passed when they were tried again: not failed, and not to be forgotten.
-    pub unsteady: Vec<String>,
-}
-
-impl Counts {
-    /// What counts after tests that failed were run again: the second run, which does not hide that there was a first.
-    #[must_use]
-    pub fn or_second(self, second: Self) -> Self {
-        if second.failed > 0 { second } else { Self { unsteady: self.failures, ..second } }
-    }
 }
 
 impl AddAssign for Counts {
@@ -26,7 +16,6 @@ impl AddAssign for Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.failures.extend(other.failures);
-        self.unsteady.extend(other.unsteady);
     }
 }
 
@@ -147,23 +136,6 @@ mod tests {
             counts += runner.count(line);
         }
         assert_eq!(counts, Counts { passed, failed, ..Counts::default() });
-    }
-
-    #[test]
-    fn what_passes_at_the_second_attempt_is_told() {
-        let counts = |passed, failed, failure: Option<&str>| Counts {
-            passed,
-            failed,
-            failures: failure.map(str::to_owned).into_iter().collect(),
-            unsteady: Vec::new(),
-        };
-        let first = counts(2, 1, Some("it raced"));
-        assert_eq!(
-            first.clone().or_second(counts(3, 0, None)),
-            Counts { unsteady: vec!["it raced".to_owned()], ..counts(3, 0, None) }
-        );
-        let second = counts(2, 1, Some("it failed"));
-        assert_eq!(first.or_second(second.clone()), second);
     }
 
     #[test]

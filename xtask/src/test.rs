@@ -162,40 +162,20 @@ fn end_to_end(workspace: &Workspace, screenshots: bool) -> anyhow::Result<Counts
         bail!("there is no test in tests/e2e");
     }
 
-    // Has the MQTT library that the commands on the page are for.
-    let python = setup::python_environment(workspace, "tests/sdk/requirements.txt")?;
-    let pictures = tests.join("screenshots");
+    let mut node = process::command(workspace, "node");
+    node.args(["--test", "--test-reporter=spec"])
+        .args(journeys)
+        .env("ROLLCALL_BIN", workspace.server("debug"))
+        // Has the MQTT library that the commands on the page are for.
+        .env("ROLLCALL_PYTHON", setup::python_environment(workspace, "tests/sdk/requirements.txt")?);
     if screenshots {
+        let pictures = tests.join("screenshots");
         std::fs::create_dir_all(&pictures)
             .with_context(|| format!("cannot create {}", pictures.display()))?;
+        node.env("ROLLCALL_SCREENSHOTS", pictures);
     }
-    let attempt = |journey: &Path| {
-        let mut node = process::command(workspace, "node");
-        node.args(["--test", "--test-reporter=spec"])
-            .arg(journey)
-            .env("ROLLCALL_BIN", workspace.server("debug"))
-            .env("ROLLCALL_PYTHON", &python);
-        if screenshots {
-            node.env("ROLLCALL_SCREENSHOTS", &pictures);
-        }
-        process::counted(&mut node, Runner::Node)
-    };
-    let mut counts = Counts::default();
-    for journey in &journeys {
-        println!("{}", journey.strip_prefix(&workspace.root).unwrap_or(journey).display());
-        let first = attempt(journey)?;
-        counts += if (1..=MOST_UNSTEADY).contains(&first.failed) {
-            println!("Once more, because browsers and brokers race on a busy machine:");
-            first.or_second(attempt(journey)?)
-        } else {
-            first
-        };
-    }
-    Ok(counts)
+    process::counted(&mut node, Runner::Node)
 }
-
-/// So many tests of a file may fail for it to be tried again. More than that is no accident.
-const MOST_UNSTEADY: u64 = 2;
 
 /// Both SDKs, each beside a server of its own.
 fn sdk(workspace: &Workspace) -> anyhow::Result<Counts> {
@@ -237,10 +217,6 @@ fn report(outcomes: &[Outcome]) -> ExitCode {
         // Said again where it is found: there may be a thousand lines between.
         outcome.counts.failures.iter().for_each(|line| println!("{line}"));
         println!("FAILED: {}", outcome.name);
-    }
-    for outcome in outcomes.iter().filter(|outcome| !outcome.counts.unsteady.is_empty()) {
-        outcome.counts.unsteady.iter().for_each(|line| println!("{line}"));
-        println!("UNSTEADY: {}: this passed at the second attempt only", outcome.name);
     }
     println!("{} passed, {} failed", total.passed, total.failed);
     if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
