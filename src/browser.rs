@@ -25,7 +25,7 @@ pub fn steady_ms() -> f64 {
 }
 
 /// Does things when what asks for them has rested for a while: what is asked for takes the place of what has not been done.
-/// Belongs to the view that makes it, and ends with it.
+/// Belongs to the view or the page that makes it, and ends with it.
 #[derive(Clone, Copy)]
 pub struct Rested(StoredValue<Option<TimeoutHandle>, LocalStorage>);
 
@@ -34,12 +34,17 @@ impl Rested {
     #[must_use]
     pub fn new() -> Self {
         let rested = Self(StoredValue::new_local(None));
-        on_cleanup(move || rested.replace(None));
+        on_cleanup(move || rested.forget());
         rested
     }
 
     pub fn after(self, rest: Duration, then: impl FnOnce() + 'static) {
         self.replace(set_timeout_with_handle(then, rest).ok());
+    }
+
+    /// What has not been done is not done any more.
+    pub fn forget(self) {
+        self.replace(None);
     }
 
     fn replace(self, new: Option<TimeoutHandle>) {

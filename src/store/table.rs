@@ -14,8 +14,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, StoredValue, TimeoutHandle, Update, UpdateValue,
-    WithValue, set_interval, set_timeout_with_handle,
+    Get, GetUntracked, LocalStorage, Memo, RwSignal, Set, StoredValue, Update, UpdateValue, WithValue,
+    set_interval,
 };
 use rollcall_model::ConnectionEvent;
 use rollcall_model::query::{Filter, Query, SortKey};
@@ -23,7 +23,7 @@ use rollcall_model::query::{Filter, Query, SortKey};
 use super::{ApiState, Clock, Session, StatusStore, ViewStore};
 use crate::api::Abort;
 use crate::boxed::{effect, effect_with_first};
-use crate::browser;
+use crate::browser::{self, Rested};
 use crate::monitor::Backoff;
 use crate::window::{Row, Touched, Window};
 
@@ -66,6 +66,7 @@ pub struct Table {
     status: StatusStore,
     session: Session,
     view: ViewStore,
+    wake: Rested,
 }
 
 struct Inner {
@@ -81,7 +82,6 @@ struct Inner {
     asked_at_ms: i64,
     /// How long the last answer took.
     took_ms: i64,
-    wake: Option<TimeoutHandle>,
     backoff: Backoff,
     last_good_ms: Option<i64>,
     is_live: bool,
@@ -111,7 +111,6 @@ impl Table {
             is_wanted: false,
             asked_at_ms: 0,
             took_ms: 0,
-            wake: None,
             backoff: Backoff::new(js_sys::Math::random),
             last_good_ms: None,
             is_live: false,
@@ -143,6 +142,7 @@ impl Table {
             status,
             session,
             view,
+            wake: Rested::new(),
         }
     }
 
@@ -229,12 +229,8 @@ impl Table {
 
     /// Gives up what was asked for; the rows stay.
     pub(super) fn halt(self) {
-        self.inner.update_value(|inner| {
-            inner.abort = None;
-            if let Some(wake) = inner.wake.take() {
-                wake.clear();
-            }
-        });
+        self.inner.update_value(|inner| inner.abort = None);
+        self.wake.forget();
     }
 
     /// Asks for everything that may have changed since the halt, unless that is being asked already.
@@ -345,12 +341,7 @@ impl Table {
     }
 
     fn wake_after(self, delay: Duration, then: fn(Self)) {
-        let handle = set_timeout_with_handle(move || then(self), delay).ok();
-        self.inner.update_value(|inner| {
-            if let Some(old) = std::mem::replace(&mut inner.wake, handle) {
-                old.clear();
-            }
-        });
+        self.wake.after(delay, move || then(self));
     }
 }
 

@@ -9,6 +9,7 @@ mod scroller;
 use std::time::Duration;
 
 use crate::boxed::{effect, then};
+use crate::browser::Rested;
 use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
@@ -72,14 +73,13 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// Whether the rows have answered an older question for so long that they are to look it. Not left to a delayed transition:
 /// for one of those a browser makes a layer of every row at once, also when the answer comes first.
 fn is_late(stores: Stores) -> RwSignal<bool> {
-    let (is_outdated, is_late) = (stores.table.is_outdated, RwSignal::new(false));
-    let look = move || {
-        // The table may be gone by now.
-        let _ = is_late.try_set(is_outdated.get_untracked());
-    };
+    let (is_outdated, is_late, rested) = (stores.table.is_outdated, RwSignal::new(false), Rested::new());
     effect(move || match is_outdated.get() {
-        true => set_timeout(look, PATIENCE),
-        false => look(),
+        true => rested.after(PATIENCE, move || is_late.set(true)),
+        false => {
+            rested.forget();
+            is_late.set(false);
+        }
     });
     is_late
 }

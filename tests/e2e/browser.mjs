@@ -196,6 +196,13 @@ export class Dashboard {
   untilNumber = (name, value) =>
     until(`${name} shows ${value}`, async () => (await this.number(name)) === value);
 
+  /** On the sign-in page. */
+  async signIn({ key, token }) {
+    await this.get('sign-in-key').fill(key);
+    await this.get('sign-in-token').fill(token);
+    await this.get('sign-in-submit').click();
+  }
+
   async search(text) {
     await this.get('search').fill(text);
   }

@@ -439,9 +439,7 @@ test('in front of a plain server, a page that is seen again is right soon, howev
   // A page cannot know which server it has before it has asked.
   await withPage(browser, proxy, { allowed: /status of 40[14]|WebSocket connection to/ }, async (dashboard) => {
     const { page } = dashboard;
-    await dashboard.get('sign-in-key').fill(server.key.key);
-    await dashboard.get('sign-in-token').fill(server.key.token);
-    await dashboard.get('sign-in-submit').click();
+    await dashboard.signIn(server.key);
     await dashboard.untilLive();
     await dashboard.untilRow(leaves, { status: 'connected' });
     const grid = page.locator('#grid');

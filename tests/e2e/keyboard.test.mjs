@@ -218,15 +218,10 @@ const topRow = async (dashboard) => Math.min(...(await inView(dashboard)).map(({
 test('who signs in again after the session has ended, or comes back from the overview, is where the table was', () => {
   const key = addKey(server, 'viewer');
   const another = addKey(server, 'viewer');
-  const signIn = async (dashboard, { key, token }) => {
-    await dashboard.get('sign-in-key').fill(key);
-    await dashboard.get('sign-in-token').fill(token);
-    await dashboard.get('sign-in-submit').click();
-  };
   const options = { allowed: /status of 401|WebSocket connection to/ };
   return withPage(browser, { signInLink: () => server.url }, options, async (dashboard) => {
     const { page } = dashboard;
-    await signIn(dashboard, key);
+    await dashboard.signIn(key);
     await dashboard.untilLive();
     await dashboard.row(idOf(0)).waitFor();
     await page.locator('#grid').evaluate((grid) => grid.scrollTo(0, 1_234 * 32 + 7));
@@ -246,7 +241,7 @@ test('who signs in again after the session has ended, or comes back from the ove
 
     runJson(['keys', 'revoke', key.key, '--data', server.data]);
     await dashboard.get('sign-in').waitFor();
-    await signIn(dashboard, another);
+    await dashboard.signIn(another);
     await dashboard.get('panel').waitFor();
     await isBack('after signing in again');
     assert.equal(dashboard.parameters().get('client'), idOf(1_240));

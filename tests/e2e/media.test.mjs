@@ -196,9 +196,7 @@ for (const theme of ['light', 'dark']) {
         await dashboard.untilLive();
         await dashboard.page.context().clearCookies();
         await dashboard.page.reload();
-        await dashboard.get('sign-in-key').fill('a-acme01-nobody');
-        await dashboard.get('sign-in-token').fill('wrong');
-        await dashboard.get('sign-in-submit').click();
+        await dashboard.signIn({ key: 'a-acme01-nobody', token: 'wrong' });
         await dashboard.get('sign-in-error').waitFor();
         assert.deepEqual(await bareControls(dashboard, '.sign-in'), []);
         assert.deepEqual(await violations(dashboard.page), []);

@@ -35,12 +35,6 @@ after(async () => {
 const withStranger = (of, body, options = {}) =>
   withPage(browser, { signInLink: () => of.url }, { allowed: ALLOWED, ...options }, body);
 
-async function signIn(dashboard, token = server.key.token) {
-  await dashboard.get('sign-in-key').fill(server.key.key);
-  await dashboard.get('sign-in-token').fill(token);
-  await dashboard.get('sign-in-submit').click();
-}
-
 async function untilIn(dashboard) {
   await dashboard.untilLive();
   await dashboard.untilRow(PUMP, { status: 'connected' });
@@ -80,12 +74,12 @@ test('the browser never asks for a password itself: not a stranger, not for a wr
     const { page } = dashboard;
     const prompts = await countPrompts(dashboard);
     await page.reload();
-    await signIn(dashboard, 'not-the-token');
+    await dashboard.signIn({ ...server.key, token: 'not-the-token' });
     await dashboard.get('sign-in-error').waitFor();
-    await signIn(dashboard);
+    await dashboard.signIn(server.key);
     await untilIn(dashboard);
     await revoke(plain, dashboard);
-    await signIn(dashboard);
+    await dashboard.signIn(server.key);
     await untilIn(dashboard);
     await dashboard.get('account').click();
     await dashboard.get('sign-out').click();
@@ -105,7 +99,7 @@ test('where a proxy wants a password for page and API, which the browser knows, 
   await withStranger(
     { url: stranger.href },
     async (dashboard) => {
-      await signIn(dashboard);
+      await dashboard.signIn(server.key);
       await untilIn(dashboard);
       await dashboard.page.locator('.org').getByText('acme01').waitFor();
       await dashboard.page.reload();
@@ -120,7 +114,7 @@ test('where the feed hangs up on whoever subscribes to more than it has, the pag
   const client = await connect(server, id);
   try {
     await withStranger(strict, async (dashboard) => {
-      await signIn(dashboard);
+      await dashboard.signIn(server.key);
       await untilIn(dashboard);
       await dashboard.untilRow(id, { status: 'connected' });
       // From now on only the feed tells.
@@ -140,7 +134,7 @@ for (const unknown of [400, 403]) {
     const gateway = await startPlainWatson(server, { unknown });
     try {
       await withStranger(gateway, async (dashboard) => {
-        await signIn(dashboard);
+        await dashboard.signIn(server.key);
         await untilIn(dashboard);
         const refused = [`${unknown} /api/rollcall/v1/status`, '401 /api/rollcall/v1/status'];
         assert.deepEqual([...new Set(gateway.refused)].sort(), refused.sort());
@@ -185,7 +179,7 @@ for (const [how, ahead] of [
         Date.now = () => real() + ahead;
       }, ahead);
       await page.reload();
-      await signIn(dashboard);
+      await dashboard.signIn(server.key);
       await untilIn(dashboard);
       const id = `d:acme01:pump:by-the-clock-${Math.sign(ahead)}`;
       await (await connect(server, id)).lose();

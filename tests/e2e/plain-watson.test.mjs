@@ -2,12 +2,11 @@
 // no counts, few filters, MQTT 3.1.1, no sessions. Everything that can be done with that works, and what cannot says so.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { launchBrowser, screenshot, withPage } from './browser.mjs';
-import { cleanUp, connect, run, startServer, temporaryFolder, until, untilStatus } from './harness.mjs';
+import { cleanUp, connect, importPast, startServer, until, untilStatus } from './harness.mjs';
 import { startPlainWatson } from './plain-watson.mjs';
 
 /** Two pages and a bit of the largest size. */
@@ -34,9 +33,7 @@ let plain;
 let browser;
 
 before(async () => {
-  const data = temporaryFolder();
-  importPast(data);
-  [server, browser] = await Promise.all([startServer({ data }), launchBrowser()]);
+  [server, browser] = await Promise.all([startServer({ data: importPast(past()) }), launchBrowser()]);
   await connect(server, PUMP);
   plain = await startPlainWatson(server);
 });
@@ -49,7 +46,7 @@ after(async () => {
 });
 
 /** A session of each of many devices, and many of one. */
-function importPast(data) {
+function past() {
   const lines = [];
   const session = (ClientID, from, until, CloseCode) => {
     const ConnectTime = new Date(from).toISOString();
@@ -67,25 +64,16 @@ function importPast(data) {
   };
   for (let n = 0; n < IMPORTED; n++) session(idOf(n), start + n * 1_000, start + 2_000_000 - n * 1_000, 91);
   for (let n = 0; n < 30; n++) session(TALKATIVE, start + n * 60_000, start + n * 60_000 + 30_000, 91);
-  const file = path.join(temporaryFolder(), 'past.ndjson');
-  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  const said = run(['import', '--data', data, '--org', 'acme01', file]);
-  assert.equal(said.status, 0, said.stderr);
+  return lines;
 }
 
 /** Signed in with key and token, as one has to. */
 const journey = (query, body) =>
   withPage(browser, plain, { query, allowed: ALLOWED }, async (dashboard) => {
-    await signIn(dashboard, server.key.token);
+    await dashboard.signIn(server.key);
     await dashboard.untilLive();
     await body(dashboard);
   });
-
-async function signIn(dashboard, token) {
-  await dashboard.get('sign-in-key').fill(server.key.key);
-  await dashboard.get('sign-in-token').fill(token);
-  await dashboard.get('sign-in-submit').click();
-}
 
 /** The ids that the real server knows: those of the fleet, and of each page that ever watched it. */
 async function allIds() {
@@ -98,9 +86,9 @@ const untilTotal = (dashboard, text) =>
 
 test('key and token open it, wrong ones do not, and the page keeps them in its memory only', () =>
   withPage(browser, plain, { allowed: ALLOWED }, async (dashboard) => {
-    await signIn(dashboard, 'not-the-token');
+    await dashboard.signIn({ ...server.key, token: 'not-the-token' });
     await dashboard.get('sign-in-error').waitFor();
-    await signIn(dashboard, server.key.token);
+    await dashboard.signIn(server.key);
     await dashboard.untilLive();
     await dashboard.row(PUMP).waitFor();
     const kept = await dashboard.page.evaluate(() =>
@@ -213,7 +201,7 @@ test('a tab is one client however often it is loaded, and a second tab is anothe
     const before = await watchers();
     for (let time = 0; time < 2; time++) {
       await page.reload();
-      await signIn(dashboard, server.key.token);
+      await dashboard.signIn(server.key);
       await dashboard.untilLive();
     }
     assert.equal(await watchers(), before);
@@ -223,7 +211,7 @@ test('a tab is one client however often it is loaded, and a second tab is anothe
     assert.ok(!kept.includes(server.key.token));
     const other = await page.context().newPage();
     await other.goto(plain.url);
-    await signIn(new dashboard.constructor(other), server.key.token);
+    await new dashboard.constructor(other).signIn(server.key);
     await until('the other tab is a client of its own', async () => (await watchers()) === before + 1);
   }));
 
@@ -274,7 +262,7 @@ test('clients come and go on the page by MQTT 3.1.1, and how they went stays kno
   journey('', async (dashboard) => {
     plain.mqttLevels.length = 0;
     await dashboard.page.reload();
-    await signIn(dashboard, server.key.token);
+    await dashboard.signIn(server.key);
     await dashboard.untilLive();
     // Version 5 was refused, whichever page asked last.
     assert.deepEqual(plain.mqttLevels.slice(-2), [5, 4]);

@@ -41,12 +41,6 @@ const asStranger = (options, body, of = server) =>
     await body(dashboard);
   });
 
-async function signIn(dashboard, { key, token }) {
-  await dashboard.get('sign-in-key').fill(key);
-  await dashboard.get('sign-in-token').fill(token);
-  await dashboard.get('sign-in-submit').click();
-}
-
 async function signOut(dashboard) {
   await dashboard.get('account').click();
   await dashboard.get('sign-out').click();
@@ -115,7 +109,7 @@ test('a wrong token is told, the field is emptied, and many of them have to wait
   asStranger({}, async (dashboard) => {
     const made = addKey(server, 'viewer');
     const error = dashboard.get('sign-in-error');
-    await signIn(dashboard, { ...made, token: 'guessed-0' });
+    await dashboard.signIn({ ...made, token: 'guessed-0' });
     await error.waitFor();
     assert.match(await error.innerText(), /key or the token is wrong/);
     assert.equal(await dashboard.get('sign-in-token').inputValue(), '');
@@ -124,7 +118,7 @@ test('a wrong token is told, the field is emptied, and many of them have to wait
     assert.equal(focused, 'sign-in-token', 'the focus is where the next thing is typed');
     for (let guess = 1; guess < 7; guess++) {
       const answer = dashboard.page.waitForResponse((response) => response.request().method() === 'POST');
-      await signIn(dashboard, { ...made, token: `guessed-${guess}` });
+      await dashboard.signIn({ ...made, token: `guessed-${guess}` });
       await answer;
     }
     await until('the page says to wait', async () => /Too many.*Wait \d+ sec/.test(await error.innerText()));
@@ -174,7 +168,7 @@ test('who signs out sees the sign-in page, asks nothing more, and comes back to 
     // Letters are letters here, not keys of the table.
     await page.keyboard.press('?');
     assert.equal(await page.locator('dialog[open]').count(), 0);
-    await signIn(dashboard, made);
+    await dashboard.signIn(made);
     await dashboard.untilIds([ID]);
     await dashboard.untilLive();
     assert.equal(page.url(), address);
@@ -185,7 +179,7 @@ test('who signs out sees the sign-in page, asks nothing more, and comes back to 
 test('the open page of a revoked key turns to the sign-in page, without a storm of questions', () =>
   asStranger({}, async (dashboard) => {
     const made = addKey(server, 'viewer');
-    await signIn(dashboard, made);
+    await dashboard.signIn(made);
     await dashboard.untilRow(ID, { status: 'disconnected' });
     await dashboard.untilLive();
     const seen = countRequests(dashboard.page);
@@ -195,9 +189,9 @@ test('the open page of a revoked key turns to the sign-in page, without a storm 
     await dashboard.page.waitForTimeout(4_000);
     const refused = seen.statuses.filter((status) => status === 401).length;
     assert.ok(refused >= 1 && refused <= 4, `${refused} questions were refused`);
-    await signIn(dashboard, made);
+    await dashboard.signIn(made);
     await dashboard.get('sign-in-error').waitFor();
-    await signIn(dashboard, server.key);
+    await dashboard.signIn(server.key);
     await dashboard.untilLive();
   }));
 
@@ -206,12 +200,12 @@ test('when the server cannot be reached or permits nothing, the page says that, 
     const error = dashboard.get('sign-in-error');
     const context = dashboard.page.context();
     await context.setOffline(true);
-    await signIn(dashboard, server.key);
+    await dashboard.signIn(server.key);
     await until('it says so', async () => /Cannot reach the server/.test(await error.innerText()));
     await context.setOffline(false);
-    await signIn(dashboard, addKey(server, 'viewer', '--org', 'acme99'));
+    await dashboard.signIn(addKey(server, 'viewer', '--org', 'acme99'));
     await until('it says so', async () => /Not permitted \(403\): .*organi/.test(await error.innerText()));
-    await signIn(dashboard, server.key);
+    await dashboard.signIn(server.key);
     await dashboard.untilLive();
   }));
 
@@ -238,7 +232,7 @@ test('over HTTPS with a self-signed certificate, link, key and the live monitor 
     const [cookie] = await page.context().cookies();
     assert.deepEqual([cookie.name, cookie.secure], ['__Host-rollcall_session', true]);
     await signOut(dashboard);
-    await signIn(dashboard, secure.key);
+    await dashboard.signIn(secure.key);
     await dashboard.untilLive();
     assert.match(sockets.at(-1), /^wss:.*\/mqtt$/);
     const row = dashboard.untilRow('d:acme01:thermo:secure', { status: 'disconnected' });
@@ -254,7 +248,7 @@ for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) 
       asStranger({ viewport, theme }, async (dashboard) => {
         assert.deepEqual(await dashboard.widerThanScreen(), []);
         await screenshot(dashboard.page, `sign-in-${size}-${theme}`);
-        await signIn(dashboard, { key: `a-acme01-${size}${theme}`, token: 'guessed' });
+        await dashboard.signIn({ key: `a-acme01-${size}${theme}`, token: 'guessed' });
         await dashboard.get('sign-in-error').waitFor();
         assert.deepEqual(await dashboard.widerThanScreen(), []);
         await screenshot(dashboard.page, `sign-in-wrong-${size}-${theme}`);

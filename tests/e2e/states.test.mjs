@@ -35,9 +35,7 @@ const STATES = {
     of: () => ({ signInLink: () => server.url }),
     allowed: /status of 401/,
     async reach(dashboard) {
-      await dashboard.get('sign-in-key').fill('a-acme01-nobody');
-      await dashboard.get('sign-in-token').fill('guessed');
-      await dashboard.get('sign-in-submit').click();
+      await dashboard.signIn({ key: 'a-acme01-nobody', token: 'guessed' });
       await dashboard.get('sign-in-error').waitFor();
     },
   },

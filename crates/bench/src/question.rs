@@ -162,9 +162,8 @@ pub struct Place {
 
 /// The places of clients all over the fleet, in every order.
 pub fn places(world: World) -> Vec<Place> {
-    let clients = (1..=u64::from(SORTS.len() as u32)).map(|at| at * u64::from(world.clients) / 11);
-    let pairs = SORTS.into_iter().zip(clients);
-    pairs.map(|(sort, number)| Place { sort, id: world.client(number as u32).id }).collect()
+    let step = world.clients / (SORTS.len() as u32 + 1);
+    SORTS.into_iter().zip(1..).map(|(sort, at)| Place { sort, id: world.client(at * step).id }).collect()
 }
 
 impl Place {
@@ -343,13 +342,17 @@ mod tests {
         let mut baseline = Baseline::open(Path::new(":memory:")).unwrap();
         let all = fleet.query(&Query { limit: 2_000, ..Query::default() }, now).unwrap();
         baseline.load(|take| all.results.iter().try_for_each(take)).unwrap();
+        let parse = |path: &str| {
+            let pairs = path.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap());
+            let pairs: Vec<_> = pairs.map(|(name, value)| (name, value.replace("%3D", "="))).collect();
+            Query::parse(pairs.iter().map(|(name, value)| (*name, value.as_str()))).unwrap()
+        };
         let mut not_empty = 0;
         for question in
             [single_filters, four_filters, deep_pages, before_bookmarked].iter().flat_map(|f| f(world))
         {
             let path = question.path(None);
-            let pairs = path.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap());
-            let ours = fleet.query(&Query::parse(pairs).unwrap(), now).unwrap();
+            let ours = fleet.query(&parse(&path), now).unwrap();
             let mut ids: Vec<String> = Vec::new();
             question.page(&baseline.db, |row, _| row.get(0).map(|id| ids.push(id))).unwrap();
             let expected: Vec<_> = ours.results.iter().map(|doc| doc.id.clone()).collect();
@@ -361,11 +364,6 @@ mod tests {
         }
         assert!(not_empty > 100, "{not_empty}");
 
-        let parse = |path: &str| {
-            let pairs = path.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap());
-            let pairs: Vec<_> = pairs.map(|(name, value)| (name, value.replace("%3D", "="))).collect();
-            Query::parse(pairs.iter().map(|(name, value)| (*name, value.as_str()))).unwrap()
-        };
         for place in places(world) {
             let ours = fleet.query(&parse(&place.path()), now).unwrap().place;
             assert_eq!(ours, Some(place.ask(&baseline.db).unwrap()), "{}", place.path());
