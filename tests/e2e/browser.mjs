@@ -11,6 +11,8 @@ import { LIMIT_MS, until } from './harness.mjs';
 
 const EXECUTABLE = process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium';
 const SCREENSHOTS = process.env.ROLLCALL_SCREENSHOTS;
+/** How many times slower than this machine each page's processor is: shows what takes a moment for granted. */
+const SLOWED = Number(process.env.ROLLCALL_SLOWED ?? 1);
 const LOCALES = path.resolve(import.meta.dirname, '../../locales');
 export const DESKTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
@@ -22,6 +24,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 /** What axe-core finds on the page: each rule, and what breaks it how. */
 export async function violations(page) {
+  await untilShown(page);
   // Through the driver, which the page's content security policy does not concern.
   await page.evaluate(AXE);
   const found = await page.evaluate(async () => (await globalThis.axe.run()).violations);
@@ -29,6 +32,9 @@ export async function violations(page) {
     nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
   );
 }
+
+/** Waits until the page is shown: what is on it can be read before, but nobody sees it yet. */
+export const untilShown = (page) => page.locator('body:not([hidden]) h1').first().waitFor();
 
 /** Whether two lists are equal. */
 export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -70,6 +76,10 @@ export async function withPage(browser, server, options, body) {
     if (!allowed?.test(text)) complaints.push(text);
   };
   const page = await context.newPage();
+  if (SLOWED > 1) {
+    const driver = await context.newCDPSession(page);
+    await driver.send('Emulation.setCPUThrottlingRate', { rate: SLOWED });
+  }
   page.on('pageerror', (error) => complain(`exception: ${error.stack ?? error}`));
   page.on('console', (message) => {
     if (message.type() === 'error') complain(`console: ${message.text()} (${message.location().url})`);
@@ -83,6 +93,7 @@ export async function withPage(browser, server, options, body) {
     const link = new URL(server.signInLink());
     link.search = query;
     await page.goto(link.href);
+    if (rest.javaScriptEnabled !== false) await untilShown(page);
     await body(new Dashboard(page));
     assert.deepEqual(complaints, [], 'the page complained');
   } catch (error) {

@@ -94,7 +94,9 @@ impl Shared {
         let shared = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || work(&shared.state)).await;
         drop(permit);
-        done.map_err(|error| ApiError::internal(&error))
+        done.map_err(
+            |error| if error.is_cancelled() { ApiError::stopping() } else { ApiError::internal(&error) },
+        )
     }
 
     /// Runs a read that is over soon but may wait for a disk. Another thread takes over what else this one had to do:

@@ -198,6 +198,14 @@ impl ApiError {
         error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// The server ends before it has done what was asked.
+    #[must_use]
+    pub fn stopping() -> Self {
+        let message = "The server is shutting down; try again when it is back.";
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
+        error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// There are as many connections as there may be.
     #[must_use]
     pub fn crowded() -> Self {
