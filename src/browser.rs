@@ -11,6 +11,7 @@ use leptos::task::spawn_local;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::Window;
 
 /// Milliseconds since 1970 by this computer's clock.
 #[must_use]
@@ -22,6 +23,16 @@ pub fn wall_ms() -> i64 {
 #[must_use]
 pub fn steady_ms() -> f64 {
     web_sys::window().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now())
+}
+
+/// How wide and how high the page is, in pixels; 0 where that is not known.
+#[must_use]
+pub fn page_px() -> (f64, f64) {
+    let window = web_sys::window();
+    let size = |read: fn(&Window) -> Result<JsValue, JsValue>| {
+        window.as_ref().and_then(|window| read(window).ok()?.as_f64()).unwrap_or(0.0)
+    };
+    (size(Window::inner_width), size(Window::inner_height))
 }
 
 /// Does things when what asks for them has rested for a while: what is asked for takes the place of what has not been done.

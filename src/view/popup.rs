@@ -13,6 +13,7 @@ use super::type_ahead::type_ahead;
 use super::ui::{Popup, ui};
 use super::{columns, export, filters, help, later, sort, views};
 use crate::boxed::{dynamic, effect, then};
+use crate::browser;
 use crate::i18n::t;
 use crate::words;
 
@@ -115,12 +116,8 @@ fn place(dialog: &HtmlElement, popup: Popup) {
     for side in ["left", "top"] {
         let _ = style.remove_property(side);
     }
-    let window = web_sys::window();
-    let size = |read: fn(&web_sys::Window) -> Result<wasm_bindgen::JsValue, wasm_bindgen::JsValue>| {
-        window.as_ref().and_then(|window| read(window).ok()?.as_f64()).unwrap_or(0.0)
-    };
-    let (width, height) = (size(web_sys::Window::inner_width), size(web_sys::Window::inner_height));
-    let document = window.as_ref().and_then(web_sys::Window::document);
+    let (width, height) = browser::page_px();
+    let document = web_sys::window().and_then(|window| window.document());
     let opener = document.and_then(|document| {
         document.query_selector(&format!("[data-opens=\"{}\"]", popup.name())).ok().flatten()
     });

@@ -21,6 +21,8 @@ use crate::view::ui::{Active, Ui};
 /// Row heights, as in the style sheet: one line, and two on a phone.
 const ROW_PX: f64 = 32.0;
 const NARROW_ROW_PX: f64 = 56.0;
+/// What is usually above and below the table.
+const AROUND_PX: f64 = 180.0;
 const HEAD_PX: f64 = 32.0;
 const NARROW: &str = "(max-width: 700px)";
 const ROOM_FOR_PANEL: &str = "(min-width: 1100px)";
@@ -60,10 +62,11 @@ impl Scroller {
     pub fn new(ui: Ui, table: Table) -> Self {
         let (narrow, room) = (browser::media(NARROW), browser::media(ROOM_FOR_PANEL));
         let cap_px = if browser::is_firefox() { FIREFOX_CAP_PX } else { CAP_PX };
-        let (len, view_px) = (RwSignal::new(len_of(table)), RwSignal::new(600.0));
-        // The table is as wide as the page until it is measured.
-        let page_px = web_sys::window().and_then(|window| window.inner_width().ok()?.as_f64());
-        let view_width_px = RwSignal::new(page_px.unwrap_or(0.0));
+        // Until the table is measured it is as wide as the page, and has the height that is usually left to it: rows that are
+        // added later are laid out in a second turn.
+        let (page_width_px, page_height_px) = browser::page_px();
+        let view_px = RwSignal::new((page_height_px - AROUND_PX).max(0.0));
+        let (len, view_width_px) = (RwSignal::new(len_of(table)), RwSignal::new(page_width_px));
         let row_px = Memo::new(move |_| if narrow.get() { NARROW_ROW_PX } else { ROW_PX });
         let map = Memo::new(move |_| {
             let head_px = if row_px.get() == ROW_PX { HEAD_PX } else { 0.0 };
