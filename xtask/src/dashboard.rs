@@ -4,7 +4,7 @@
 use std::env;
 
 use crate::workspace::Workspace;
-use crate::{boot, files, fingerprint, minify, precompress, process, setup, split, styles, timing};
+use crate::{files, fingerprint, minify, page, precompress, process, setup, split, styles, timing};
 
 /// The page and its files are served from the root of the host.
 const PUBLIC_URL: &str = "/";
@@ -26,7 +26,7 @@ pub fn build(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Re
     timing::step("Compressing the dashboard", || {
         minify::scripts(workspace, &tools.terser)?;
         split::replace(workspace, tools)?;
-        move_inline_scripts(workspace)?;
+        fit_policy(workspace)?;
         join_styles(workspace)?;
         precompress::directory(&workspace.dist())
     })?;
@@ -48,15 +48,10 @@ fn trunk(workspace: &Workspace, tools: &setup::DashboardTools) -> anyhow::Result
     process::stream(&mut trunk)
 }
 
-fn move_inline_scripts(workspace: &Workspace) -> anyhow::Result<()> {
-    let dist = workspace.dist();
-    let page_file = dist.join("index.html");
+fn fit_policy(workspace: &Workspace) -> anyhow::Result<()> {
+    let page_file = workspace.dist().join("index.html");
     let html = String::from_utf8_lossy(&files::read(&page_file)?).into_owned();
-    let page = boot::externalize(&html, PUBLIC_URL)?;
-    for script in &page.scripts {
-        files::write(&dist.join(&script.name), &script.content)?;
-    }
-    files::write(&page_file, &page.html)
+    files::write(&page_file, page::fit(&html)?)
 }
 
 fn join_styles(workspace: &Workspace) -> anyhow::Result<()> {

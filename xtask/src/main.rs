@@ -6,7 +6,6 @@
 mod audit;
 mod bench;
 mod binding;
-mod boot;
 mod counts;
 mod dashboard;
 mod files;
@@ -14,6 +13,7 @@ mod fingerprint;
 mod fuzz;
 mod launch;
 mod minify;
+mod page;
 mod precompress;
 mod process;
 mod schema;
