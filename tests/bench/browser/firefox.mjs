@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { WINDOW } from './chromium.mjs';
 import { commandOf, descendants, memoryMb, processorMs } from './machine.mjs';
+import { signIn } from './session.mjs';
 
 const DRIVER = process.env.ROLLCALL_GECKODRIVER ?? 'geckodriver';
 /** How long a collection may take. */
@@ -55,12 +56,8 @@ export async function openFirefox({ url, key, token, address, probe }) {
 
   await send('POST', `${own}/window/rect`, WINDOW);
   await send('POST', `${own}/url`, { url });
-  const status = await evaluate(async (credentials) => {
-    const headers = { 'content-type': 'application/json' };
-    const body = JSON.stringify(credentials);
-    return (await fetch('/api/rollcall/v1/session', { method: 'POST', headers, body })).status;
-  }, { key, token });
-  if (status !== 200) throw new Error(`no session: ${JSON.stringify(status)}`);
+  const refusal = await evaluate(signIn, { key, token });
+  if (refusal) throw new Error(refusal.failed);
   await send('POST', `${own}/url`, { url: new URL(address, url).href });
   await run(`${probe}; arguments[0]();`);
 

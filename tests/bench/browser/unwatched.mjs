@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { EXECUTABLE, WINDOW } from './chromium.mjs';
 import { memoryMb } from './machine.mjs';
+import { signIn } from './session.mjs';
 
 /** Talks to a browser over the pipe of its remote debugging; nothing is listened to that is not asked for. */
 function connect(browser) {
@@ -50,15 +51,13 @@ export async function memoryOverTime({ url, key, token, address, minutes, settle
   );
   try {
     const send = connect(browser);
-    const signedIn = await fetch(`${url}api/rollcall/v1/session`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ key, token }),
-    });
-    const [name, value] = signedIn.headers.getSetCookie()[0].split(';')[0].split('=');
-    await send('Storage.setCookies', { cookies: [{ name, value, url, httpOnly: true, sameSite: 'Strict' }] });
-    const { targetId } = await send('Target.createTarget', { url: new URL(address, url).href });
+    // A small page of the server: the dashboard itself, loaded twice, would not be the one that is measured.
+    const { targetId } = await send('Target.createTarget', { url: new URL('manifest.webmanifest', url).href });
     const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true });
+    const signing = { expression: `(${signIn})(${JSON.stringify({ key, token })})`, awaitPromise: true };
+    const { exceptionDetails } = await send('Runtime.evaluate', signing, sessionId);
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    await send('Page.navigate', { url: new URL(address, url).href }, sessionId);
     await sleep(settleMs);
     const pid = await rendererOf(send);
     const memory = async () => {
