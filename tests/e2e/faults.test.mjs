@@ -465,6 +465,7 @@ test('in front of a plain server, a page that is seen again is right soon, howev
     await untilStatus(server, leaves, 'disconnected');
     await putAway(page, false);
     const isRight = async () => (await dashboard.row(leaves).getAttribute('data-status')) === 'disconnected';
+    // It took ten times as long as reading, which takes long on a busy machine.
     await until('the row is right', isRight, Math.max(SOON_MS, 4 * readingMs));
   });
 });

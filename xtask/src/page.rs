@@ -11,7 +11,7 @@ pub fn fit(html: &str) -> anyhow::Result<String> {
     let mut page = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(tag) = next_tag(rest) {
-        refuse_inline(&tag)?;
+        refuse_inline(tag.text)?;
         push_without_comments(&mut page, tag.before);
         page.push_str(tag.text);
         rest = tag.after;
@@ -37,13 +37,6 @@ struct Tag<'a> {
     after: &'a str,
 }
 
-impl Tag<'_> {
-    fn is_inline_script(&self) -> bool {
-        let mut names = attribute_names(self.text);
-        names.next() == Some("script") && !names.any(|name| name == "src")
-    }
-}
-
 /// The next tag; comments are stepped over, because what they hold is not part of the page.
 fn next_tag(html: &str) -> Option<Tag<'_>> {
     let mut from = 0;
@@ -60,14 +53,18 @@ fn next_tag(html: &str) -> Option<Tag<'_>> {
     }
 }
 
-fn refuse_inline(tag: &Tag<'_>) -> anyhow::Result<()> {
-    let mut names = attribute_names(tag.text);
-    let is_inline =
-        names.next() == Some("style") || names.any(|name| name == "style" || name.starts_with("on"));
-    if is_inline || tag.is_inline_script() {
-        let text = tag.text;
+fn refuse_inline(tag: &str) -> anyhow::Result<()> {
+    let mut names = attribute_names(tag);
+    let element = names.next();
+    let names: Vec<_> = names.collect();
+    let is_inline = match element {
+        Some("style") => true,
+        Some("script") if !names.contains(&"src") => true,
+        _ => names.iter().any(|name| *name == "style" || name.starts_with("on")),
+    };
+    if is_inline {
         bail!(
-            "the content security policy forbids inline scripts, styles and event handlers: take {text} out of index.html"
+            "the content security policy forbids inline scripts, styles and event handlers: take {tag} out of index.html"
         );
     }
     Ok(())

@@ -21,9 +21,9 @@ use crate::view::ui::{Active, Ui};
 /// Row heights, as in the style sheet: one line, and two on a phone.
 const ROW_PX: f64 = 32.0;
 const NARROW_ROW_PX: f64 = 56.0;
+const HEAD_PX: f64 = 32.0;
 /// What is usually above and below the table.
 const AROUND_PX: f64 = 180.0;
-const HEAD_PX: f64 = 32.0;
 const NARROW: &str = "(max-width: 700px)";
 const ROOM_FOR_PANEL: &str = "(min-width: 1100px)";
 /// The tallest content: well below what browsers clamp, and exact in the numbers they paint with.

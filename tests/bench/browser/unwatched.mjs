@@ -51,13 +51,16 @@ export async function memoryOverTime({ url, key, token, address, minutes, settle
   );
   try {
     const send = connect(browser);
-    // A small page of the server: the dashboard itself, loaded twice, would not be the one that is measured.
-    const { targetId } = await send('Target.createTarget', { url: new URL('manifest.webmanifest', url).href });
+    const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
     const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true });
+    // Answers when the browser is there.
+    const goTo = (page) => send('Page.navigate', { url: new URL(page, url).href }, sessionId);
+    // A small page of the server: the dashboard itself, loaded twice, would not be the one that is measured.
+    await goTo('manifest.webmanifest');
     const signing = { expression: `(${signIn})(${JSON.stringify({ key, token })})`, awaitPromise: true };
     const { exceptionDetails } = await send('Runtime.evaluate', signing, sessionId);
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-    await send('Page.navigate', { url: new URL(address, url).href }, sessionId);
+    await goTo(address);
     await sleep(settleMs);
     const pid = await rendererOf(send);
     const memory = async () => {

@@ -154,8 +154,7 @@ impl ApiError {
             Refusal::Store => {
                 let message =
                     "The server cannot check credentials. The server's log says why; try again later.";
-                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
-                error.with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+                Self::unavailable(message, 5)
             }
         }
     }
@@ -193,17 +192,13 @@ impl ApiError {
     /// More is asked at the same time than the server can answer soon.
     #[must_use]
     pub fn overloaded() -> Self {
-        let message = "The server has more requests than it can answer; try again in a second.";
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
-        error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        Self::unavailable("The server has more requests than it can answer; try again in a second.", 1)
     }
 
     /// The server ends before it has done what was asked.
     #[must_use]
     pub fn stopping() -> Self {
-        let message = "The server is shutting down; try again when it is back.";
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
-        error.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        Self::unavailable("The server is shutting down; try again when it is back.", 1)
     }
 
     /// There are as many connections as there may be.
@@ -211,8 +206,13 @@ impl ApiError {
     pub fn crowded() -> Self {
         let message =
             "The server, or your address, has as many connections as allowed; try again in a while.";
+        Self::unavailable(message, 10)
+    }
+
+    /// It may help to try again after so many seconds.
+    fn unavailable(message: &str, after_s: u32) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, message, Vec::new());
-        error.with_header(header::RETRY_AFTER, HeaderValue::from_static("10"))
+        error.with_header(header::RETRY_AFTER, HeaderValue::from(after_s))
     }
 
     /// What came is no request.
