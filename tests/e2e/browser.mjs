@@ -42,7 +42,10 @@ export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 /** The rows in view, from top to bottom: ids and where on the screen they are. */
 export const reading = (dashboard) =>
   dashboard.page.locator('#grid').evaluate((grid) => {
-    const { top, bottom } = grid.getBoundingClientRect();
+    const { top: edge, bottom } = grid.getBoundingClientRect();
+    // What is behind the heads is not in view. On a phone they are hidden in one pixel.
+    const head = grid.querySelector('.heads').getBoundingClientRect();
+    const top = head.height > 1 ? head.bottom : edge;
     const rows = [...grid.querySelectorAll('.rows > [role="row"]')].filter((row) => row.checkVisibility());
     return rows
       .map((row) => [row.dataset.clientId ?? '', Math.round(row.getBoundingClientRect().top)])
@@ -59,9 +62,9 @@ export const putAway = (page, isAway) =>
     document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
   }, isAway);
 
-/** One browser per test file. */
-export const launchBrowser = () =>
-  chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+/** One browser per test file; another one for what takes flags of its own. */
+export const launchBrowser = (...flags) =>
+  chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox', '--disable-dev-shm-usage', ...flags] });
 
 /**
  * Opens the dashboard on a page of its own, signed in by a one-time link as a person would be, runs `body` with it, and afterwards requires that the page reported

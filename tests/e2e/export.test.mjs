@@ -139,6 +139,8 @@ test('an export that waits for the network says so, keeps what has arrived and g
     const bar = dashboard.get('export-progress');
     const arrived = Number(await bar.getAttribute('value'));
     assert.ok(arrived > 1_000, `${arrived} rows have arrived`);
+    // Not when it is about to go on by itself.
+    await alert.filter({ hasText: /Retrying in ([3-9]|\d\d)/ }).waitFor();
     cuts.length = 0;
     await dashboard.get('export-go-on').click();
     await dashboard.get('export-done').waitFor();
