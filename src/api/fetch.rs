@@ -238,6 +238,8 @@ impl<'a> Request<'a> {
         }
         if let Ok(headers) = Headers::new() {
             // The browser refuses names and values of headers that are malformed; these are not.
+            // Beyond loopback without TLS a browser does not say by itself that a page asks (`Sec-Fetch-Mode`).
+            let _ = headers.set("X-Requested-With", "XMLHttpRequest");
             if let Some(etag) = self.etag {
                 let _ = headers.set("If-None-Match", etag);
             }

@@ -242,6 +242,37 @@ test('over HTTPS with a self-signed certificate, link, key and the live monitor 
   await secure.stop();
 });
 
+test('from another machine and without TLS the page signs in, and the browser never asks for a password itself', async () => {
+  // To the browser a name that is not of this machine, where it does not trust plain HTTP.
+  const remote = await launchBrowser('--host-resolver-rules=MAP rollcall.example 127.0.0.1');
+  const link = Object.assign(new URL(server.url), { hostname: 'rollcall.example' });
+  const away = { signInLink: () => link.href };
+  // The browser says that it ignores a header there.
+  const allowed = new RegExp(`${REFUSED.source}|Cross-Origin-Opener-Policy`);
+  const asking = withPage(remote, away, { allowed }, async (dashboard) => {
+    const { page } = dashboard;
+    assert.equal(await page.evaluate(() => isSecureContext), false);
+    const challenges = [];
+    page.on('response', async (answer) => {
+      if (answer.status() !== 401) return;
+      challenges.push((await answer.request().headers())['sec-fetch-mode'], answer.headers()['www-authenticate']);
+    });
+    const made = addKey(server, 'viewer');
+    await dashboard.signIn(made);
+    await dashboard.untilLive();
+    runJson(['keys', 'revoke', made.key, '--data', server.data]);
+    await dashboard.get('sign-in').waitFor();
+    await dashboard.signIn(made);
+    await dashboard.get('sign-in-error').waitFor();
+    await page.context().clearCookies();
+    await page.reload();
+    await dashboard.get('sign-in').waitFor();
+    assert.ok(challenges.length >= 6, `${challenges.length / 2} refusals`);
+    assert.deepEqual(new Set(challenges), new Set([undefined]));
+  });
+  await asking.finally(() => remote.close());
+});
+
 for (const [size, viewport] of Object.entries({ desk: DESKTOP, phone: PHONE })) {
   for (const theme of ['light', 'dark']) {
     test(`the sign-in page on a ${size} in ${theme} shows all of itself`, () =>

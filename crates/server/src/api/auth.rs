@@ -34,8 +34,10 @@ fn required_role(method: &Method, path: &str, is_only_read: bool) -> Option<Role
 /// Lets a request pass to its handler, or answers why not.
 pub async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    // A browser that fetches for a page says so; it must not cover the page with a prompt of its own.
-    let is_fetch = parts.headers.contains_key("sec-fetch-mode");
+    // A browser must not cover the page that fetches with a prompt of its own. It says itself that a page asks, but only over
+    // TLS or on loopback; our page says so everywhere.
+    let is_fetch =
+        ["sec-fetch-mode", "x-requested-with"].iter().any(|name| parts.headers.contains_key(*name));
     match admitted(&shared, &parts).await {
         Ok(caller) => {
             if let Some(caller) = caller {

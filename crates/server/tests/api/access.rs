@@ -32,8 +32,11 @@ fn without_credentials_everything_but_the_description_is_401() {
 
 #[test]
 fn a_page_that_fetches_is_not_covered_by_the_browsers_prompt() {
-    let answer = TestApp::start().send("GET", STATUS, &[("Sec-Fetch-Mode", "cors")], "");
-    assert_eq!((answer.status, answer.header("www-authenticate")), (401, None));
+    let app = TestApp::start();
+    for header in [("Sec-Fetch-Mode", "cors"), ("X-Requested-With", "XMLHttpRequest")] {
+        let answer = app.send("GET", STATUS, &[header], "");
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, None), "{header:?}");
+    }
 }
 
 #[test]
