@@ -137,6 +137,31 @@ impl Scale {
         marks
     }
 
+    /// For which share of the time any of the sessions was open, in columns that are `step` pixels wide from `x0` to `x1`.
+    #[must_use]
+    pub fn shares(
+        &self,
+        sessions: &[ClientSession],
+        now: Timestamp,
+        (x0, x1): (f64, f64),
+        step: f64,
+    ) -> Vec<f64> {
+        let edge = |column: usize| (x0 + column as f64 * step).min(x1);
+        let mut shares = vec![0.0; ((x1 - x0) / step).ceil() as usize];
+        for session in sessions {
+            let (from, to) = (self.x(session.start.millis()), self.x(session.end_or(now).millis()));
+            // A place before the first column is the first: a negative number becomes 0.
+            let first = ((from - x0) / step) as usize;
+            let reached =
+                shares.iter_mut().enumerate().skip(first).take_while(|(column, _)| edge(*column) < to);
+            for (column, share) in reached {
+                let (left, right) = (edge(column), edge(column + 1));
+                *share += (to.min(right) - from.max(left)).max(0.0) / (right - left);
+            }
+        }
+        shares
+    }
+
     /// Moments in view, ascending; those less than `apart` pixels from each other are merged.
     #[must_use]
     pub fn points(&self, times: &[i64], apart: f64) -> Vec<Mark> {

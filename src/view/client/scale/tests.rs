@@ -38,6 +38,43 @@ fn a_session_that_reaches_into_view_is_cut_at_the_edge() {
 }
 
 #[test]
+fn columns_tell_for_how_much_of_the_time_a_session_was_open() {
+    // Half of each second for ten seconds, then a quarter; the last column is half as wide.
+    let restless = (0..10).map(|n| session(n * 1_000, n * 1_000 + 500));
+    let restless: Vec<_> = restless.chain((10..15).map(|n| session(n * 1_000, n * 1_000 + 250))).collect();
+    let shares = SECONDS.shares(&restless, now(), (0.0, 15.0), 2.0);
+    assert_eq!(shares, [0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25]);
+    // What reaches beyond the columns counts for what is in them.
+    assert_eq!(SECONDS.shares(&[session(0, 9_000)], now(), (4.0, 8.0), 2.0), [1.0, 1.0]);
+    assert_eq!(
+        SECONDS.shares(&[session(0, 3_000), session(20_000, 30_000)], now(), (4.0, 8.0), 2.0),
+        [0.0, 0.0]
+    );
+}
+
+proptest! {
+    /// However sessions and columns lie, the columns add up to the time that was open in them.
+    #[test]
+    fn columns_add_up(lengths in prop::collection::vec((1_i64..5_000, 1_i64..5_000), 1..40), x0 in 0.0..40.0, wide in 0.5..60.0) {
+        let mut at = 0;
+        let sessions: Vec<ClientSession> = lengths.iter().map(|(pause, length)| {
+            let start = at + pause;
+            at = start + length;
+            session(start, at)
+        }).collect();
+        let x1 = x0 + wide;
+        let shares = SECONDS.shares(&sessions, now(), (x0, x1), 2.0);
+        let open: f64 = shares.iter().enumerate().map(|(column, share)| share * (x1 - x0 - column as f64 * 2.0).min(2.0)).sum();
+        let inside = |session: &ClientSession| {
+            let (from, to) = (SECONDS.x(session.start.millis()), SECONDS.x(session.end_or(now()).millis()));
+            (to.min(x1) - from.max(x0)).max(0.0)
+        };
+        let expected: f64 = sessions.iter().map(inside).sum();
+        prop_assert!((open - expected).abs() < 1e-6, "{open} of {expected}");
+    }
+}
+
+#[test]
 fn attempts_too_close_to_tell_apart_are_one_cross() {
     let marks = SECONDS.points(&[1_000, 2_000, 3_000, 50_000], 8.0);
     assert_eq!(marks.iter().map(Mark::count).collect::<Vec<_>>(), [3, 1]);

@@ -19,23 +19,38 @@ const HEIGHT: f64 = 66.0;
 const BAR_MIN_PX: f64 = 1.5;
 /// Where a sign would cover the one before, it is left out.
 const SIGN_PX: f64 = 8.0;
+/// How wide the columns are that tell for how much of the time one was connected, where sessions are drawn as one.
+const SHARE_PX: f64 = 2.0;
+/// However little it was, it is seen.
+const SHARE_MIN_PX: f64 = 1.5;
 /// The part of a session's bar that shows that its end was inferred.
 const HATCHED_PX: f64 = 12.0;
 /// Labels of the axis need so much room.
 const LABEL_PX: f64 = 76.0;
 
 /// The kinds of path, from the back to the front, by their class in the style sheet.
-const KINDS: [&str; 9] =
-    ["unknown", "tick", "bar", "bar many", "hatched", "sign-server", "sign-network", "sign-client", "cross"];
+const KINDS: [&str; 10] = [
+    "unknown",
+    "tick",
+    "bar",
+    "bar many",
+    "share",
+    "hatched",
+    "sign-server",
+    "sign-network",
+    "sign-client",
+    "cross",
+];
 const UNKNOWN: usize = 0;
 const TICK: usize = 1;
 const BAR: usize = 2;
 const MANY: usize = 3;
-const HATCHED: usize = 4;
-const SERVER: usize = 5;
-const NETWORK: usize = 6;
-const CLIENT: usize = 7;
-const CROSS: usize = 8;
+const SHARE: usize = 4;
+const HATCHED: usize = 5;
+const SERVER: usize = 6;
+const NETWORK: usize = 7;
+const CLIENT: usize = 8;
+const CROSS: usize = 9;
 
 pub fn draw(holder: &El, state: &State) {
     let scale = &state.scale;
@@ -51,7 +66,13 @@ pub fn draw(holder: &El, state: &State) {
             continue;
         }
         let (x0, x1) = (item.mark.x0, item.mark.x1.max(item.mark.x0 + BAR_MIN_PX));
-        rect(&mut paths[if item.mark.count() > 1 { MANY } else { BAR }], x0, x1, BAR_TOP, BAR_BOTTOM);
+        if item.mark.count() > 1 {
+            rect(&mut paths[MANY], x0, x1, BAR_TOP, BAR_BOTTOM);
+            let merged = state.found.sessions.get(item.mark.first..=item.mark.last).unwrap_or_default();
+            columns(&mut paths[SHARE], &scale.shares(merged, state.now, (x0, x1), SHARE_PX), (x0, x1));
+        } else {
+            rect(&mut paths[BAR], x0, x1, BAR_TOP, BAR_BOTTOM);
+        }
         let Some(session) = state.found.sessions.get(item.mark.last) else { continue };
         if session.is_inferred() {
             rect(&mut paths[HATCHED], x0.max(x1 - HATCHED_PX), x1, BAR_TOP, BAR_BOTTOM);
@@ -101,6 +122,15 @@ fn pattern() -> El {
 fn rect(path: &mut String, x0: f64, x1: f64, y0: f64, y1: f64) {
     let parts = ["M", &px(x0), " ", &px(y0), "H", &px(x1), "V", &px(y1), "H", &px(x0), "Z"];
     path.extend(parts);
+}
+
+/// Columns from the foot of the bars up, as high as their shares.
+fn columns(path: &mut String, shares: &[f64], (x0, x1): (f64, f64)) {
+    for (at, share) in shares.iter().enumerate().filter(|(_, share)| **share > 0.0) {
+        let left = x0 + at as f64 * SHARE_PX;
+        let height = ((BAR_BOTTOM - BAR_TOP) * share.min(1.0)).max(SHARE_MIN_PX);
+        rect(path, left, (left + SHARE_PX).min(x1), BAR_BOTTOM - height, BAR_BOTTOM);
+    }
 }
 
 fn frame(class: &str, x0: f64, x1: f64, y0: f64, y1: f64) -> El {
