@@ -26,5 +26,5 @@ pub fn mount() {
     if let Some(unloaded) = unloaded {
         unloaded.remove();
     }
-    leptos::mount::mount_to_body(view::App);
+    leptos::mount::mount_to_body(view::start);
 }

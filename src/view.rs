@@ -37,18 +37,17 @@ mod views;
 
 use std::time::Duration;
 
-use crate::boxed::effect;
-use crate::view::live::{flag, say};
 use leptos::prelude::*;
 
+use crate::boxed::effect;
 use crate::i18n::t;
 use crate::store::{ApiState, Phase, Stores, stores};
 use crate::{format, text};
+use dom::{El, Piece, area, el};
 use ui::Ui;
 
 /// The whole page: the dashboard, or the sign-in page in its place.
-#[component]
-pub fn App() -> impl IntoView {
+pub fn start() {
     Stores::provide();
     Ui::provide();
     later::Later::provide();
@@ -60,12 +59,12 @@ pub fn App() -> impl IntoView {
     let phase = RwSignal::new(Phase::Checking);
     effect(move || phase.set(stores().session.phase.get()));
     // In another language first, everything would move when the words come.
-    move || match phase.get() {
-        Phase::Checking => checking(),
-        _ if !is_worded.get() => checking(),
-        Phase::In => view! { <Dashboard/> }.into_any(),
-        Phase::Out => later::sign_in(),
-    }
+    El::body().piece(area(move || match phase.get() {
+        Phase::Checking => vec![checking().into()],
+        _ if !is_worded.get() => vec![checking().into()],
+        Phase::In => untrack(dashboard),
+        Phase::Out => vec![later::sign_in()],
+    }));
 }
 
 /// What the browser calls the page: the client, or where one is.
@@ -116,52 +115,37 @@ fn hold_back() {
     });
 }
 
-fn checking() -> AnyView {
-    view! { <p class="checking">{say(t::loading)}</p> }.into_any()
+fn checking() -> El {
+    el("p", "checking").live_text(t::loading)
 }
 
-#[component]
-fn Dashboard() -> impl IntoView {
+fn dashboard() -> Vec<Piece> {
     let period = stores().overview.period;
     let is_overview = Memo::new(move |_| period.get().is_some());
-    view! {
-        {move || if is_overview.get() {
-            view! { <a class="skip" href="#overview">{say(t::skip_to_overview)}</a> }
-        } else {
-            view! { <a class="skip" href="#grid">{say(t::skip_to_table)}</a> }
-        }}
-        <header::Header/>
-        {move || if is_overview.get() {
-            view! { <banner::Banner/>{later::overview()} }.into_any()
-        } else {
-            view! { <Clients/> }.into_any()
-        }}
-        <popup::Popups/>
-    }
+    let skip = el("a", "skip")
+        .live_attr("href", move || Some(if is_overview.get() { "#overview" } else { "#grid" }.to_owned()))
+        .live_text(move || if is_overview.get() { t::skip_to_overview() } else { t::skip_to_table() });
+    let page = area(move || match is_overview.get() {
+        true => untrack(|| vec![banner::banner().into(), later::overview()]),
+        false => untrack(clients),
+    });
+    vec![skip.into(), header::header().into(), page, popup::popups().into()]
 }
 
 /// The table and the open client.
-#[component]
-fn Clients() -> impl IntoView {
-    let has_panel = flag(move || stores().view.with(|view| view.client.is_some()));
-    let (feed, table) = (stores().feed, stores().table);
+fn clients() -> Vec<Piece> {
+    let Stores { view, feed, table, .. } = stores();
     // What it has not asked for while the overview was shown.
     table.pump();
-    let is_paused = flag(move || feed.is_paused.get());
-    // No more rows are looked for, so none is on its way.
-    let is_stopped = flag(move || table.is_stopped.get());
-    // Nobody tells what is true: everything on screen is as old as the last answer.
-    let is_blind = flag(move || matches!(table.api.get(), ApiState::Failed { .. }));
-    view! {
-        <div class="strip"><summary::Summary/>{later::alert()}</div>
-        <filters::Filters/>
-        <banner::Banner/>
-        <main class="main" class:has-panel=has_panel class:is-paused=is_paused class:is-blind=is_blind class:is-stopped=is_stopped>
-            <div class="list">
-                <grid::Grid/>
-                <footer::Footer/>
-            </div>
-            {later::client()}
-        </main>
-    }
+    let list = el("div", "list").child(&grid::grid()).piece(empty::empty()).child(&footer::footer());
+    let main = el("main", "main")
+        .live_class("has-panel", move || view.with(|view| view.client.is_some()))
+        .live_class("is-paused", move || feed.is_paused.get())
+        // No more rows are looked for, so none is on its way.
+        .live_class("is-stopped", move || table.is_stopped.get())
+        // Nobody tells what is true: everything on screen is as old as the last answer.
+        .live_class("is-blind", move || matches!(table.api.get(), ApiState::Failed { .. }));
+    let main = main.child(&list).piece(later::client());
+    let strip = el("div", "strip").child(&summary::summary()).piece(later::alert());
+    vec![strip.into(), filters::filters().into(), banner::banner().into(), main.into()]
 }

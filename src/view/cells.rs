@@ -27,6 +27,18 @@ pub fn class_of(field: Field) -> String {
     format!("cell c-{}{time}", field.name())
 }
 
+/// The classes of the parts that nearly every cell of a column has.
+#[must_use]
+pub const fn usual_parts(field: Field) -> &'static [&'static str] {
+    match field {
+        _ if field.is_time() => &["at", "ago"],
+        Field::ConnectionStatus => &["mark mark-connected", "word"],
+        Field::Id => &["id id-head", "id id-tail"],
+        Field::MqttReasonCode => &["why"],
+        _ => &["text"],
+    }
+}
+
 /// The time in a column of times.
 #[must_use]
 pub fn time_of(field: Field, doc: &StateDoc) -> Option<Timestamp> {

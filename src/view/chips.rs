@@ -1,10 +1,9 @@
 //! The filters that are in force: each can be edited and removed. Also used where nothing matches.
 
-use crate::boxed::{dynamic, then};
-use crate::view::live::{live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Term, Test};
 
+use super::dom::{El, button, el, maybe};
 use super::filters::{can_edit, name_of_value};
 use super::range::name_of;
 use super::ui::{Popup, ui};
@@ -85,8 +84,7 @@ fn key_of(term: &Term) -> Key {
     (term.field, term.negated, test)
 }
 
-#[component]
-pub fn Chips() -> impl IntoView {
+pub fn chips() -> El {
     let stores = stores();
     let terms = Memo::new(move |_| {
         let is_shown = stores.view.with(|view| view.effective_filter(stores.status.hides_demo()).terms);
@@ -100,38 +98,29 @@ pub fn Chips() -> impl IntoView {
         keys.retain(|key| seen.insert(*key));
         keys
     };
-    let of = move |key: Key| {
-        terms.with(|terms| terms.iter().filter(|term| key_of(term) == key).cloned().collect::<Vec<_>>())
-    };
-    let clear = dynamic(move || {
+    let clear = move || {
         let count = stores.view.with(|view| view.filter.terms.len());
         (count > 1).then(|| {
-            view! {
-                <button class="plain" type="button" data-testid="clear-all"
-                    on:click=then(move |_| stores.view.change(|view| view.filter = rollcall_model::query::Filter::default()))>
-                    {say(t::clear_all)}
-                </button>
-            }
+            button("plain", "clear-all", t::clear_all, move || {
+                stores.view.change(|view| view.filter = rollcall_model::query::Filter::default());
+            })
         })
-    });
-    view! {
-        <div class="chips">
-            <For each=keys key=|key| *key let:key>{chip(key, Signal::derive(move || of(key)))}</For>
-            {clear}
-        </div>
-    }
+    };
+    el("div", "chips").keyed(keys, move |key| chip(key, terms)).piece(maybe(clear))
 }
 
-fn chip(key: Key, terms: Signal<Vec<Term>>) -> AnyView {
+fn chip(key: Key, all: Memo<Vec<Term>>) -> El {
     let (stores, ui) = (stores(), ui());
     let (field, negated, _) = key;
-    let name = live(move || {
-        let name = terms.with(|terms| name_of_terms(terms));
+    let terms = move || {
+        all.with(|terms| terms.iter().filter(|term| key_of(term) == key).cloned().collect::<Vec<_>>())
+    };
+    let name = move || {
+        let name = name_of_terms(&terms());
         if stores.status.can_filter(field) { name } else { t::plain_left_out(&name) }
-    });
-    let label = live(move || t::chip_remove(&name.get()));
-    let remove_it = move |_| {
-        let terms = terms.get_untracked();
+    };
+    let remove_it = move || {
+        let terms = untrack(terms);
         stores.view.change(|view| terms.iter().for_each(|term| remove(view, term)));
         ui.focus_grid();
     };
@@ -141,24 +130,20 @@ fn chip(key: Key, terms: Signal<Vec<Term>>) -> AnyView {
         untrack(|| stores.view.with(|view| view.filter.terms.iter().any(|term| key_of(term) == key)));
     let is_time = key.2 == 1;
     let text = if is_own && can_edit(field) && !(negated && is_time) {
-        let test_id = format!("chip-{field}");
-        view! {
-            <button type="button" class="chip-name" data-testid=test_id data-opens=popup.name() aria-haspopup="dialog"
-                on:click=then(move |_| ui.open(popup))><bdi>{name}</bdi></button>
-        }
-        .into_any()
+        el("button", "chip-name")
+            .attrs(&[("type", "button"), ("aria-haspopup", "dialog"), ("data-opens", &popup.name())])
+            .attr("data-testid", &format!("chip-{field}"))
+            .child(&el("bdi", "").live_text(name))
+            .on("click", move |_| ui.open(popup))
     } else {
         // The default view hides what a demo left behind.
-        let hint = maybe(move || (!is_own).then(t::demo_hidden));
-        view! { <bdi class="chip-name" title=hint>{name}</bdi> }.into_any()
+        let hint = move || (!is_own).then(t::demo_hidden);
+        el("bdi", "chip-name").live_attr("title", hint).live_text(name)
     };
-    view! {
-        <span class="chip" data-testid="chip">
-            {text}
-            <button type="button" class="chip-remove" title=label aria-label=label on:click=then(remove_it)>
-                <span aria-hidden="true">"✕"</span>
-            </button>
-        </span>
-    }
-    .into_any()
+    let remove = el("button", "chip-remove")
+        .attr("type", "button")
+        .named(move || t::chip_remove(&name()))
+        .child(&el("span", "").attr("aria-hidden", "true").text("✕"))
+        .on("click", move |_| remove_it());
+    el("span", "chip").attr("data-testid", "chip").children(&[text, remove])
 }

@@ -15,7 +15,6 @@ mod tools;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leptos::html;
 use leptos::prelude::*;
 use rollcall_model::StateDoc;
 use wasm_bindgen::JsCast;
@@ -31,43 +30,39 @@ use crate::i18n::t;
 use crate::store::{ApiState, Open, stores};
 use crate::text;
 use crate::url::Tab;
-use crate::view::dom::{El, button, el, icon_button};
-use crate::view::live::live;
+use crate::view::dom::{El, Piece, button, el, icon_button, maybe};
 use timeline::Line;
 
 /// So near to the end of what is listed, more is fetched, in pixels.
 const NEAR_END_PX: i32 = 1_200;
 
 /// The page of whichever client is open.
-pub fn panel() -> AnyView {
+pub fn panel() -> Piece {
     let stores = stores();
     elsewhere::listen();
     let has_client = Memo::new(move |_| stores.view.with(|view| view.client.is_some()));
-    let holder = NodeRef::<html::Aside>::new();
-    Effect::new(move |_: Option<()>| {
-        let Some(holder) = holder.get() else { return };
-        let owner = Owner::current().unwrap_or_default();
-        let fill = move || {
-            let parts = owner.with(|| untrack(|| [header(), body()]));
-            for part in parts.iter().filter_map(El::element) {
-                let _ = holder.append_child(part);
-            }
-        };
-        // A task of its own: the table makes room meanwhile, and together they would keep the reader waiting.
-        if let Ok(timer) = set_timeout_with_handle(fill, Duration::ZERO) {
-            on_cleanup(move || timer.clear());
-        }
-    });
-    let class = live(move || {
-        let is_full = stores.view.with(|view| view.page.is_full);
-        if is_full { "panel full" } else { "panel" }.to_owned()
-    });
-    view! {
-        <Show when=move || has_client.get()>
-            <aside class=class data-testid="panel" aria-label=live(|| t::panel_label(&shown_id())) node_ref=holder></aside>
-        </Show>
+    maybe(move || has_client.get().then(|| untrack(aside)))
+}
+
+fn aside() -> El {
+    let view = stores().view;
+    let class = move || {
+        let is_full = view.with(|view| view.page.is_full);
+        Some(if is_full { "panel full" } else { "panel" }.to_owned())
+    };
+    let panel = el("aside", "")
+        .attr("data-testid", "panel")
+        .live_attr("class", class)
+        .live_attr("aria-label", || Some(t::panel_label(&shown_id())));
+    let (owner, holder) = (Owner::current().unwrap_or_default(), panel.clone());
+    let fill = move || {
+        holder.children(&owner.with(|| untrack(|| [header(), body()])));
+    };
+    // A task of its own: the table makes room meanwhile, and together they would keep the reader waiting.
+    if let Ok(timer) = set_timeout_with_handle(fill, Duration::ZERO) {
+        on_cleanup(move || timer.clear());
     }
-    .into_any()
+    panel
 }
 
 /// The id of the open client.

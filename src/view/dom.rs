@@ -1,19 +1,24 @@
 //! Elements made by hand, with as much reactivity as they are given.
 //!
-//! The client's page shows whole logs, and a signal for each of ten thousand rows would cost more than the rows; a chart
-//! has hundreds of marks that are made anew together. And the renderer is compiled anew for each type of view, some
-//! kilobytes each, while everything here is compiled once. Called by the parts of the client's page and of the overview.
-//! Text is set as text, never as HTML.
+//! The renderer is compiled anew for each type of view, some kilobytes and a dozen functions each, which a browser has to
+//! fetch and to compile before the first paint; everything here is compiled once. So all that the first paint needs is made of
+//! these. The client's page shows whole logs besides, and a signal for each of ten thousand rows would cost more than the rows;
+//! a chart has hundreds of marks that are made anew together. Menus and dialogs are left to the renderer. Text is set as text,
+//! never as HTML.
+
+mod area;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use leptos::prelude::{AnyView, Mountable, Owner, Render, StoredValue, document};
-use wasm_bindgen::JsCast;
+use leptos::prelude::{AnyView, Get, Owner, StoredValue, document};
 use wasm_bindgen::prelude::Closure;
-use web_sys::{Element, Event, HtmlElement};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, Event, HtmlElement, MouseEvent};
 
-use crate::boxed::effect;
+use super::ui::{Popup, ui};
+use crate::boxed::render_effect;
+pub use area::{Piece, area, maybe};
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 
@@ -48,15 +53,20 @@ pub fn svg(name: &str, class: &str) -> El {
     El(document().create_element_ns(Some(SVG), name).ok()).class(class)
 }
 
-/// A button with a text that follows the language.
+/// A button with a text that follows what it is made of.
 #[must_use]
-pub fn button(class: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
-    button_boxed(class, hook, label, Box::new(on_click))
+pub fn button(
+    class: &str,
+    hook: &str,
+    label: impl Fn() -> String + 'static,
+    on_click: impl Fn() + 'static,
+) -> El {
+    button_boxed(class, hook, Box::new(label), Box::new(on_click))
 }
 
-fn button_boxed(class: &str, hook: &str, label: fn() -> String, on_click: Box<dyn Fn()>) -> El {
+fn button_boxed(class: &str, hook: &str, label: Box<dyn Fn() -> String>, on_click: Box<dyn Fn()>) -> El {
     let button = el("button", class).attr("type", "button").attr("data-testid", hook);
-    button.live_text(label).on("click", move |_| on_click())
+    button.live_text_boxed(label).on("click", move |_| on_click())
 }
 
 /// A button with a sign, and a text for hovering and for screen readers.
@@ -64,9 +74,35 @@ fn button_boxed(class: &str, hook: &str, label: fn() -> String, on_click: Box<dy
 pub fn icon_button(sign: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
     let sign = el("span", "").attr("aria-hidden", "true").text(sign);
     let button = el("button", "icon").attr("type", "button").attr("data-testid", hook).child(&sign);
-    let names = ["title", "aria-label"];
-    let button = names.into_iter().fold(button, |button, name| button.live_attr(name, move || Some(label())));
-    button.on("click", move |_| on_click())
+    button.named(label).on("click", move |_| on_click())
+}
+
+/// What is needed when the reader clicks a link that the page follows itself: a click with a modifier opens a link elsewhere.
+#[must_use]
+pub fn is_plain_click(event: &Event) -> bool {
+    event.dyn_ref::<MouseEvent>().is_some_and(|mouse| {
+        !(mouse.ctrl_key() || mouse.meta_key() || mouse.shift_key() || mouse.alt_key()) && mouse.button() == 0
+    })
+}
+
+/// The value of the field that an event is about.
+#[must_use]
+pub fn value_of(event: &Event) -> String {
+    let target: Option<JsValue> = event.target().map(Into::into);
+    let value = target.and_then(|target| js_sys::Reflect::get(&target, &"value".into()).ok());
+    value.and_then(|value| value.as_string()).unwrap_or_default()
+}
+
+/// A button that opens a menu or dialog.
+#[must_use]
+pub fn opener(class: &str, popup: Popup, label: impl Fn() -> String + 'static) -> El {
+    let ui = ui();
+    let is_open = move || Some((ui.popup.get() == Some(popup)).to_string());
+    el("button", class)
+        .attrs(&[("type", "button"), ("aria-haspopup", "dialog"), ("data-opens", &popup.name())])
+        .live_attr("aria-expanded", is_open)
+        .live_text(label)
+        .on("click", move |_| ui.open(popup))
 }
 
 /// A button that stays pressed.
@@ -77,6 +113,12 @@ pub fn toggle(hook: &str, is_on: impl Fn() -> bool + 'static, on_click: impl Fn(
 }
 
 impl El {
+    /// A text for hovering and for screen readers.
+    pub fn named(self, label: impl Fn() -> String + Clone + 'static) -> Self {
+        let same = label.clone();
+        self.live_attr("title", move || Some(label())).live_attr("aria-label", move || Some(same()))
+    }
+
     fn class(self, class: &str) -> Self {
         if class.is_empty() { self } else { self.attr("class", class) }
     }
@@ -121,7 +163,7 @@ impl El {
         if let Some(element) = &self.0 {
             let _ = element.append_child(&node);
         }
-        effect(move || {
+        render_effect(move || {
             let text = text();
             if node.data() != text {
                 node.set_data(&text);
@@ -137,11 +179,63 @@ impl El {
 
     fn live_attr_boxed(self, name: &'static str, value: Box<dyn Fn() -> Option<String>>) -> Self {
         let Some(element) = self.0.clone() else { return self };
-        effect(move || {
-            let _ = match value() {
-                Some(value) => element.set_attribute(name, &value),
+        // A browser works for each attribute that is written, whether or not it was so before.
+        let mut written = None;
+        render_effect(move || {
+            let value = value();
+            if written.as_ref() == Some(&value) {
+                return;
+            }
+            let _ = match &value {
+                Some(value) => element.set_attribute(name, value),
                 None => element.remove_attribute(name),
             };
+            written = Some(value);
+        });
+        self
+    }
+
+    /// An attribute in the reader's language.
+    pub fn says(self, name: &'static str, text: fn() -> String) -> Self {
+        self.live_attr(name, move || Some(text()))
+    }
+
+    /// A class that applies or does not.
+    pub fn live_class(self, name: &'static str, is_so: impl Fn() -> bool + 'static) -> Self {
+        self.live_class_boxed(name, Box::new(is_so))
+    }
+
+    fn live_class_boxed(self, name: &'static str, is_so: Box<dyn Fn() -> bool>) -> Self {
+        let Some(element) = self.0.clone() else { return self };
+        render_effect(move || {
+            let _ = element.class_list().toggle_with_force(name, is_so());
+        });
+        self
+    }
+
+    /// A property of the element's style.
+    pub fn live_style(self, name: &'static str, value: impl Fn() -> String + 'static) -> Self {
+        let Some(element) = self.html().cloned() else { return self };
+        render_effect(move || {
+            // Well-formed: the values are those of this program.
+            let _ = element.style().set_property(name, &value());
+        });
+        self
+    }
+
+    /// A property of the element that follows what it is made of: what a field holds, which no attribute tells.
+    pub fn live_prop(self, name: &'static str, value: impl Fn() -> JsValue + 'static) -> Self {
+        self.live_prop_boxed(name, Box::new(value))
+    }
+
+    fn live_prop_boxed(self, name: &'static str, value: Box<dyn Fn() -> JsValue>) -> Self {
+        let Some(element) = self.0.clone() else { return self };
+        render_effect(move || {
+            let value = value();
+            // Writing what a field holds already would move the caret in some browsers.
+            if js_sys::Reflect::get(&element, &name.into()).ok().as_ref() != Some(&value) {
+                let _ = js_sys::Reflect::set(&element, &name.into(), &value);
+            }
         });
         self
     }
@@ -153,7 +247,7 @@ impl El {
 
     fn live_boxed(self, content: Box<dyn Fn() -> Vec<El>>) -> Self {
         let element = self.clone();
-        effect(move || element.refill(&content()));
+        render_effect(move || element.refill(&content()));
         self
     }
 
@@ -196,14 +290,35 @@ impl El {
         self
     }
 
-    /// Puts a component into the element, as long as the present owner lives.
+    /// Puts what the renderer makes into the element, as long as the present owner lives.
     pub fn mount(self, view: AnyView) -> Self {
+        self.piece(view.into())
+    }
+
+    /// Puts something into the element that may come and go, as long as the present owner lives.
+    pub fn piece(self, piece: Piece) -> Self {
         if let Some(element) = &self.0 {
-            let mut state = view.build();
-            state.mount(element, None);
-            StoredValue::new_local(state);
+            area::put(piece, element);
         }
         self
+    }
+
+    /// An element for each key, in their order. One stays while its key does.
+    pub fn keyed<K: PartialEq + Clone + 'static>(
+        self,
+        keys: impl Fn() -> Vec<K> + 'static,
+        make: impl Fn(K) -> El + 'static,
+    ) -> Self {
+        if let Some(element) = &self.0 {
+            area::keyed(element, keys, make);
+        }
+        self
+    }
+
+    /// The body of the page.
+    #[must_use]
+    pub fn body() -> Self {
+        Self(document().body().map(Into::into))
     }
 
     #[must_use]

@@ -7,6 +7,7 @@ use rollcall_model::query::{Field, Network};
 
 use super::chips::{name_of_term, remove, terms_in_force};
 use super::copied::Copied;
+use super::dom::{Piece, area};
 use super::later;
 use crate::api::Status;
 use crate::i18n::t;
@@ -14,14 +15,13 @@ use crate::store::stores;
 
 /// Made anew only when something else has to be said: messages come all the time, and a button that somebody is on
 /// must not go.
-#[component]
-pub fn Empty() -> impl IntoView {
+pub fn empty() -> Piece {
     let table = stores().table;
     let is_empty = Memo::new(move |_| {
         table.revision.get();
         table.read(|window| window.is_loaded() && window.is_empty()) && !table.is_outdated.get()
     });
-    move || is_empty.get().then(later::empty)
+    area(move || is_empty.get().then(later::empty).into_iter().collect())
 }
 
 /// What is said there.

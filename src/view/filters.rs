@@ -8,9 +8,12 @@ use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Test};
 use rollcall_model::state::RECENT_CONNECTS_MAX;
+use wasm_bindgen::JsCast;
+use web_sys::{Event, KeyboardEvent};
 
-use super::chips::Chips;
-use super::parts::{Choice, Preset, button, note, opener};
+use super::chips::chips;
+use super::dom::{El, el, opener, value_of};
+use super::parts::{Choice, Preset, button, note};
 use super::range::{Offers, RangeForm};
 use super::ui::{Popup, Ui, ui};
 use crate::i18n::t;
@@ -66,30 +69,26 @@ pub fn can_edit(field: Field) -> bool {
     FILTERS.iter().any(|(other, _)| *other == field)
 }
 
-#[component]
-pub fn Filters() -> impl IntoView {
-    view! {
-        <section class="filters" aria-label=say(t::filters)>
-            <Search/>
-            // Before the chips, which come and go: what a reader is about to press does not move.
-            {opener("add", Popup::Filters, live(t::filter_add))}
-            <Chips/>
-            <span class="grow"></span>
-            <div class="menus">
-                {opener("plain", Popup::Sort, live(t::sort_button))}
-                {opener("plain for-table", Popup::Columns, live(t::columns_button))}
-                {opener("plain", Popup::Views, live(t::views_button))}
-            </div>
-        </section>
-    }
+pub fn filters() -> El {
+    let menus = [
+        opener("plain", Popup::Sort, t::sort_button),
+        opener("plain for-table", Popup::Columns, t::columns_button),
+        opener("plain", Popup::Views, t::views_button),
+    ];
+    el("section", "filters").says("aria-label", t::filters).children(&[
+        search(),
+        // Before the chips, which come and go: what a reader is about to press does not move.
+        opener("add", Popup::Filters, t::filter_add),
+        chips(),
+        el("span", "grow"),
+        el("div", "menus").children(&menus),
+    ])
 }
 
-#[component]
-fn Search() -> impl IntoView {
+fn search() -> El {
     let (view, ui) = (stores().view, ui());
-    let text = live(move || view.with(|view| view.search().to_owned()));
-    let search = move |event: leptos::ev::Event| {
-        let text = event_target_value(&event);
+    let search = move |event: &Event| {
+        let text = value_of(event);
         // Typing is one step for the back button, not one for each letter.
         if view.get_untracked().search().is_empty() {
             view.change(|view| view.set_search(&text));
@@ -97,17 +96,26 @@ fn Search() -> impl IntoView {
             view.adjust(|view| view.set_search(&text));
         }
     };
-    let leave = move |event: leptos::ev::KeyboardEvent| {
-        if event.key() == "Enter" {
+    let leave = move |event: &Event| {
+        if event.dyn_ref::<KeyboardEvent>().is_some_and(|event| event.key() == "Enter") {
             event.prevent_default();
             ui.focus_grid();
         }
     };
-    view! {
-        <input class="search" type="search" data-testid="search" autocomplete="off" spellcheck="false"
-            placeholder=say(t::search_hint) aria-label=say(t::search_label) node_ref=ui.search
-            prop:value=text on:input=then(search) on:keydown=then(leave)/>
-    }
+    let field = el("input", "search")
+        .attrs(&[
+            ("type", "search"),
+            ("data-testid", "search"),
+            ("autocomplete", "off"),
+            ("spellcheck", "false"),
+        ])
+        .says("placeholder", t::search_hint)
+        .says("aria-label", t::search_label)
+        .live_prop("value", move || view.with(|view| view.search().into()))
+        .on("input", search)
+        .on("keydown", leave);
+    ui.search.set_value(field.element().and_then(|field| field.dyn_ref().cloned()));
+    field
 }
 
 /// The list of filters.

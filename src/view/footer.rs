@@ -5,14 +5,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::boxed::{dynamic, effect, then};
-use crate::view::live::{flag, live, maybe};
 use leptos::prelude::*;
 
 use super::banner::name_of;
-use super::parts::{button, opener};
+use super::dom::{El, button, el, maybe, opener};
 use super::select::{MAX_SELECTED, Progress};
 use super::ui::{Command, Popup, ui};
+use crate::boxed::effect;
 use crate::format;
 use crate::i18n::t;
 use crate::store::{Stage, Table, stores};
@@ -24,103 +23,91 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 /// The counts come after the rows, and who types a word asks with each letter.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(700);
 
-#[component]
-pub fn Footer() -> impl IntoView {
+pub fn footer() -> El {
     let (stores, ui) = (stores(), ui());
-    let total = maybe(move || {
+    let total = move || {
         stores.table.revision.get();
         stores.table.read(|window| match window.total() {
-            _ if !window.is_loaded() => None,
-            Some(total) => Some(t::total(total)),
-            None => Some(t::export_so_far(&format::number(window.held().end))),
+            _ if !window.is_loaded() => String::new(),
+            Some(total) => t::total(total),
+            None => t::export_so_far(&format::number(window.held().end)),
         })
-    });
-    let position = maybe(move || {
-        let row = ui.top_row.get();
-        (row > 1).then(|| t::position(&format::number(row)))
-    });
-    let arrived = dynamic(move || {
+    };
+    let position = move || match ui.top_row.get() {
+        row if row > 1 => t::position(&format::number(row)),
+        _ => String::new(),
+    };
+    let arrived = move || {
         let count = ui.arrived.get();
         (count > 0).then(|| {
-            view! {
-                <button class="plain arrived" type="button" on:click=then(move |_| ui.command(Command::First, false))>
-                    {t::new_above(count)}
-                </button>
-            }
+            el("button", "plain arrived")
+                .attr("type", "button")
+                .text(&t::new_above(count))
+                .on("click", move |_| ui.command(Command::First, false))
         })
-    });
-    let export = live(move || match stores.export.stage.get() {
+    };
+    let export = move || match stores.export.stage.get() {
         Stage::Running { done, total: Some(total) } if total > 0 => {
             t::exporting(&format::number((done * 100 / total).min(100)))
         }
         Stage::Running { done, .. } => t::export_so_far(&format::number(done)),
         Stage::Failed { .. } => t::export_stopped(),
         Stage::Done(_) | Stage::Idle => t::export_button(),
-    });
-    view! {
-        <footer class="bottom">
-            <span data-testid="total">{total}</span>
-            <span class="position">{position}</span>
-            {arrived}
-            {looked()}
-            {selected()}
-            <span class="grow"></span>
-            {opener("plain", Popup::Export, export)}
-            <Announcer/>
-        </footer>
-    }
+    };
+    el("footer", "bottom")
+        .child(&el("span", "").attr("data-testid", "total").live_text(total))
+        .child(&el("span", "position").live_text(position))
+        .piece(maybe(arrived))
+        .children(&[
+            looked(),
+            selected(),
+            el("span", "grow"),
+            opener("plain", Popup::Export, export),
+            announcer(),
+        ])
 }
 
 /// How far a server that filters by little was looked through for rows, and a way to stop it.
-fn looked() -> AnyView {
+fn looked() -> El {
     let table = stores().table;
     let looked = move || table.counts.get().looked;
-    let text = live(move || t::looked_through(&format::number(looked().unwrap_or_default())));
-    let label = live(move || if table.is_stopped.get() { t::export_go_on() } else { t::stop() });
-    let act = Callback::new(move |()| table.stop_looking(!table.is_stopped.get_untracked()));
-    view! {
-        <span class="selected" hidden=flag(move || looked().is_none())>
-            <span data-testid="looked">{text}</span>
-            {button("plain", "stop-looking", label, act)}
-        </span>
-    }
-    .into_any()
+    let text = move || t::looked_through(&format::number(looked().unwrap_or_default()));
+    let label = move || if table.is_stopped.get() { t::export_go_on() } else { t::stop() };
+    let act = move || table.stop_looking(!table.is_stopped.get_untracked());
+    el("span", "selected").shown_if(move || looked().is_some()).children(&[
+        el("span", "").attr("data-testid", "looked").live_text(text),
+        button("plain", "stop-looking", label, act),
+    ])
 }
 
 /// How many are selected, and what can be done with them.
-fn selected() -> AnyView {
+fn selected() -> El {
     let (stores, selection) = (stores(), ui().selection);
-    let text = live(move || match selection.progress.get() {
+    let text = move || match selection.progress.get() {
         Progress::None => t::selected(selection.count()),
         Progress::Reading(done, total) => t::selecting(&format::number(done), &format::number(total)),
         Progress::Failed(problem) => name_of(&problem),
-    });
+    };
     let rest = Memo::new(move |_| {
         stores.table.revision.track();
         let total = stores.table.read(Window::total);
         total.filter(|total| *total > selection.count() && *total <= MAX_SELECTED)
     });
-    let is_shown = Memo::new(move |_| {
-        selection.count() > 0 || selection.progress.with(|progress| *progress != Progress::None)
-    });
-    let all = live(move || t::select_all(rest.get().unwrap_or_default()));
-    let copy = live(move || selection.copied.or(t::copy_ids));
-    let act = |act: fn(super::select::Selection)| Callback::new(move |()| act(selection));
-    view! {
-        <span class="selected" hidden=flag(move || !is_shown.get())>
-            <b data-testid="selected" role="status">{text}</b>
-            {button("plain", "copy-ids", copy, act(|s| s.copy()))}
-            <span hidden=flag(move || rest.get().is_none())>{button("plain", "select-all", all, act(|s| s.select_all()))}</span>
-            {button("plain", "select-none", live(t::select_none), act(|s| s.clear()))}
-        </span>
-    }
-    .into_any()
+    let is_shown =
+        move || selection.count() > 0 || selection.progress.with(|progress| *progress != Progress::None);
+    let all = move || t::select_all(rest.get().unwrap_or_default());
+    let all = button("plain", "select-all", all, move || selection.select_all());
+    el("span", "selected").shown_if(is_shown).children(&[
+        el("b", "").attrs(&[("data-testid", "selected"), ("role", "status")]).live_text(text),
+        button("plain", "copy-ids", move || selection.copied.or(t::copy_ids), move || selection.copy()),
+        el("span", "").shown_if(move || rest.get().is_some()).child(&all),
+        button("plain", "select-none", t::select_none, move || selection.clear()),
+    ])
 }
 
 /// Tells a screen reader how many rows there are: soon after the reader changed the filter or the order, and from time to
 /// time what became of it by itself, however many messages come.
-#[component]
-fn Announcer() -> impl IntoView {
+fn announcer() -> El {
     let stores = stores();
     let said = RwSignal::new(String::new());
     let announce = move |is_asked: bool| {
@@ -156,7 +143,9 @@ fn Announcer() -> impl IntoView {
             interval.clear();
         }
     });
-    view! { <div class="for-readers" role="status" data-testid="announcer">{said}</div> }
+    el("div", "for-readers")
+        .attrs(&[("role", "status"), ("data-testid", "announcer")])
+        .live_text(move || said.get())
 }
 
 /// How many rows, and where it was asked for, in which order.

@@ -8,63 +8,85 @@ mod scroller;
 
 use std::time::Duration;
 
-use crate::boxed::{effect, then};
-use crate::browser::Rested;
-use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
 use rollcall_model::query::Field;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, MouseEvent, PointerEvent};
+use web_sys::{Element, Event, MouseEvent};
 
-use super::cells;
-use super::empty::Empty;
-use super::row::{Frame, RowView, Slot};
+use super::dom::{El, el};
+use super::row::{Frame, Slot};
 use super::ui::{Active, Command, Ui, ui};
+use super::{cells, row};
+use crate::boxed::effect;
+use crate::browser::Rested;
 use crate::i18n::t;
 use crate::store::{Stores, stores};
 pub use heads::STEP_PX;
-use scroller::Scroller;
+use scroller::{SLOT, Scroller};
 
 pub use heads::starts_descending;
 
-#[component]
-pub fn Grid() -> impl IntoView {
+pub fn grid() -> El {
     let (stores, ui) = (stores(), ui());
     let scroller = Scroller::new(ui, stores.table);
+    let grid = el("div", "grid").attr("id", "grid");
+    ui.grid.set_value(grid.html().cloned());
     scroller.follow(stores.table, ui);
     paint_slots(scroller);
     ui.on_command(std::rc::Rc::new(move |command, extends| obey(command, extends, scroller, stores, ui)));
     let frame = frame(scroller, stores, ui);
-    let click = Callback::new(move |(index, event)| clicked(index, &event, stores, ui));
 
     // A reader of screens is told when the number of rows is not known.
-    let row_count = live(move || {
+    let row_count = move || {
         let is_known = stores.table.read(|window| window.total().is_some());
         let len = scroller.len.get();
-        if is_known { (len + 1).to_string() } else { "-1".to_owned() }
-    });
-    let column_count = live(move || (frame.columns.with(Vec::len) + 1).to_string());
-    let active_row = maybe(move || ui.active.get().map(|active| scroller.slot_id(active.index)));
-    let height = live(move || format!("{}px", scroller.map.get().content_px() as i64));
+        Some(if is_known { (len + 1).to_string() } else { "-1".to_owned() })
+    };
+    let column_count = move || Some((frame.columns.with(Vec::len) + 1).to_string());
+    let active_row = move || ui.active.get().map(|active| scroller.slot_id(active.index));
+    let height = move || format!("{}px", scroller.map.get().content_px() as i64);
     let is_late = is_late(stores);
-    let is_busy = live(move || stores.table.is_outdated.get().to_string());
-    view! {
-        <div id="grid" class="grid" role="grid" tabindex="0" node_ref=ui.grid aria-label=say(t::grid_label)
-            aria-rowcount=row_count aria-colcount=column_count aria-multiselectable="true"
-            aria-activedescendant=active_row aria-busy=is_busy
-            class:is-outdated=flag(move || is_late.get())
-            on:scroll=then(move |_| scroller.on_scroll())
-            on:pointerover=then(move |event| explain(&event, stores))>
-            <heads::Heads frame=frame/>
-            <div class="rows" role="rowgroup" style:height=height>
-                <For each=move || 0..scroller.slot_count.get() key=|at| *at let:at>
-                    <RowView of=scroller.slot(at) id=Scroller::id_of_slot(at) frame=frame on_click=click/>
-                </For>
-            </div>
-        </div>
-        <Empty/>
-    }
+    let is_busy = move || Some(stores.table.is_outdated.get().to_string());
+    let click = move |event: &Event| {
+        let (Some(event), Some(at)) = (event.dyn_ref::<MouseEvent>(), slot_of(event)) else { return };
+        clicked(scroller.slot(at).with_untracked(|slot| slot.index), event, stores, ui);
+        ui.focus_grid();
+    };
+    let rows = el("div", "rows").attr("role", "rowgroup").live_style("height", height).on("click", click);
+    add_rows(&rows, scroller, frame);
+    grid.attrs(&[("role", "grid"), ("tabindex", "0"), ("aria-multiselectable", "true")])
+        .says("aria-label", t::grid_label)
+        .live_attr("aria-rowcount", row_count)
+        .live_attr("aria-colcount", column_count)
+        .live_attr("aria-activedescendant", active_row)
+        .live_attr("aria-busy", is_busy)
+        .live_class("is-outdated", move || is_late.get())
+        .children(&[heads::heads(frame), rows])
+        .on("scroll", move |_| scroller.on_scroll())
+        .on("pointerover", move |event| explain(event, stores))
+}
+
+/// A row element for each slot, as they come; none is ever taken away.
+fn add_rows(rows: &El, scroller: Scroller, frame: Frame) {
+    let (rows, owner) = (rows.clone(), Owner::current().unwrap_or_default());
+    let mut made = 0;
+    effect(move || {
+        let count = scroller.slot_count.get();
+        // They outlive the next run of this effect.
+        let new: Vec<El> = owner.with(|| {
+            let row = |at| row::row(&Scroller::id_of_slot(at), scroller.slot(at), frame);
+            untrack(|| (made..count).map(row).collect())
+        });
+        made = count.max(made);
+        rows.clone().children(&new);
+    });
+}
+
+/// Which slot's row an event is about.
+fn slot_of(event: &Event) -> Option<usize> {
+    let target: Element = event.target()?.dyn_into().ok()?;
+    target.closest(".row").ok()??.id().strip_prefix(SLOT)?.parse().ok()
 }
 
 /// How long the rows of an older question look as they are: most answers are there by then.
@@ -93,8 +115,8 @@ fn frame(scroller: Scroller, stores: Stores, ui: Ui) -> Frame {
     let tracks = Memo::new(move |_| columns.with(|columns| stores.layout().tracks(columns)));
     effect(move || {
         let (tracks, least_px) = tracks.get();
-        if let Some(grid) = ui.grid.get() {
-            let style = web_sys::HtmlElement::style(&grid);
+        if let Some(grid) = ui.grid.get_value() {
+            let style = grid.style();
             // Both are well-formed, so that nothing is refused.
             let _ = style.set_property("--columns", &tracks);
             let _ = style.set_property("--least", &format!("{least_px}px"));
@@ -218,7 +240,7 @@ fn open(index: u64, stores: Stores, ui: Ui) {
 
 /// Writes the tooltip of what the pointer is on. Not before it is asked for: formatting every time in the table for
 /// nobody would be half of the work.
-fn explain(event: &PointerEvent, stores: Stores) {
+fn explain(event: &Event, stores: Stores) {
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
     let find = |selector: &str| target.as_ref().and_then(|element| element.closest(selector).ok().flatten());
     let (Some(cell), Some(row)) = (find("[role=gridcell]"), find(".row")) else { return };

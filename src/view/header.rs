@@ -1,52 +1,72 @@
 //! The top line: whose fleet, whether what is shown is live, and the reader's settings.
 
-use crate::boxed::{effect, then};
-use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
+use web_sys::Event;
 
-use super::account::Account;
+use super::account::account;
+use super::dom::{El, el, is_plain_click, value_of};
 use super::range::zone_label;
 use super::ui::{Popup, ui};
 use crate::api::Incident;
+use crate::boxed::effect;
 use crate::browser::wall_ms;
 use crate::format;
 use crate::i18n::{LANGUAGES, t};
 use crate::monitor::FeedState;
 use crate::store::{ApiState, Theme, stores};
 
-#[component]
-pub fn Header() -> impl IntoView {
-    let (stores, ui) = (stores(), ui());
-    let org = live(move || stores.status.with(|status| status.org.clone()).unwrap_or_default());
-    let zone = live(move || t::zone_title(&zone_label()));
-    view! {
-        <header class="top">
-            <h1 class="brand">{say(t::page_title)}</h1>
-            <Pages/>
+pub fn header() -> El {
+    let stores = stores();
+    el("header", "top")
+        .children(&[
+            el("h1", "brand").live_text(t::page_title),
+            pages(),
             // Where it moves nothing when it becomes known.
-            <span class="org">{org}</span>
-            <span class="grow"></span>
-            <ApiIndicator/>
-            <FeedIndicator/>
-            <button class="plain zone" type="button" data-testid="zone" title=zone on:click=then(move |_| stores.prefs.toggle_utc())>
-                <span class="long">{live(zone_label)}</span>
-                // A phone has no room for the name of a zone; the button's title tells it.
-                <span class="short" aria-hidden="true">{live(|| if format::is_utc() { "UTC" } else { "◷" }.to_owned())}</span>
-            </button>
-            <Language/>
-            <ThemeButton/>
-            <button class="icon for-keyboard" type="button" title=say(t::help_button) aria-label=say(t::help_button)
-                data-opens="help" aria-haspopup="dialog" on:click=then(move |_| ui.open(Popup::Help))>
-                <span aria-hidden="true">"?"</span>
-            </button>
-            <Account/>
-            {announcer()}
-        </header>
-    }
+            el("span", "org")
+                .live_text(move || stores.status.with(|status| status.org.clone()).unwrap_or_default()),
+            el("span", "grow"),
+            api_indicator(),
+            feed_indicator(),
+            pause(),
+            zone(),
+            language(),
+            theme_button(),
+            help(),
+        ])
+        .piece(account())
+        .child(&announcer())
+}
+
+fn zone() -> El {
+    let prefs = stores().prefs;
+    let short = || if format::is_utc() { "UTC" } else { "◷" }.to_owned();
+    el("button", "plain zone")
+        .attrs(&[("type", "button"), ("data-testid", "zone")])
+        .live_attr("title", || Some(t::zone_title(&zone_label())))
+        .children(&[
+            el("span", "long").live_text(zone_label),
+            // A phone has no room for the name of a zone; the button's title tells it.
+            sign(short).attr("class", "short"),
+        ])
+        .on("click", move |_| prefs.toggle_utc())
+}
+
+/// What only those see who see.
+fn sign(text: impl Fn() -> String + 'static) -> El {
+    el("span", "").attr("aria-hidden", "true").live_text(text)
+}
+
+fn help() -> El {
+    let ui = ui();
+    el("button", "icon for-keyboard")
+        .attrs(&[("type", "button"), ("data-opens", "help"), ("aria-haspopup", "dialog")])
+        .named(t::help_button)
+        .child(&el("span", "").attr("aria-hidden", "true").text("?"))
+        .on("click", move |_| ui.open(Popup::Help))
 }
 
 /// Tells a screen reader that live events are missing, and that they come again; not how often that was tried.
-fn announcer() -> AnyView {
+fn announcer() -> El {
     let feed = stores().feed;
     let said = RwSignal::new(String::new());
     let mut is_lost = false;
@@ -61,76 +81,80 @@ fn announcer() -> AnyView {
         }
         _ => {}
     });
-    view! { <div class="for-readers" role="status" data-testid="announcer-feed">{said}</div> }.into_any()
+    el("div", "for-readers")
+        .attrs(&[("role", "status"), ("data-testid", "announcer-feed")])
+        .live_text(move || said.get())
 }
 
 /// The two pages. What was chosen on one waits while the other is shown.
-#[component]
-fn Pages() -> impl IntoView {
+fn pages() -> El {
     let incidents = stores().overview.incidents;
-    let has_lost = flag(move || {
-        incidents.with(|all| all.as_ref().is_some_and(|all| all.iter().any(Incident::is_urgent)))
-    });
-    let page = |is_overview: bool, hook: &'static str, name: fn() -> String| {
-        let stores = stores();
-        let is_here = move || stores.view.with(|view| view.overview.is_some() == is_overview);
-        let address = live(move || {
-            stores.view.with(|view| {
-                let mut view = view.clone();
-                view.overview = is_overview.then(|| view.overview.unwrap_or(stores.overview.last()));
-                view.link()
-            })
-        });
-        let go = move |event: leptos::ev::MouseEvent| {
-            // A click with a modifier opens the link in another tab, as any link.
-            if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
-                event.prevent_default();
-                stores.show_overview(is_overview);
-            }
-        };
-        view! {
-            <a href=address data-testid=hook aria-current=maybe(move || is_here().then(|| "page".to_owned())) on:click=go>
-                {say(name)}
-                {is_overview.then(|| view! { <i class="lost" role="img" aria-label=say(t::incidents) hidden=flag(move || !has_lost.get())></i> })}
-            </a>
-        }
-    };
-    let pages = [page(false, "page-clients", t::page_clients), page(true, "page-overview", t::page_overview)];
-    view! { <nav class="pages" aria-label=say(t::pages)>{pages.into_iter().collect_view()}</nav> }
+    let has_lost =
+        move || incidents.with(|all| all.as_ref().is_some_and(|all| all.iter().any(Incident::is_urgent)));
+    let lost = el("i", "lost").attr("role", "img").says("aria-label", t::incidents).shown_if(has_lost);
+    el("nav", "pages").says("aria-label", t::pages).children(&[
+        page(false, "page-clients", t::page_clients),
+        page(true, "page-overview", t::page_overview).child(&lost),
+    ])
 }
 
-#[component]
-fn ApiIndicator() -> impl IntoView {
+fn page(is_overview: bool, hook: &str, name: fn() -> String) -> El {
+    let stores = stores();
+    let is_here = move || stores.view.with(|view| view.overview.is_some() == is_overview);
+    let address = move || {
+        stores.view.with(|view| {
+            let mut view = view.clone();
+            view.overview = is_overview.then(|| view.overview.unwrap_or(stores.overview.last()));
+            Some(view.link())
+        })
+    };
+    let go = move |event: &Event| {
+        if is_plain_click(event) {
+            event.prevent_default();
+            stores.show_overview(is_overview);
+        }
+    };
+    el("a", "")
+        .attr("data-testid", hook)
+        .live_attr("href", address)
+        .live_attr("aria-current", move || is_here().then(|| "page".to_owned()))
+        .live_text(name)
+        .on("click", go)
+}
+
+fn indicator(class: &str, hook: &str, title: fn() -> String) -> El {
+    let lamp = el("i", "lamp").attr("aria-hidden", "true");
+    el("span", class).attr("data-testid", hook).says("title", title).child(&lamp)
+}
+
+fn api_indicator() -> El {
     let api = stores().table.api;
-    let state = live(move || match api.get() {
-        ApiState::Loading => "connecting".to_owned(),
-        ApiState::Fine => "live".to_owned(),
-        ApiState::Failed { .. } => "down".to_owned(),
-    });
-    let text = live(move || match api.get() {
+    let state = move || match api.get() {
+        ApiState::Loading => "connecting",
+        ApiState::Fine => "live",
+        ApiState::Failed { .. } => "down",
+    };
+    let text = move || match api.get() {
         ApiState::Loading => t::api_loading(),
         ApiState::Fine => t::api_fine(),
         ApiState::Failed { .. } => t::api_failed(),
-    });
-    view! {
-        <span class="indicator answers" data-testid="indicator-api" data-state=state title=say(t::api_title)>
-            <i class="lamp" aria-hidden="true"></i>{text}
-        </span>
-    }
+    };
+    indicator("indicator answers", "indicator-api", t::api_title)
+        .live_attr("data-state", move || Some(state().to_owned()))
+        .live_text(text)
 }
 
-#[component]
-fn FeedIndicator() -> impl IntoView {
+fn feed_indicator() -> El {
     let stores = stores();
     let feed = stores.feed;
     // Nothing waits behind a pause while nothing arrives, so that is told first.
-    let state = live(move || match feed.shown() {
-        (FeedState::Down { .. }, _) => "down".to_owned(),
-        (_, true) => "paused".to_owned(),
-        (FeedState::Live { .. }, _) => "live".to_owned(),
-        (FeedState::Off | FeedState::Connecting, _) => "connecting".to_owned(),
-    });
-    let text = live(move || match feed.shown() {
+    let state = move || match feed.shown() {
+        (FeedState::Down { .. }, _) => "down",
+        (_, true) => "paused",
+        (FeedState::Live { .. }, _) => "live",
+        (FeedState::Off | FeedState::Connecting, _) => "connecting",
+    };
+    let text = move || match feed.shown() {
         (FeedState::Down { retry_at_ms, .. }, _) => {
             stores.clock.tick();
             let left_ms = (retry_at_ms - wall_ms()).max(0) + 999;
@@ -141,67 +165,57 @@ fn FeedIndicator() -> impl IntoView {
         (FeedState::Connecting, _) => t::feed_connecting(),
         (FeedState::Live { round_trip_ms: None }, _) => t::feed_live(),
         (FeedState::Live { round_trip_ms: Some(ms) }, _) => t::feed_live_latency(&format::latency(ms)),
-    });
-    let since = maybe(move || match feed.shown() {
-        (FeedState::Down { since_ms, .. }, _) => {
-            Some(t::feed_stale_since(&format::clock(stores.clock.at_wall(since_ms))))
-        }
-        (_, true) => {
-            let waiting = feed.waiting.get();
-            (waiting > 0).then(|| t::feed_waiting(waiting))
-        }
-        _ => None,
-    });
-    let pause = live(move || if feed.is_paused.get() { t::resume() } else { t::pause() });
-    let sign = live(move || if feed.is_paused.get() { "▶".to_owned() } else { "❚❚".to_owned() });
-    view! {
-        <span class="indicator" data-testid="indicator-monitor" data-state=state title=say(t::feed_title)>
-            <i class="lamp" aria-hidden="true"></i><span class="since">{since}</span>
-            <span class="told">{text}</span>
-        </span>
-        <button class="icon" type="button" title=pause aria-label=pause on:click=then(move |_| feed.toggle_pause())>
-            <span aria-hidden="true">{sign}</span>
-        </button>
-    }
-}
-
-#[component]
-pub fn Language() -> impl IntoView {
-    let prefs = stores().prefs;
-    let languages = || {
-        let option = |(tag, name): &(&'static str, &'static str)| {
-            let (tag, name) = (*tag, *name);
-            view! { <option value=tag prop:selected=flag(move || prefs.language.get() == tag)>{name}</option> }
-        };
-        LANGUAGES.iter().map(option).collect_view()
     };
-    (LANGUAGES.len() > 1).then(|| {
-        view! {
-            <select class="language" aria-label=say(t::language)
-                on:change=then(move |event| prefs.choose_language(&event_target_value(&event)))>
-                {languages()}
-            </select>
+    let since = move || match feed.shown() {
+        (FeedState::Down { since_ms, .. }, _) => {
+            t::feed_stale_since(&format::clock(stores.clock.at_wall(since_ms)))
         }
-    })
+        (_, true) => match feed.waiting.get() {
+            0 => String::new(),
+            waiting => t::feed_waiting(waiting),
+        },
+        _ => String::new(),
+    };
+    indicator("indicator", "indicator-monitor", t::feed_title)
+        .live_attr("data-state", move || Some(state().to_owned()))
+        .children(&[el("span", "since").live_text(since), el("span", "told").live_text(text)])
 }
 
-#[component]
-pub fn ThemeButton() -> impl IntoView {
+fn pause() -> El {
+    let feed = stores().feed;
+    let text = move || if feed.is_paused.get() { t::resume() } else { t::pause() };
+    el("button", "icon")
+        .attr("type", "button")
+        .named(text)
+        .child(&sign(move || if feed.is_paused.get() { "▶" } else { "❚❚" }.to_owned()))
+        .on("click", move |_| feed.toggle_pause())
+}
+
+pub fn language() -> El {
     let prefs = stores().prefs;
-    let theme = live(move || match prefs.theme.get() {
+    let options = LANGUAGES.iter().map(|(tag, name)| el("option", "").attr("value", tag).text(name));
+    el("select", "language")
+        .says("aria-label", t::language)
+        .children(&options.collect::<Vec<_>>())
+        .live_prop("value", move || prefs.language.get().into())
+        .on("change", move |event| prefs.choose_language(&value_of(event)))
+}
+
+pub fn theme_button() -> El {
+    let prefs = stores().prefs;
+    let theme = move || match prefs.theme.get() {
         Theme::Auto => t::theme_auto(),
         Theme::Light => t::theme_light(),
         Theme::Dark => t::theme_dark(),
-    });
-    let sign = live(move || match prefs.theme.get() {
-        Theme::Auto => "◐".to_owned(),
-        Theme::Light => "○".to_owned(),
-        Theme::Dark => "●".to_owned(),
-    });
-    view! {
-        <button class="icon" type="button" title=theme aria-label=theme
-            on:click=then(move |_| prefs.choose_theme(prefs.theme.get().next()))>
-            <span aria-hidden="true">{sign}</span>
-        </button>
-    }
+    };
+    let shape = move || match prefs.theme.get() {
+        Theme::Auto => "◐",
+        Theme::Light => "○",
+        Theme::Dark => "●",
+    };
+    el("button", "icon")
+        .attr("type", "button")
+        .named(theme)
+        .child(&sign(move || shape().to_owned()))
+        .on("click", move |_| prefs.choose_theme(prefs.theme.get().next()))
 }

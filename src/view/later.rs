@@ -15,10 +15,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_split_helpers::SplitLoaderError;
 
-use super::live::say;
+use super::dom::{Piece, area, button, el, maybe};
 use super::ui::Popup;
 use super::{client, empty, overview, popup, print as paper, sign_in};
-use crate::boxed::{dynamic, effect, then};
+use crate::boxed::effect;
 use crate::browser;
 use crate::i18n::t;
 use crate::later::later;
@@ -27,13 +27,13 @@ use crate::store::{Stores, stores};
 /// How long after the first rows the code is fetched if nobody needs it earlier: the page is at rest by then.
 const IDLE: Duration = Duration::from_secs(1);
 
-later!(make_client() -> AnyView { client::panel() });
-later!(make_overview() -> AnyView { view! { <overview::Overview/> }.into_any() });
-later!(make_trend() -> AnyView { view! { <overview::Trend/> }.into_any() });
-later!(make_alert() -> AnyView { view! { <overview::Alert/> }.into_any() });
-later!(make_popup(popup: Popup) -> AnyView { popup::content(popup) });
-later!(make_empty() -> AnyView { empty::content() });
-later!(make_sign_in() -> AnyView { view! { <sign_in::SignIn/> }.into_any() });
+later!(make_client() -> Vec<Piece> { vec![client::panel()] });
+later!(make_overview() -> Vec<Piece> { vec![overview::overview().into()] });
+later!(make_trend() -> Vec<Piece> { vec![overview::trend().into()] });
+later!(make_alert() -> Vec<Piece> { vec![el("div", "").child(&overview::alert()).into()] });
+later!(make_popup(popup: Popup) -> Vec<Piece> { vec![popup::content(popup).into()] });
+later!(make_empty() -> Vec<Piece> { vec![empty::content().into()] });
+later!(make_sign_in() -> Vec<Piece> { sign_in::sign_in() });
 
 later!(make_paper(stores: Stores, asks: bool) -> () { paper::print(stores, asks) });
 
@@ -119,7 +119,7 @@ pub fn later() -> Later {
 }
 
 /// The page of the open client.
-pub fn client() -> AnyView {
+pub fn client() -> Piece {
     let view = stores().view;
     let has_client = Memo::new(move |_| view.with(|view| view.client.is_some()));
     let close = move || view.change(|view| view.client = None);
@@ -128,54 +128,50 @@ pub fn client() -> AnyView {
         || at_once(make_client()),
         move |note| {
             let is_stuck = move || later().0.get() == State::Failed;
-            let close = dynamic(move || {
-                is_stuck().then(|| {
-            view! { <button type="button" data-testid="close-client" on:click=then(move |_| close())>{say(t::close)}</button> }
-        })
-            });
-            view! { <aside class="panel" data-testid="panel">{note}{close}</aside> }.into_any()
+            let close = move || is_stuck().then(|| button("", "close-client", t::close, close));
+            el("aside", "panel").attr("data-testid", "panel").piece(note).piece(maybe(close)).into()
         },
     )
 }
 
 /// The fleet over time.
-pub fn overview() -> AnyView {
+pub fn overview() -> Piece {
     part(
         || true,
         || at_once(make_overview()),
-        |note| view! { <main class="overview" id="overview">{note}</main> }.into_any(),
+        |note| el("main", "overview").attr("id", "overview").piece(note).into(),
     )
 }
 
 /// How the fleet has been for an hour, in a line. Nobody waits for it.
-pub fn trend() -> AnyView {
+pub fn trend() -> Piece {
     extra(|| at_once(make_trend()))
 }
 
 /// That many clients were lost at once. Nobody waits for it.
-pub fn alert() -> AnyView {
+pub fn alert() -> Piece {
     extra(|| at_once(make_alert()))
 }
 
 /// A part with nothing in its place.
-fn extra(make: fn() -> AnyView) -> AnyView {
+fn extra(make: fn() -> Vec<Piece>) -> Piece {
     let later = later();
     let is_here = Memo::new(move |_| later.is_here());
-    dynamic(move || if is_here.get() { make() } else { ().into_any() })
+    area(move || if is_here.get() { untrack(make) } else { Vec::new() })
 }
 
 /// What stands in place of rows.
-pub fn empty() -> AnyView {
-    part(|| true, || at_once(make_empty()), |note| view! { <div class="empty">{note}</div> }.into_any())
+pub fn empty() -> Piece {
+    part(|| true, || at_once(make_empty()), |note| el("div", "empty").piece(note).into())
 }
 
 /// The sign-in page.
-pub fn sign_in() -> AnyView {
-    part(|| true, || at_once(make_sign_in()), |note| view! { <main class="sign-in">{note}</main> }.into_any())
+pub fn sign_in() -> Piece {
+    part(|| true, || at_once(make_sign_in()), |note| el("main", "sign-in").piece(note).into())
 }
 
 /// What is in the open popup.
-pub fn popup(popup: Popup) -> AnyView {
+pub fn popup(popup: Popup) -> Piece {
     part(|| true, move || at_once(make_popup(popup)), |note| note)
 }
 
@@ -186,48 +182,46 @@ pub fn print(stores: Stores, asks: bool) {
 
 /// A part, or what stands in its place while its code is not here and it `is_wanted`.
 fn part(
-    is_wanted: impl Fn() -> bool + Send + 'static,
-    make: impl Fn() -> AnyView + Send + 'static,
-    instead: impl Fn(AnyView) -> AnyView + Send + 'static,
-) -> AnyView {
+    is_wanted: impl Fn() -> bool + 'static,
+    make: impl Fn() -> Vec<Piece> + 'static,
+    instead: impl Fn(Piece) -> Piece + 'static,
+) -> Piece {
     let later = later();
     let is_here = Memo::new(move |_| later.is_here());
-    dynamic(move || {
+    area(move || {
         if is_here.get() {
-            return make();
+            return untrack(&make);
         }
         if !is_wanted() {
-            return ().into_any();
+            return Vec::new();
         }
         later.fetch(true);
-        instead(note(later))
+        vec![instead(note(later))]
     })
 }
 
 /// That the code is on its way, or what to do when it does not come.
-fn note(later: Later) -> AnyView {
-    dynamic(move || match later.0.get() {
+fn note(later: Later) -> Piece {
+    area(move || match later.0.get() {
         State::Failed => missing(),
-        _ => view! { <p class="checking" aria-busy="true">{say(t::loading)}</p> }.into_any(),
+        _ => vec![el("p", "checking").attr("aria-busy", "true").live_text(t::loading).into()],
     })
 }
 
-fn missing() -> AnyView {
-    let reload = move |_: leptos::ev::MouseEvent| {
+fn missing() -> Vec<Piece> {
+    let reload = move || {
         // A page that may not be loaded again cannot be helped.
         let _ = window().location().reload();
     };
-    view! {
-        <p class="note" role="alert" data-testid="part-missing">{say(t::part_missing)}</p>
-        <p><button type="button" class="primary" data-testid="reload" on:click=then(reload)>{say(t::reload)}</button></p>
-    }
-    .into_any()
+    let note = el("p", "note").attrs(&[("role", "alert"), ("data-testid", "part-missing")]);
+    let reload = button("primary", "reload", t::reload, reload);
+    vec![note.live_text(t::part_missing).into(), el("p", "").child(&reload).into()]
 }
 
 /// What is made without waiting, because the code is here.
-fn at_once(made: impl Future<Output = Result<AnyView, SplitLoaderError>>) -> AnyView {
+fn at_once(made: impl Future<Output = Result<Vec<Piece>, SplitLoaderError>>) -> Vec<Piece> {
     match pin!(made).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(view)) => view,
+        Poll::Ready(Ok(made)) => made,
         Poll::Ready(Err(_)) | Poll::Pending => missing(),
     }
 }

@@ -10,53 +10,28 @@ mod lists;
 mod tiles;
 mod trend;
 
-use leptos::html;
 use leptos::prelude::*;
 use rollcall_model::Timestamp;
 use rollcall_model::time::TimeExpr;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, MouseEvent, Node};
+use web_sys::{Element, Event};
 
 use super::banner::{name_of, showing};
-use super::live::say;
 use crate::format;
 use crate::i18n::t;
 use crate::store::{ApiState, stores};
 use crate::url::{Period, View};
-use crate::view::dom::{El, el, svg};
+use crate::view::dom::{El, el, is_plain_click, svg};
 
+pub use alert::alert;
 pub use incidents::shared;
-pub use trend::Trend;
+pub use trend::trend;
 
-#[component]
-pub fn Overview() -> impl IntoView {
-    let holder = NodeRef::<html::Main>::new();
-    fill(holder, page);
-    view! {
-        <main class="overview" id="overview" tabindex="-1" aria-label=say(t::page_overview)
-            data-testid="overview" node_ref=holder></main>
-    }
-}
-
-/// The incident that somebody should look at, beside the counts.
-#[component]
-pub fn Alert() -> impl IntoView {
-    let holder = NodeRef::<html::Div>::new();
-    fill(holder, alert::alert);
-    view! { <div node_ref=holder></div> }
-}
-
-/// Puts what is made by hand into an element of a component, once that is there.
-fn fill<E>(holder: NodeRef<E>, make: fn() -> El)
-where
-    E: html::ElementType + 'static,
-    E::Output: JsCast + AsRef<Node> + Clone + 'static,
-{
-    Effect::new(move |_: Option<()>| {
-        if let Some((holder, made)) = holder.get().zip(untrack(make).element()) {
-            let _ = AsRef::<Node>::as_ref(&holder).append_child(made);
-        }
-    });
+pub fn overview() -> El {
+    el("main", "overview")
+        .attrs(&[("id", "overview"), ("tabindex", "-1"), ("data-testid", "overview")])
+        .says("aria-label", t::page_overview)
+        .child(&page())
 }
 
 fn page() -> El {
@@ -98,16 +73,13 @@ fn svg_link(query: &str) -> El {
 /// Follows a link of the page without loading it anew, and asks again where that is offered. A click with a modifier
 /// opens a link elsewhere, as any link.
 pub fn follow(event: &Event) {
-    let is_plain = event.dyn_ref::<MouseEvent>().is_some_and(|mouse| {
-        !(mouse.ctrl_key() || mouse.meta_key() || mouse.shift_key() || mouse.alt_key()) && mouse.button() == 0
-    });
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
     let nearest = |selector| target.as_ref().and_then(|target| target.closest(selector).ok().flatten());
     if nearest("[data-retry]").is_some() {
         stores().overview.retry();
     }
     let link = nearest("[data-go]");
-    if let Some(query) = link.filter(|_| is_plain).and_then(|link| link.get_attribute("href")) {
+    if let Some(query) = link.filter(|_| is_plain_click(event)).and_then(|link| link.get_attribute("href")) {
         event.prevent_default();
         stores().view.change(|view| *view = View::from_query_string(&query));
     }

@@ -4,7 +4,6 @@
 use leptos::prelude::*;
 
 use super::live::{flag, say};
-use super::ui::{Popup, ui};
 use crate::boxed::then;
 
 /// A button with a text.
@@ -30,17 +29,6 @@ pub fn icon(
         <button type="button" class="icon" data-testid=test_id title=label aria-label=label disabled=is_off on:click=then(move |_| act.run(()))>
             <span aria-hidden="true">{sign}</span>
         </button>
-    }
-    .into_any()
-}
-
-/// A button that opens a menu or dialog.
-pub fn opener(class: &'static str, popup: Popup, label: Signal<String>) -> AnyView {
-    let ui = ui();
-    let is_open = Signal::derive(move || (ui.popup.get() == Some(popup)).to_string());
-    view! {
-        <button type="button" class=class data-opens=popup.name() aria-haspopup="dialog" aria-expanded=is_open
-            on:click=then(move |_| ui.open(popup))>{label}</button>
     }
     .into_any()
 }

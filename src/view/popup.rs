@@ -3,16 +3,15 @@
 //! The browser's own modal dialog keeps the focus inside, gives it back, closes on Escape and lies above everything. A
 //! menu stands below the button that opens it (`data-opens`), a dialog in the middle; on a phone both are sheets.
 
-use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement};
+use web_sys::{Element, Event, EventTarget, HtmlDialogElement, HtmlElement};
 
-use super::live::{live, say};
+use super::dom::{El, area, el};
 use super::type_ahead::type_ahead;
 use super::ui::{Popup, ui};
 use super::{columns, export, filters, help, later, sort, views};
-use crate::boxed::{dynamic, effect, then};
+use crate::boxed::{effect, then};
 use crate::browser;
 use crate::i18n::t;
 use crate::words;
@@ -20,16 +19,20 @@ use crate::words;
 /// The least distance to the edges of the page, in pixels.
 const MARGIN_PX: f64 = 8.0;
 
-#[component]
-pub fn Popups() -> impl IntoView {
+pub fn popups() -> El {
     let ui = ui();
-    let dialog = NodeRef::<html::Dialog>::new();
+    let dialog = el("dialog", "popup").attr("data-testid", "popup");
+    let Some(element) = dialog.element().and_then(|element| element.dyn_ref::<HtmlDialogElement>().cloned())
+    else {
+        return dialog;
+    };
     let later = later::later();
     let mut was_here = later.is_here_now();
+    let shown = element.clone();
     effect(move || {
         // Once more when the content has come.
         let is_here = later.is_here();
-        let (popup, Some(dialog)) = (ui.popup.get(), dialog.get()) else { return };
+        let (popup, dialog) = (ui.popup.get(), &shown);
         match popup {
             None if dialog.open() => dialog.close(),
             Some(popup) => {
@@ -37,11 +40,12 @@ pub fn Popups() -> impl IntoView {
                 if is_new {
                     // It can only fail for a dialog that is not in the page.
                     let _ = dialog.show_modal();
-                    place(&dialog, popup);
+                    place(dialog, popup);
                 }
-                focus_first(&dialog);
+                focus_first(dialog);
                 if is_here && !was_here {
                     // The content is put in after this, and is larger than what stood in its place.
+                    let dialog = dialog.clone();
                     request_animation_frame(move || {
                         place(&dialog, popup);
                         focus_first(&dialog);
@@ -52,35 +56,33 @@ pub fn Popups() -> impl IntoView {
         }
         was_here = is_here;
     });
-    let label = live(move || ui.popup.get().map(title).unwrap_or_default());
-    let content = dynamic(move || ui.popup.get().map(later::popup));
-    let leave = move |event: leptos::ev::MouseEvent| {
-        let dialog = dialog.get_untracked().map(JsCast::unchecked_into);
-        if event.target() == dialog {
-            ui.close();
+    let label = move || ui.popup.get().map(title).unwrap_or_default();
+    let content = area(move || ui.popup.get().map(later::popup).into_iter().collect());
+    let leave = {
+        let dialog: EventTarget = element.clone().into();
+        move |event: &Event| {
+            if event.target().as_ref() == Some(&dialog) {
+                ui.close();
+            }
         }
     };
     // The browser tells of it later: the next menu may be open by then.
-    let closed = move || {
-        if dialog.get_untracked().is_some_and(|dialog| !dialog.open()) {
+    let closed = move |_: &Event| {
+        if !element.open() {
             ui.close();
         }
     };
-    view! {
-        <dialog class="popup" data-testid="popup" node_ref=dialog aria-label=label
-            on:close=then(move |_| closed()) on:pointerdown=then(move |event: leptos::ev::PointerEvent| leave(event.unchecked_into()))>
-            <div class="popup-body">
-                <header>
-                    <h2>{label}</h2>
-                    <button class="icon" type="button" title=say(t::close) aria-label=say(t::close)
-                        on:click=then(move |_| ui.close())>
-                        <span aria-hidden="true">"✕"</span>
-                    </button>
-                </header>
-                {content}
-            </div>
-        </dialog>
-    }
+    let close = el("button", "icon")
+        .attr("type", "button")
+        .named(t::close)
+        .child(&el("span", "").attr("aria-hidden", "true").text("✕"))
+        .on("click", move |_| ui.close());
+    let head = el("header", "").children(&[el("h2", "").live_text(label), close]);
+    dialog
+        .live_attr("aria-label", move || Some(label()))
+        .child(&el("div", "popup-body").child(&head).piece(content))
+        .on("close", closed)
+        .on("pointerdown", leave)
 }
 
 fn title(popup: Popup) -> String {

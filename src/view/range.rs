@@ -6,6 +6,9 @@ use leptos::prelude::*;
 use rollcall_model::query::Test;
 use rollcall_model::time::{TimeExpr, TimeUnit};
 
+use web_sys::HtmlElement;
+
+use super::dom::{El, el, maybe};
 use super::filters::Options;
 use super::parts::Preset;
 use super::popover::popover;
@@ -82,47 +85,45 @@ fn ago(time: TimeExpr) -> String {
     }
 }
 
-/// A button that says the range, and what it can be changed to.
-#[component]
-pub fn RangePicker(
-    #[prop(into)] label: Signal<String>,
-    test_id: &'static str,
-    #[prop(into)] range: Signal<Range>,
-    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
-    /// What no limit is called.
+/// A button that says the range, and what it can be changed to; `unlimited` is what no limit is called.
+pub fn range_picker(
+    label: fn() -> String,
+    hook: &str,
+    range: Signal<Range>,
     unlimited: fn() -> String,
-) -> impl IntoView {
+    on_choose: impl Fn(Range) + Copy + Send + Sync + 'static,
+) -> El {
     let is_open = RwSignal::new(false);
-    let button = NodeRef::<html::Button>::new();
-    let name = live(move || name_of(range.get()).unwrap_or_else(unlimited));
+    let button = el("button", "choice")
+        .attrs(&[("type", "button"), ("data-testid", hook), ("aria-haspopup", "dialog")])
+        .live_class("chosen", move || range.get() != Range::default())
+        .live_attr("aria-expanded", move || Some(is_open.get().to_string()))
+        .children(&[
+            el("span", "label").live_text(label),
+            el("span", "value").live_text(move || name_of(range.get()).unwrap_or_else(unlimited)),
+            el("span", "").attr("aria-hidden", "true").text("▾"),
+        ])
+        .on("click", move |_| is_open.update(|open| *open = !*open));
+    let holder = el("div", "range").live_class("open", move || is_open.get()).child(&button);
+    let opener = StoredValue::new_local(button);
     let close = move || {
         is_open.set(false);
-        if let Some(button) = button.get_untracked() {
-            let _ = button.focus();
-        }
+        opener.with_value(|button| button.html().map(HtmlElement::focus));
     };
     let choose = move |range| {
         close();
         on_choose(range);
     };
-    let menu = dynamic(move || {
+    let menu = move || {
         is_open.get().then(|| {
             let (act, counted) = (Callback::new(choose), None);
             let form = RangeForm { range, offers: Offers::Span, unlimited, counted, act };
-            let title = live(move || t::custom_title(&label.get()));
-            popover(title, Callback::new(move |()| close()), form.view())
+            // It has no box of its own: the form is what the popover holds.
+            let holder = popover(move || t::custom_title(&label()), close, &[]);
+            holder.mount(form.view())
         })
-    });
-    view! {
-        <div class="range" class:open=flag(move || is_open.get())>
-            <button type="button" class="choice" class:chosen=flag(move || range.get() != Range::default())
-                data-testid=test_id node_ref=button aria-haspopup="dialog"
-                aria-expanded=live(move || is_open.get().to_string()) on:click=then(move |_| is_open.update(|open| *open = !*open))>
-                <span class="label">{label}</span><span class="value">{name}</span><span aria-hidden="true">"▾"</span>
-            </button>
-            {menu}
-        </div>
-    }
+    };
+    holder.piece(maybe(menu))
 }
 
 /// Which ranges can be chosen.

@@ -7,16 +7,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use leptos::html;
 use leptos::prelude::*;
 use rollcall_model::StateDoc;
 use rollcall_model::query::Field;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement, HtmlInputElement, MouseEvent};
+use web_sys::{DocumentFragment, Element, HtmlElement, HtmlInputElement};
 
 use super::cells::{self, Part, ago_of, content, glow_of};
-use super::ui::ui;
-use crate::boxed::{effect, then};
+use super::dom::{El, el};
+use crate::boxed::effect;
 use crate::i18n::t;
 use crate::store::{Clock, stores};
 use crate::text;
@@ -45,23 +44,17 @@ pub struct Frame {
     pub row_px: Memo<f64>,
 }
 
-#[component]
-pub fn RowView(
-    #[prop(name = "of")] slot: RwSignal<Slot>,
-    id: String,
-    frame: Frame,
-    on_click: Callback<(u64, MouseEvent)>,
-) -> impl IntoView {
-    let row = NodeRef::<html::Div>::new();
-    let painter: Rc<RefCell<Option<Painter>>> = Rc::default();
-    let (clock, ui) = (stores().clock, ui());
+/// The element of one slot, with an `id`.
+pub fn row(id: &str, slot: RwSignal<Slot>, frame: Frame) -> El {
+    let row = el("div", "row").attrs(&[("id", id), ("role", "row"), ("hidden", "")]);
+    let Some(element) = row.html().cloned() else { return row };
+    let painter = Rc::new(RefCell::new(Painter::new(element)));
+    let clock = stores().clock;
     let ticking = Rc::clone(&painter);
     effect(move || {
-        let Some(element) = row.get() else { return };
         let columns = frame.columns.get();
         let offset_px = frame.origin.get() + slot.with(|slot| slot.index) as f64 * frame.row_px.get();
         let mut painter = painter.borrow_mut();
-        let painter = painter.get_or_insert_with(|| Painter::new(element.unchecked_into()));
         painter.arrange(&columns);
         painter.place(offset_px);
         slot.with(|slot| painter.paint(slot, clock));
@@ -69,15 +62,38 @@ pub fn RowView(
     // How long ago something was changes without the row.
     effect(move || {
         let now = clock.now();
-        if let Some(painter) = ticking.borrow_mut().as_mut() {
-            painter.tick(now);
-        }
+        ticking.borrow_mut().tick(now);
     });
-    let click = move |event: MouseEvent| {
-        on_click.run((slot.with_untracked(|slot| slot.index), event));
-        ui.focus_grid();
-    };
-    view! { <div id=id class="row" role="row" hidden node_ref=row on:click=then(click)></div> }
+    row
+}
+
+thread_local! {
+    /// The cells of a row that says nothing yet, and of which columns they are.
+    static BLANK: RefCell<Option<(Vec<Field>, DocumentFragment)>> = const { RefCell::new(None) };
+}
+
+/// The cells of a row that says nothing yet: the check box and one for each column.
+fn blank(columns: &[Field]) -> Option<DocumentFragment> {
+    BLANK.with_borrow_mut(|blank| {
+        if let Some((_, cells)) = blank.as_ref().filter(|(known, _)| known == columns) {
+            return Some(cells.clone());
+        }
+        let cells = document().create_document_fragment();
+        let cell = |at: usize, class: &str| {
+            el("div", class).attrs(&[("role", "gridcell"), ("aria-colindex", &(at + 1).to_string())])
+        };
+        let check = el("input", "").attrs(&[("type", "checkbox"), ("tabindex", "-1")]);
+        let check = cell(0, "cell c-check").child(&check);
+        let others = columns.iter().enumerate().map(|(at, field)| {
+            let parts = cells::usual_parts(*field).iter().map(|class| el("span", class));
+            cell(at + 1, &cells::class_of(*field)).children(&parts.collect::<Vec<_>>())
+        });
+        for cell in std::iter::once(check).chain(others) {
+            let _ = cells.append_child(cell.element()?);
+        }
+        *blank = Some((columns.to_vec(), cells.clone()));
+        Some(cells)
+    })
 }
 
 /// A row element and what was last written into it.
@@ -97,7 +113,7 @@ struct Painter {
 struct Cell {
     element: Element,
     parts: [Part; 3],
-    /// The elements of the parts, as far as any was needed: most cells have one or two.
+    /// The elements of the parts, as far as any was needed.
     made: Vec<Element>,
     glow: u8,
 }
@@ -121,33 +137,23 @@ impl Painter {
         if self.columns == columns && self.check.is_some() {
             return;
         }
-        self.row.set_text_content(None);
-        let Some(document) = self.row.owner_document() else { return };
-        let make = |tag: &str, class: &str| {
-            let element = document.create_element(tag).ok()?;
-            element.set_class_name(class);
-            Some(element)
-        };
-        let cell = |at: usize, class: &str| {
-            let cell = make("div", class)?;
-            put(&cell, "role", Some("gridcell"));
-            put(&cell, "aria-colindex", Some(&(at + 1).to_string()));
-            let _ = self.row.append_child(&cell);
-            Some(cell)
-        };
-        let check: Option<HtmlInputElement> = cell(0, "cell c-check").and_then(|cell| {
-            let input = make("input", "")?;
-            put(&input, "type", Some("checkbox"));
-            put(&input, "tabindex", Some("-1"));
-            let _ = cell.append_child(&input);
-            input.dyn_into().ok()
+        let Some(blank) = blank(columns) else { return };
+        // Copying what is made already is a fraction of the work of making it.
+        self.row.replace_children_with_node_0();
+        let mut next = blank.clone_node_with_deep(true).ok().and_then(|copy| {
+            let first = copy.first_child();
+            let _ = self.row.append_child(&copy);
+            first
         });
-        let cells = columns.iter().enumerate().filter_map(|(at, field)| {
-            let element = cell(at + 1, &cells::class_of(*field))?;
-            Some(Cell { element, parts: Default::default(), made: Vec::new(), glow: 0 })
+        let mut elements = std::iter::from_fn(|| {
+            let node = next.take()?;
+            next = node.next_sibling();
+            node.dyn_into::<Element>().ok()
         });
-        self.cells = cells.collect();
-        self.check = check;
+        let input = elements.next().and_then(|cell| cell.first_child());
+        self.check = input.and_then(|input| input.dyn_into().ok());
+        self.cells =
+            columns.iter().zip(elements).map(|(field, element)| Cell::new(*field, element)).collect();
         self.columns = columns.to_vec();
         self.shown = None;
     }
@@ -248,6 +254,22 @@ impl Painter {
 }
 
 impl Cell {
+    /// A cell that says nothing yet.
+    fn new(field: Field, element: Element) -> Self {
+        let mut parts: [Part; 3] = Default::default();
+        let mut made = Vec::new();
+        let mut next = element.first_element_child();
+        for (part, class) in parts.iter_mut().zip(cells::usual_parts(field)) {
+            part.class = class;
+            next = next.and_then(|element| {
+                let after = element.next_element_sibling();
+                made.push(element);
+                after
+            });
+        }
+        Self { element, parts, made, glow: 0 }
+    }
+
     fn write(&mut self, field: Field, content: [Part; 3]) {
         for (at, part) in content.into_iter().enumerate() {
             self.write_part(at, part);

@@ -7,8 +7,9 @@ use crate::view::live::{flag, live, say};
 use leptos::html;
 use leptos::prelude::*;
 
+use super::dom::{Piece, el};
 use super::empty::Copy;
-use super::header::{Language, ThemeButton};
+use super::header::{language, theme_button};
 use crate::format;
 use crate::i18n::t;
 use crate::store::{Ended, SignInProblem, stores};
@@ -18,15 +19,18 @@ use crate::text;
 const LINK_COMMAND: &str = "rollcall keys link --data DIR";
 const KEY_COMMAND: &str = "rollcall keys add --role viewer --data DIR";
 
-#[component]
-pub fn SignIn() -> impl IntoView {
+pub fn sign_in() -> Vec<Piece> {
+    let head = el("header", "top").children(&[
+        el("strong", "brand").live_text(t::page_title),
+        el("span", "grow"),
+        language(),
+        theme_button(),
+    ]);
+    vec![head.into(), page().into()]
+}
+
+fn page() -> AnyView {
     view! {
-        <header class="top">
-            <strong class="brand">{say(t::page_title)}</strong>
-            <span class="grow"></span>
-            <Language/>
-            <ThemeButton/>
-        </header>
         <main class="sign-in" data-testid="sign-in">
             <h1>{say(t::sign_in_title)}</h1>
             <Notice/>
@@ -40,6 +44,7 @@ pub fn SignIn() -> impl IntoView {
             </section>
         </main>
     }
+    .into_any()
 }
 
 /// Why somebody who was signed in sees this page.

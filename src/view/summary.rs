@@ -1,10 +1,10 @@
 //! How many clients are connected, disconnected and stale. Every number is a link that filters by it.
 
-use crate::boxed::then;
-use crate::view::live::{flag, live, maybe, say};
 use leptos::prelude::*;
 use rollcall_model::query::Field;
+use web_sys::Event;
 
+use super::dom::{El, el, is_plain_click};
 use super::later;
 use crate::format;
 use crate::i18n::t;
@@ -68,22 +68,16 @@ impl Count {
     }
 }
 
-#[component]
-pub fn Summary() -> impl IntoView {
-    view! {
-        <nav class="summary" aria-label=say(t::summary)>
-            <CountLink count=Count::Connected/>
-            <CountLink count=Count::Disconnected/>
-            <CountLink count=Count::Stale/>
-            <span class="trend-place">{later::trend()}</span>
-        </nav>
-    }
+pub fn summary() -> El {
+    el("nav", "summary")
+        .says("aria-label", t::summary)
+        .children(&[Count::Connected, Count::Disconnected, Count::Stale].map(link))
+        .child(&el("span", "trend-place").piece(later::trend()))
 }
 
-#[component]
-fn CountLink(count: Count) -> impl IntoView {
+fn link(count: Count) -> El {
     let stores = stores();
-    let number = live(move || {
+    let number = move || {
         let counts = stores.table.counts.get();
         let known = match count {
             Count::Connected => counts.connected,
@@ -94,28 +88,30 @@ fn CountLink(count: Count) -> impl IntoView {
         let never = || if stores.status.is_known() && stores.status.is_watson() { "–" } else { "" };
         let Some(number) = known.map(format::number) else { return never().to_owned() };
         if counts.is_so_far { t::export_so_far(&number) } else { number }
-    });
+    };
     let is_chosen = move || stores.view.with(|view| count.is_chosen(view));
-    let address = live(move || {
+    let address = move || {
         stores.view.with(|view| {
             let mut view = view.clone();
             count.toggle(&mut view);
-            view.link()
+            Some(view.link())
         })
-    });
-    let choose = move |event: leptos::ev::MouseEvent| {
-        // A click with a modifier opens the link in another tab, as any link.
-        if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+    };
+    let choose = move |event: &Event| {
+        if is_plain_click(event) {
             event.prevent_default();
             stores.view.change(|view| count.toggle(view));
         }
     };
-    view! {
-        <a class="count" class:chosen=flag(is_chosen) href=address data-testid=count.test_id()
-            aria-current=maybe(move || is_chosen().then(|| "true".to_owned())) on:click=then(choose)>
-            <i class=count.mark() aria-hidden="true"></i>
-            <b>{number}</b>
-            <span class="word">{live(move || count.word())}</span>
-        </a>
-    }
+    el("a", "count")
+        .attr("data-testid", count.test_id())
+        .live_class("chosen", is_chosen)
+        .live_attr("href", address)
+        .live_attr("aria-current", move || is_chosen().then(|| "true".to_owned()))
+        .children(&[
+            el("i", count.mark()).attr("aria-hidden", "true"),
+            el("b", "").live_text(number),
+            el("span", "word").live_text(move || count.word()),
+        ])
+        .on("click", choose)
 }

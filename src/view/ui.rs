@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, LocalStorage, NodeRef, RwSignal, Set, SetValue, StoredValue, WithValue,
-    expect_context, provide_context,
+    Get, GetValue, LocalStorage, RwSignal, Set, SetValue, StoredValue, WithValue, expect_context,
+    provide_context,
 };
 use rollcall_model::query::Field;
+use web_sys::{HtmlElement, HtmlInputElement};
 
 use super::select::Selection;
 use crate::boxed::effect_with_first;
@@ -78,8 +78,9 @@ pub struct Ui {
     pub arrived: RwSignal<u64>,
     /// The row at the upper edge, counted from 1.
     pub top_row: RwSignal<u64>,
-    pub search: NodeRef<html::Input>,
-    pub grid: NodeRef<html::Div>,
+    /// The field, once it is made.
+    pub search: StoredValue<Option<HtmlInputElement>, LocalStorage>,
+    pub grid: StoredValue<Option<HtmlElement>, LocalStorage>,
     /// Where the table is scrolled to. The reader comes back there, from the overview or after signing in again.
     pub position: RwSignal<Position>,
     commanded: StoredValue<Option<Commanded>, LocalStorage>,
@@ -93,8 +94,8 @@ impl Ui {
             popup: RwSignal::new(None),
             arrived: RwSignal::new(0),
             top_row: RwSignal::new(1),
-            search: NodeRef::new(),
-            grid: NodeRef::new(),
+            search: StoredValue::new_local(None),
+            grid: StoredValue::new_local(None),
             position: RwSignal::default(),
             commanded: StoredValue::new_local(None),
         };
@@ -132,14 +133,14 @@ impl Ui {
     }
 
     pub fn focus_search(self) {
-        if let Some(input) = self.search.get_untracked() {
+        if let Some(input) = self.search.get_value() {
             let _ = input.focus();
             input.select();
         }
     }
 
     pub fn focus_grid(self) {
-        if let Some(grid) = self.grid.get_untracked() {
+        if let Some(grid) = self.grid.get_value() {
             let options = web_sys::FocusOptions::new();
             options.set_prevent_scroll(true);
             let _ = grid.focus_with_options(&options);

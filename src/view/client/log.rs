@@ -12,8 +12,7 @@ use crate::url::EVENTS;
 use crate::view::banner::name_of;
 use crate::view::dom::{El, Rows, button, el, toggle};
 use crate::view::icons::mark_of_event;
-use crate::view::live::say;
-use crate::view::range::RangePicker;
+use crate::view::range::range_picker;
 use crate::words::{self, Cause};
 use crate::{format, text};
 
@@ -94,10 +93,7 @@ fn tools_of_log() -> El {
     });
     let range = Signal::derive(move || view.with(|view| view.log));
     let choose = move |range| view.change(|view| view.log = range);
-    let picker = view! {
-        <RangePicker label=Signal::derive(t::log_range) test_id="range-log" range=range on_choose=choose
-            unlimited=say(t::all_time)/>
-    };
+    let picker = range_picker(t::log_range, "range-log", range, t::all_time, choose);
     let copied =
         move || log.state.with_untracked(|log| copied::entries(log.shown().iter().map(AsRef::as_ref)));
     let is_following = log.is_following;
@@ -105,7 +101,7 @@ fn tools_of_log() -> El {
     let group = el("div", "kinds").attr("role", "group").live_attr("aria-label", || Some(t::log_kinds()));
     el("header", "").children(&[
         group.children(&kinds),
-        el("div", "").mount(picker.into_any()),
+        el("div", "").child(&picker),
         tools::gap(),
         follow
             .live_text(move || if is_following.get() { t::tail_pause() } else { t::tail_resume() })

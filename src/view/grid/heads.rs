@@ -1,14 +1,13 @@
 //! The heads of the columns: a click sorts, the edge or Shift with an arrow key makes a column wider or narrower.
 
-use crate::boxed::{dynamic, then};
-use crate::view::live::{flag, live, say};
 use leptos::prelude::*;
 use rollcall_model::query::{Field, SortKey};
 use wasm_bindgen::JsCast;
-use web_sys::{Element, KeyboardEvent, PointerEvent};
+use web_sys::{Element, Event, KeyboardEvent, MouseEvent, PointerEvent};
 
 use crate::i18n::t;
 use crate::store::{Prefs, stores};
+use crate::view::dom::{El, area, el};
 use crate::view::row::Frame;
 use crate::view::ui::ui;
 use crate::words;
@@ -45,40 +44,49 @@ fn further_sort(sort: &[SortKey], field: Field) -> Vec<SortKey> {
     sort
 }
 
-#[component]
-pub fn Heads(frame: Frame) -> impl IntoView {
+pub fn heads(frame: Frame) -> El {
     let selection = ui().selection;
-    let all = move |_| if selection.is_empty() { selection.select_held() } else { selection.clear() };
-    let heads = dynamic(move || {
+    let all = move |_: &Event| if selection.is_empty() { selection.select_held() } else { selection.clear() };
+    let heads = area(move || {
         let columns = frame.columns.get().into_iter().enumerate();
-        columns.map(|(at, field)| head(at, field)).collect_view()
+        columns.map(|(at, field)| head(at, field).into()).collect()
     });
     let table = stores().table;
-    let is_every = flag(move || {
+    let is_every = move || {
         table.revision.track();
         selection.count() > 0 && table.read(|window| window.total()) == Some(selection.count())
-    });
-    let is_some = flag(move || selection.count() > 0 && !is_every.get());
+    };
+    let is_some = move || selection.count() > 0 && !is_every();
     let prefs = stores().prefs;
     let resizing = Resizing { prefs, dragged: StoredValue::new(None) };
-    view! {
-        <div class="heads" role="row" aria-rowindex="1"
-            on:pointerdown=then(move |event| resizing.start(&event))
-            on:pointermove=then(move |event| resizing.go_on(&event))
-            on:pointerup=then(move |_| resizing.end())
-            on:pointercancel=then(move |_| resizing.end())
-            on:dblclick=then(move |event: leptos::ev::MouseEvent| reset_width(prefs, event.target()))
-            on:keydown=then(move |event| resize_by_key(prefs, &event))>
-            <div role="columnheader" class="head c-check" aria-colindex="1" aria-label=say(t::selection)>
-                <input type="checkbox" data-testid="select-loaded" aria-label=say(t::select_loaded) title=say(t::select_loaded)
-                    prop:checked=is_every prop:indeterminate=is_some on:click=then(all)/>
-            </div>
-            {heads}
-        </div>
-    }
+    let check = el("input", "")
+        .attrs(&[("type", "checkbox"), ("data-testid", "select-loaded")])
+        .named(t::select_loaded)
+        .live_prop("checked", move || is_every().into())
+        .live_prop("indeterminate", move || is_some().into())
+        .on("click", all);
+    let check = el("div", "head c-check")
+        .attrs(&[("role", "columnheader"), ("aria-colindex", "1")])
+        .says("aria-label", t::selection)
+        .child(&check);
+    let on_pointer = move |event: &Event| {
+        let pointer = event.dyn_ref::<PointerEvent>();
+        match (event.type_().as_str(), pointer) {
+            ("pointerdown", Some(pointer)) => resizing.start(pointer),
+            ("pointermove", Some(pointer)) => resizing.go_on(pointer),
+            _ => resizing.end(),
+        }
+    };
+    let row = el("div", "heads").attrs(&[("role", "row"), ("aria-rowindex", "1")]).child(&check).piece(heads);
+    let names = ["pointerdown", "pointermove", "pointerup", "pointercancel"];
+    names
+        .into_iter()
+        .fold(row, |row, name| row.on(name, on_pointer))
+        .on("dblclick", move |event| reset_width(prefs, event.target()))
+        .on("keydown", move |event| resize_by_key(prefs, event))
 }
 
-fn head(at: usize, field: Field) -> AnyView {
+fn head(at: usize, field: Field) -> El {
     let view = stores().view;
     let status = stores().status;
     // Without a sort, and with one that the server does not know, the order is that of the ids.
@@ -93,39 +101,43 @@ fn head(at: usize, field: Field) -> AnyView {
             }
         })
     };
-    let sort = move |event: leptos::ev::MouseEvent| {
+    let sort = move |event: &Event| {
         if !untrack(|| status.can_sort(field)) {
             return;
         }
-        let next = if event.shift_key() { further_sort } else { next_sort };
+        let is_further = event.dyn_ref::<MouseEvent>().is_some_and(|event| event.shift_key());
+        let next = if is_further { further_sort } else { next_sort };
         view.change(|view| view.sort = next(&view.sort, field));
     };
-    let arrow = live(move || {
-        match direction() {
-            "ascending" => " ▲",
-            "descending" => " ▼",
-            _ => "",
-        }
-        .to_owned()
-    });
+    let arrow = move || match direction() {
+        "ascending" => " ▲",
+        "descending" => " ▼",
+        _ => "",
+    };
     // A reader of screens is told of the first key only: the attribute allows no more than one column.
-    let sorted = live(move || {
+    let sorted = move || {
         let is_first = view.with(|view| {
             view.sort.first().is_none_or(|key| key.field == field || !status.can_sort(key.field))
         });
-        if is_first { direction().to_owned() } else { "none".to_owned() }
-    });
-    view! {
-        <div role="columnheader" class=format!("head h-{field}") data-testid=format!("col-{field}") data-field=field.name()
-            aria-colindex=(at + 2).to_string() aria-sort=sorted>
-            <button type="button" title=live(move || t::sort_by(&words::field(field))) on:click=then(sort)>
-                <span class="name">{live(move || words::field(field))}</span>
-                <span class="arrow" aria-hidden="true">{arrow}</span>
-            </button>
-            <span class="grip" aria-hidden="true"></span>
-        </div>
-    }
-    .into_any()
+        if is_first { direction() } else { "none" }
+    };
+    let button = el("button", "")
+        .attr("type", "button")
+        .live_attr("title", move || Some(t::sort_by(&words::field(field))))
+        .children(&[
+            el("span", "name").live_text(move || words::field(field)),
+            el("span", "arrow").attr("aria-hidden", "true").live_text(move || arrow().to_owned()),
+        ])
+        .on("click", sort);
+    el("div", &format!("head h-{field}"))
+        .attrs(&[
+            ("role", "columnheader"),
+            ("data-testid", &format!("col-{field}")),
+            ("data-field", field.name()),
+        ])
+        .attr("aria-colindex", &(at + 2).to_string())
+        .live_attr("aria-sort", move || Some(sorted().to_owned()))
+        .children(&[button, el("span", "grip").attr("aria-hidden", "true")])
 }
 
 /// The column whose edge is being dragged: where the pointer was, and how wide the column.
@@ -169,10 +181,11 @@ fn head_of(element: &Element) -> Option<(Field, f64)> {
     Some((field, head.get_bounding_client_rect().width()))
 }
 
-fn resize_by_key(prefs: Prefs, event: &KeyboardEvent) {
-    let step_px = match event.key().as_str() {
-        "ArrowLeft" if event.shift_key() => -STEP_PX,
-        "ArrowRight" if event.shift_key() => STEP_PX,
+fn resize_by_key(prefs: Prefs, event: &Event) {
+    let Some(key) = event.dyn_ref::<KeyboardEvent>().filter(|event| event.shift_key()) else { return };
+    let step_px = match key.key().as_str() {
+        "ArrowLeft" => -STEP_PX,
+        "ArrowRight" => STEP_PX,
         _ => return,
     };
     let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use leptos::html;
 use leptos::prelude::{
-    Get, GetUntracked, Memo, NodeRef, Owner, RwSignal, Set, StoredValue, Track, Update, UpdateValue,
+    Get, GetUntracked, GetValue, Memo, Owner, RwSignal, Set, StoredValue, Track, Update, UpdateValue,
     WithValue, on_cleanup, set_timeout, untrack,
 };
 use wasm_bindgen::JsCast;
@@ -36,6 +35,9 @@ const EXPECTED_ROWS: u64 = 50;
 /// The thumb is put where it belongs when scrolling has rested for this long.
 const REST: Duration = Duration::from_millis(200);
 
+/// How the ids of the row elements begin.
+pub const SLOT: &str = "row-";
+
 #[derive(Clone, Copy)]
 pub struct Scroller {
     pub len: RwSignal<u64>,
@@ -45,7 +47,7 @@ pub struct Scroller {
     /// Where row 0 would be painted.
     pub origin: Memo<f64>,
     pub slot_count: RwSignal<usize>,
-    grid: NodeRef<html::Div>,
+    ui: Ui,
     /// The inner width of the table, in pixels.
     pub view_width_px: RwSignal<f64>,
     view_px: RwSignal<f64>,
@@ -81,7 +83,7 @@ impl Scroller {
             row_px,
             origin: Memo::new(move |_| map.get().origin_px(position.get())),
             slot_count: RwSignal::new(0),
-            grid: ui.grid,
+            ui,
             view_width_px,
             view_px,
             slots: StoredValue::new(Vec::new()),
@@ -151,7 +153,7 @@ impl Scroller {
 
     /// Goes where the browser has scrolled to, if that is more than so many pixels away: it rounds what it was told.
     fn take_scroll(self, least_px: f64) {
-        let Some(grid) = self.grid.get_untracked() else { return };
+        let Some(grid) = self.ui.grid.get_value() else { return };
         let (from, scroll_px) = (self.position.get_untracked(), f64::from(grid.scroll_top()));
         let position = self.map.get_untracked().scrolled(from, scroll_px);
         if position != from && (scroll_px - from.scroll_px).abs() > least_px {
@@ -186,7 +188,7 @@ impl Scroller {
     }
 
     pub fn id_of_slot(at: usize) -> String {
-        format!("row-{at}")
+        format!("{SLOT}{at}")
     }
 
     /// The id of the element that shows the row when it is in view.
@@ -198,7 +200,7 @@ impl Scroller {
         if position != self.position.get_untracked() {
             self.position.set(position);
         }
-        if let Some(grid) = self.grid.get_untracked() {
+        if let Some(grid) = self.ui.grid.get_value() {
             let target = position.scroll_px.round() as i32;
             if (grid.scroll_top() - target).abs() > 1 {
                 grid.set_scroll_top(target);
@@ -226,7 +228,7 @@ impl Scroller {
     }
 
     fn take_width(self) {
-        let width = self.grid.try_get_untracked().flatten().map_or(0, |grid| grid.client_width());
+        let width = self.ui.grid.get_value().map_or(0, |grid| grid.client_width());
         let width = f64::from(width);
         if width > 0.0 && self.view_width_px.try_get_untracked().is_some_and(|before| before != width) {
             self.view_width_px.set(width);
@@ -235,7 +237,7 @@ impl Scroller {
 
     fn follow_size(self) {
         let measure = move || {
-            if let Some(grid) = self.grid.get_untracked() {
+            if let Some(grid) = self.ui.grid.get_value() {
                 let height = f64::from(grid.client_height());
                 if height > 0.0 && height != self.view_px.get_untracked() {
                     self.view_px.set(height);
@@ -247,16 +249,10 @@ impl Scroller {
         };
         let on_resize = Closure::<dyn Fn()>::new(measure);
         let observer = ResizeObserver::new(on_resize.as_ref().unchecked_ref()).ok();
+        if let (Some(grid), Some(observer)) = (self.ui.grid.get_value(), &observer) {
+            observer.observe(&grid);
+        }
         let kept = StoredValue::new_local((on_resize, observer));
-        effect(move || {
-            if let Some(grid) = self.grid.get() {
-                kept.with_value(|(_, observer)| {
-                    if let Some(observer) = observer {
-                        observer.observe(&grid);
-                    }
-                });
-            }
-        });
         on_cleanup(move || {
             let _ = kept.try_with_value(|(_, observer)| observer.as_ref().map(ResizeObserver::disconnect));
         });

@@ -1,7 +1,6 @@
 //! Beside the counts above the table: how many clients were connected over the past hour, and how many come and go.
 //! Leads to the overview.
 
-use leptos::html;
 use leptos::prelude::*;
 
 use super::chart::Scale;
@@ -25,14 +24,7 @@ const POINTS_MIN: usize = 10;
 /// Stands for the numbers where a text says what they are.
 const NUMBER: &str = "#";
 
-#[component]
-pub fn Trend() -> impl IntoView {
-    let holder = NodeRef::<html::Span>::new();
-    super::fill(holder, trend);
-    view! { <span node_ref=holder></span> }
-}
-
-fn trend() -> El {
+pub fn trend() -> El {
     let stores = stores();
     stores.overview.follow_trend();
     let go = move |event: &web_sys::Event| super::follow(event);
