@@ -55,7 +55,7 @@ fn menu(who: Who) -> El {
     };
     holder.piece(maybe(move || {
         let content = || menu_of(role.as_deref(), name.as_deref());
-        is_open.get().then(|| popover(t::account, close.clone(), &content()))
+        is_open.get().then(|| popover(t::account, close.clone()).children(&content()))
     }))
 }
 

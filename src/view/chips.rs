@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use rollcall_model::query::{Field, Term, Test};
 
-use super::dom::{El, button, el, maybe};
+use super::dom::{El, button, el, maybe, sign};
 use super::filters::{can_edit, name_of_value};
 use super::range::name_of;
 use super::ui::{Popup, ui};
@@ -143,7 +143,7 @@ fn chip(key: Key, all: Memo<Vec<Term>>) -> El {
     let remove = el("button", "chip-remove")
         .attr("type", "button")
         .named(move || t::chip_remove(&name()))
-        .child(&el("span", "").attr("aria-hidden", "true").text("✕"))
+        .child(&sign("✕"))
         .on("click", move |_| remove_it());
     el("span", "chip").attr("data-testid", "chip").children(&[text, remove])
 }

@@ -11,7 +11,7 @@ mod area;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use leptos::prelude::{AnyView, Get, Owner, StoredValue, document};
+use leptos::prelude::{Get, Owner, StoredValue, document};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event, HtmlElement, MouseEvent};
@@ -69,15 +69,20 @@ fn button_boxed(class: &str, hook: &str, label: Box<dyn Fn() -> String>, on_clic
     button.live_text_boxed(label).on("click", move |_| on_click())
 }
 
+/// What only those see who see.
+#[must_use]
+pub fn sign(text: &str) -> El {
+    el("span", "").attr("aria-hidden", "true").text(text)
+}
+
 /// A button with a sign, and a text for hovering and for screen readers.
 #[must_use]
-pub fn icon_button(sign: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
-    let sign = el("span", "").attr("aria-hidden", "true").text(sign);
-    let button = el("button", "icon").attr("type", "button").attr("data-testid", hook).child(&sign);
+pub fn icon_button(text: &str, hook: &str, label: fn() -> String, on_click: impl Fn() + 'static) -> El {
+    let button = el("button", "icon").attr("type", "button").attr("data-testid", hook).child(&sign(text));
     button.named(label).on("click", move |_| on_click())
 }
 
-/// What is needed when the reader clicks a link that the page follows itself: a click with a modifier opens a link elsewhere.
+/// Whether a click on a link is one that the page follows itself: with a modifier it opens the link elsewhere.
 #[must_use]
 pub fn is_plain_click(event: &Event) -> bool {
     event.dyn_ref::<MouseEvent>().is_some_and(|mouse| {
@@ -275,6 +280,16 @@ impl El {
         self.live_attr("hidden", move || (!is_shown()).then(String::new))
     }
 
+    /// Does something in place of following a link that leads to the same.
+    pub fn on_plain_click(self, then: impl Fn() + 'static) -> Self {
+        self.on("click", move |event| {
+            if is_plain_click(event) {
+                event.prevent_default();
+                then();
+            }
+        })
+    }
+
     /// Listens for an event as long as the present owner lives, and on its behalf.
     pub fn on(self, event: &str, then: impl Fn(&Event) + 'static) -> Self {
         self.on_boxed(event, Box::new(then))
@@ -288,11 +303,6 @@ impl El {
             StoredValue::new_local(Listener { element: element.clone(), event: event.to_owned(), closure });
         }
         self
-    }
-
-    /// Puts what the renderer makes into the element, as long as the present owner lives.
-    pub fn mount(self, view: AnyView) -> Self {
-        self.piece(view.into())
     }
 
     /// Puts something into the element that may come and go, as long as the present owner lives.

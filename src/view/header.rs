@@ -1,10 +1,9 @@
 //! The top line: whose fleet, whether what is shown is live, and the reader's settings.
 
 use leptos::prelude::*;
-use web_sys::Event;
 
 use super::account::account;
-use super::dom::{El, el, is_plain_click, value_of};
+use super::dom::{El, el, sign, value_of};
 use super::range::zone_label;
 use super::ui::{Popup, ui};
 use crate::api::Incident;
@@ -46,14 +45,14 @@ fn zone() -> El {
         .children(&[
             el("span", "long").live_text(zone_label),
             // A phone has no room for the name of a zone; the button's title tells it.
-            sign(short).attr("class", "short"),
+            live_sign(short).attr("class", "short"),
         ])
         .on("click", move |_| prefs.toggle_utc())
 }
 
-/// What only those see who see.
-fn sign(text: impl Fn() -> String + 'static) -> El {
-    el("span", "").attr("aria-hidden", "true").live_text(text)
+/// A sign that follows what it is made of.
+fn live_sign(text: impl Fn() -> String + 'static) -> El {
+    sign("").live_text(text)
 }
 
 fn help() -> El {
@@ -61,7 +60,7 @@ fn help() -> El {
     el("button", "icon for-keyboard")
         .attrs(&[("type", "button"), ("data-opens", "help"), ("aria-haspopup", "dialog")])
         .named(t::help_button)
-        .child(&el("span", "").attr("aria-hidden", "true").text("?"))
+        .child(&sign("?"))
         .on("click", move |_| ui.open(Popup::Help))
 }
 
@@ -108,18 +107,12 @@ fn page(is_overview: bool, hook: &str, name: fn() -> String) -> El {
             Some(view.link())
         })
     };
-    let go = move |event: &Event| {
-        if is_plain_click(event) {
-            event.prevent_default();
-            stores.show_overview(is_overview);
-        }
-    };
     el("a", "")
         .attr("data-testid", hook)
         .live_attr("href", address)
         .live_attr("aria-current", move || is_here().then(|| "page".to_owned()))
         .live_text(name)
-        .on("click", go)
+        .on_plain_click(move || stores.show_overview(is_overview))
 }
 
 fn indicator(class: &str, hook: &str, title: fn() -> String) -> El {
@@ -187,7 +180,7 @@ fn pause() -> El {
     el("button", "icon")
         .attr("type", "button")
         .named(text)
-        .child(&sign(move || if feed.is_paused.get() { "▶" } else { "❚❚" }.to_owned()))
+        .child(&live_sign(move || if feed.is_paused.get() { "▶" } else { "❚❚" }.to_owned()))
         .on("click", move |_| feed.toggle_pause())
 }
 
@@ -216,6 +209,6 @@ pub fn theme_button() -> El {
     el("button", "icon")
         .attr("type", "button")
         .named(theme)
-        .child(&sign(move || shape().to_owned()))
+        .child(&live_sign(move || shape().to_owned()))
         .on("click", move |_| prefs.choose_theme(prefs.theme.get().next()))
 }

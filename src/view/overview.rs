@@ -113,8 +113,7 @@ fn periods() -> El {
             .live_attr("aria-current", move || is_it().then(|| "true".to_owned()))
     };
     let heading = el("h1", "").live_text(t::page_overview);
-    let periods =
-        el("nav", "periods").live_attr("aria-label", || Some(t::period())).children(&Period::ALL.map(period));
+    let periods = el("nav", "periods").says("aria-label", t::period).children(&Period::ALL.map(period));
     el("div", "head").children(&[heading, periods])
 }
 

@@ -9,13 +9,13 @@ use web_sys::{KeyboardEvent, Node};
 use super::dom::{El, el};
 use crate::boxed::effect;
 
-/// Takes the focus when it comes; Escape, and a press anywhere else but on what holds it, close it.
-pub fn popover(label: impl Fn() -> String + 'static, on_close: impl Fn() + 'static, content: &[El]) -> El {
-    popover_boxed(Box::new(label), Rc::new(on_close), content)
+/// An empty one. Takes the focus when it comes; Escape, and a press anywhere else but on what holds it, close it.
+pub fn popover(label: impl Fn() -> String + 'static, on_close: impl Fn() + 'static) -> El {
+    popover_boxed(Box::new(label), Rc::new(on_close))
 }
 
-fn popover_boxed(label: Box<dyn Fn() -> String>, on_close: Rc<dyn Fn()>, content: &[El]) -> El {
-    let menu = el("div", "popover").attrs(&[("role", "dialog"), ("tabindex", "-1")]).children(content);
+fn popover_boxed(label: Box<dyn Fn() -> String>, on_close: Rc<dyn Fn()>) -> El {
+    let menu = el("div", "popover").attrs(&[("role", "dialog"), ("tabindex", "-1")]);
     let menu = menu.live_attr("aria-label", move || Some(label()));
     let (pressed, close) = (menu.clone(), Rc::clone(&on_close));
     let handle = window_event_listener(leptos::ev::pointerdown, move |event| {

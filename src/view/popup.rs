@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, EventTarget, HtmlDialogElement, HtmlElement};
 
-use super::dom::{El, area, el};
+use super::dom::{El, area, el, sign};
 use super::type_ahead::type_ahead;
 use super::ui::{Popup, ui};
 use super::{columns, export, filters, help, later, sort, views};
@@ -75,7 +75,7 @@ pub fn popups() -> El {
     let close = el("button", "icon")
         .attr("type", "button")
         .named(t::close)
-        .child(&el("span", "").attr("aria-hidden", "true").text("✕"))
+        .child(&sign("✕"))
         .on("click", move |_| ui.close());
     let head = el("header", "").children(&[el("h2", "").live_text(label), close]);
     dialog

@@ -8,7 +8,7 @@ use rollcall_model::time::{TimeExpr, TimeUnit};
 
 use web_sys::HtmlElement;
 
-use super::dom::{El, el, maybe};
+use super::dom::{El, el, maybe, sign};
 use super::filters::Options;
 use super::parts::Preset;
 use super::popover::popover;
@@ -101,7 +101,7 @@ pub fn range_picker(
         .children(&[
             el("span", "label").live_text(label),
             el("span", "value").live_text(move || name_of(range.get()).unwrap_or_else(unlimited)),
-            el("span", "").attr("aria-hidden", "true").text("▾"),
+            sign("▾"),
         ])
         .on("click", move |_| is_open.update(|open| *open = !*open));
     let holder = el("div", "range").live_class("open", move || is_open.get()).child(&button);
@@ -118,9 +118,7 @@ pub fn range_picker(
         is_open.get().then(|| {
             let (act, counted) = (Callback::new(choose), None);
             let form = RangeForm { range, offers: Offers::Span, unlimited, counted, act };
-            // It has no box of its own: the form is what the popover holds.
-            let holder = popover(move || t::custom_title(&label()), close, &[]);
-            holder.mount(form.view())
+            popover(move || t::custom_title(&label()), close).piece(form.view().into())
         })
     };
     holder.piece(maybe(menu))

@@ -2,9 +2,8 @@
 
 use leptos::prelude::*;
 use rollcall_model::query::Field;
-use web_sys::Event;
 
-use super::dom::{El, el, is_plain_click};
+use super::dom::{El, el};
 use super::later;
 use crate::format;
 use crate::i18n::t;
@@ -97,12 +96,6 @@ fn link(count: Count) -> El {
             Some(view.link())
         })
     };
-    let choose = move |event: &Event| {
-        if is_plain_click(event) {
-            event.prevent_default();
-            stores.view.change(|view| count.toggle(view));
-        }
-    };
     el("a", "count")
         .attr("data-testid", count.test_id())
         .live_class("chosen", is_chosen)
@@ -113,5 +106,5 @@ fn link(count: Count) -> El {
             el("b", "").live_text(number),
             el("span", "word").live_text(move || count.word()),
         ])
-        .on("click", choose)
+        .on_plain_click(move || stores.view.change(|view| count.toggle(view)))
 }

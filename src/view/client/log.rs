@@ -98,7 +98,7 @@ fn tools_of_log() -> El {
         move || log.state.with_untracked(|log| copied::entries(log.shown().iter().map(AsRef::as_ref)));
     let is_following = log.is_following;
     let follow = el("button", "plain").attr("type", "button").attr("data-testid", "log-follow");
-    let group = el("div", "kinds").attr("role", "group").live_attr("aria-label", || Some(t::log_kinds()));
+    let group = el("div", "kinds").attr("role", "group").says("aria-label", t::log_kinds);
     el("header", "").children(&[
         group.children(&kinds),
         el("div", "").child(&picker),

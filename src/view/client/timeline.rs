@@ -42,7 +42,7 @@ pub fn timeline(line: Line) -> El {
     });
     let is_zoomed = move || line.read(|state| state.zoom.is_some());
     let disabled = move || (!is_zoomed()).then(String::new);
-    let group = el("div", "spans").attr("role", "group").live_attr("aria-label", || Some(t::timeline_span()));
+    let group = el("div", "spans").attr("role", "group").says("aria-label", t::timeline_span);
     let header = el("header", "").children(&[
         group.children(&spans),
         tools::gap(),
@@ -53,7 +53,7 @@ pub fn timeline(line: Line) -> El {
             .live_attr("disabled", disabled),
     ]);
     el("section", "timeline")
-        .live_attr("aria-label", || Some(t::timeline_label()))
+        .says("aria-label", t::timeline_label)
         .children(&[header, drawing(line)])
         .children(&below(line))
 }
@@ -65,7 +65,7 @@ fn drawing(line: Line) -> El {
         .attr("role", "group")
         .attr("data-testid", "timeline")
         .attr("aria-describedby", "timeline-keys")
-        .live_attr("aria-label", || Some(t::timeline_label()));
+        .says("aria-label", t::timeline_label);
     follow_width(&holder, line);
     effect({
         let holder = holder.clone();

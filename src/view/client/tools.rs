@@ -17,9 +17,7 @@ pub fn copy(label: fn() -> String, hook: &str, text: impl Fn() -> String + 'stat
 pub fn api_link(address: impl Fn() -> String + 'static) -> El {
     let link =
         el("a", "api").attr("target", "_blank").attr("rel", "noreferrer").attr("data-testid", "api-link");
-    link.live_attr("href", move || Some(address()))
-        .live_attr("title", || Some(t::api_link_title()))
-        .live_text(t::api_link)
+    link.live_attr("href", move || Some(address())).says("title", t::api_link_title).live_text(t::api_link)
 }
 
 /// Takes the room between what stands at the left and what stands at the right.

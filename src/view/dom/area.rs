@@ -85,9 +85,10 @@ fn place(piece: Piece, parent: &Element, before: Option<&Node>) -> Option<Placed
                     old.take_away();
                 }
                 let Some(parent) = end.parent_element() else { return };
-                let pieces =
-                    untrack(|| pieces.into_iter().filter_map(|piece| place(piece, &parent, Some(&end))));
-                *shown.borrow_mut() = pieces.collect();
+                let pieces = pieces.into_iter();
+                let placed =
+                    untrack(|| pieces.filter_map(|piece| place(piece, &parent, Some(&end))).collect());
+                *shown.borrow_mut() = placed;
             });
             Some(Placed::Area(mark, placed))
         }
